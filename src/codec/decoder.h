@@ -1,0 +1,42 @@
+// Bytes to columns. A decoder takes whole records and gives batches; a broken record is data, not an error.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "data/batch.h"
+
+namespace headrace {
+
+struct Decoded {
+  std::vector<Batch> batches;      ///< Rows in the order of their records; full batches but for the last.
+  std::vector<Rejected> rejected;  ///< `index` and `origin` are filled from the record's number.
+  int64_t records = 0;             ///< = rows + rejected. Blank lines do not count.
+};
+
+/// What a decoder is made for.
+struct DecoderConfig {
+  std::string format;                    ///< ndjson | json (one array) | csv | changelog-ndjson
+  SchemaRef schema;                      ///< The columns to deliver, in order.
+  SchemaRef declared;                    ///< All declared columns (csv: the order of fields; extra_fields).
+  bool header = true;                    ///< csv: the first record of each file is a header (the source strips it and calls set_header).
+  char delimiter = ',';                  ///< csv
+  std::string null_text;                 ///< csv: an unquoted field equal to this is NULL.
+  bool reject_extra_fields = false;      ///< A field that is not declared breaks the record.
+};
+
+/// One per thread: keeps scratch memory between calls. Deterministic: the same bytes give the same rows.
+class Decoder {
+ public:
+  virtual ~Decoder() = default;
+  /// Decodes whole records. `first_record` is the number of the first one in `origin`.
+  virtual Decoded decode(std::string_view bytes, std::string_view origin, int64_t first_record) = 0;
+};
+
+/// Errors: bad_config (unknown format; a type that the format cannot hold).
+Result<std::unique_ptr<Decoder>> make_decoder(const DecoderConfig& config);
+
+}  // namespace headrace

@@ -1,0 +1,40 @@
+// Columns to bytes: NDJSON and CSV as the file sink, the HTTP door and the command line write them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "data/batch.h"
+
+namespace headrace {
+
+enum class Changes : uint8_t { append, upsert, retract };
+
+struct EncoderConfig {
+  std::string format = "ndjson";     ///< ndjson | csv
+  SchemaRef schema;
+  Changes changes = Changes::append; ///< upsert, retract: a first field with the operation.
+  std::string op_column = "op";
+  bool header = true;                ///< csv
+  char delimiter = ',';
+};
+
+/// Appends records to a text. One thread.
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+  /// What stands before the first record (a csv header) or "".
+  virtual std::string prologue() const = 0;
+  virtual void encode(const Batch& batch, std::string& out) = 0;
+};
+
+/// Errors: bad_config (unknown format, a column named like op_column).
+Result<std::unique_ptr<Encoder>> make_encoder(const EncoderConfig& config);
+
+/// Appends row `row` of column `column` as a JSON value: numbers by value, DECIMAL with its scale, timestamps as
+/// "2013-01-01 05:15:00[.ffffff]" (instants with "+00:00"), NULL as null, NaN and infinities as strings.
+void append_json_value(std::string& out, const Vector& column, int64_t row);
+
+}  // namespace headrace

@@ -1,0 +1,77 @@
+// A connector's row: what it is called, which options it takes, how it is made. Option checking, --help, the reference page, the
+// console's form and the Python stub are made from these rows. A new connector is a folder and one line in all.cc.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "connect/sink.h"
+#include "connect/source.h"
+
+namespace headrace {
+
+enum class FieldKind : uint8_t { text, integer, real, boolean, duration_ms, choice, columns };
+enum class Guarantee : uint8_t { exactly_once, at_least_once };
+
+struct ConfigField {
+  std::string_view name;
+  FieldKind kind = FieldKind::text;
+  std::string_view fallback;  ///< The default as text; "" = none.
+  std::string_view summary;   ///< One sentence; for a choice it begins with the values, "a | b: ...".
+  bool required = false;
+};
+
+/// The checked options of one statement; keys are lower case.
+class Options {
+ public:
+  Options() = default;
+  explicit Options(std::map<std::string, std::string> values) : values_(std::move(values)) {}
+
+  bool has(std::string_view name) const { return values_.count(std::string(name)) > 0; }
+  /// The value or the field's default; check_options has put every default in.
+  std::string text(std::string_view name) const;
+  int64_t integer(std::string_view name) const;
+  double real(std::string_view name) const;
+  bool boolean(std::string_view name) const;
+  /// "5 s", "100 ms" or a bare number of milliseconds.
+  int64_t duration_ms(std::string_view name) const;
+  const std::map<std::string, std::string>& values() const { return values_; }
+
+ private:
+  std::map<std::string, std::string> values_;
+};
+
+/// Checks `given` against the fields: unknown names (with the nearest known one), missing and malformed values; fills in defaults.
+/// Errors: unknown_option, bad_config, bad_duration (all never).
+Result<Options> check_options(std::string_view what, std::span<const ConfigField> fields,
+                              const std::map<std::string, std::string>& given);
+
+/// Reads "10 s", "250 ms", "1 min", "2 h", "1 d" or a bare number of milliseconds. Errors: bad_duration (never).
+Result<int64_t> parse_duration_ms(std::string_view text);
+
+struct ConnectorSpec {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const ConfigField> source_fields;  ///< Empty when it has no source.
+  std::span<const ConfigField> sink_fields;    ///< Empty when it has no sink.
+  Guarantee guarantee = Guarantee::exactly_once;
+  bool bounded_by_default = false;
+  Result<std::unique_ptr<Source>> (*make_source)(const SourceContext&) = nullptr;
+  Result<std::unique_ptr<Sink>> (*make_sink)(const SinkContext&) = nullptr;
+};
+
+/// Every connector, in alphabetical order (connect/all.cc).
+std::span<const ConnectorSpec* const> all_connectors();
+/// Errors: bad_config with the nearest name (never).
+Result<const ConnectorSpec*> find_connector(std::string_view name);
+/// Adds a connector of a room that connect may not include (lake); called by app before anything else.
+void register_connector(const ConnectorSpec& spec);
+
+}  // namespace headrace

@@ -1,0 +1,180 @@
+// The running pipeline as the doors (serve) and the command line (app) see it. Everything here is safe from any thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/named.h"
+#include "base/result.h"
+#include "data/batch.h"
+
+namespace headrace {
+
+/// A view's rows at one tick. Immutable; keeps its rows alive.
+class ViewSnapshot {
+ public:
+  virtual ~ViewSnapshot() = default;
+  virtual const SchemaRef& schema() const = 0;
+  virtual int64_t rows() const = 0;
+  /// Number of blocks to scan; each gives at most rows_per_batch rows.
+  virtual size_t blocks() const = 0;
+  /// Writes the columns `columns` of block `block` into `out` (initialised with their types). Multiplicities are written out.
+  virtual void scan(size_t block, const std::vector<size_t>& columns, DataChunk& out) const = 0;
+};
+
+/// All views at one tick, so that a query over several of them sees one instant.
+struct Published {
+  Tick tick;
+  Tick durable_tick;
+  std::map<std::string, std::shared_ptr<const ViewSnapshot>> views;  ///< Keys in lower case.
+};
+
+/// The changes of one view in one tick.
+struct ViewChanges {
+  Tick tick;
+  Tick durable_tick;
+  bool reset = false;               ///< What corrects changes that a subscriber saw beyond the durable tick before a crash.
+  std::vector<std::shared_ptr<const Batch>> batches;  ///< With diffs: > 0 inserted, < 0 retracted.
+};
+
+/// What a door gives for rows that came in: durable when returned.
+struct Admitted {
+  int64_t accepted = 0;
+  std::vector<Rejected> rejected;
+  int64_t position = 0;   ///< Number of records in the source's log after this request.
+  bool repeated = false;  ///< The idempotency key had been seen with the same body: nothing was added.
+};
+
+/// Counters of one node of the plan. Rows in = passed + filtered + late + quarantined + held.
+struct NodeStatus {
+  NodeId id;
+  std::string kind, name;
+  std::vector<NodeId> inputs;
+  int64_t rows_in = 0, rows_passed = 0, rows_filtered = 0, rows_late = 0, rows_quarantined = 0, rows_held = 0;
+  int64_t rows_out = 0;
+  int64_t busy_us = 0;                    ///< Time spent in the node, over all shards.
+  int64_t state_rows = 0, state_bytes = 0;
+  std::optional<EventTime> watermark;
+};
+
+struct SourceStatus {
+  std::string name, connector;
+  int64_t records_read = 0, records_accepted = 0, records_quarantined = 0;
+  bool caught_up = false, ended = false;
+  std::optional<int64_t> lag_bytes;
+  std::optional<EventTime> watermark;
+};
+
+struct SinkStatus {
+  std::string name, connector;
+  int64_t rows_written = 0;
+  Epoch committed_epoch;
+  int64_t last_commit_us = 0;  ///< Wall time, microseconds since 1970.
+};
+
+struct PipelineStatus {
+  std::string name, lineage;
+  Tick tick, durable_tick;
+  Epoch epoch;
+  bool running = false, ended = false;
+  std::optional<Error> failure;
+  std::vector<NodeStatus> nodes;
+  std::vector<SourceStatus> sources;
+  std::vector<SinkStatus> sinks;
+  int64_t checkpoint_bytes = 0, checkpoint_us = 0;  ///< Of the last checkpoint.
+  int64_t tick_us = 0;                              ///< Duration of the last tick.
+  double backpressure = 0;                          ///< Share of the last second in which sources waited for the graph, 0 to 1.
+};
+
+/// One quarantined or late record.
+struct QuarantineRow {
+  int64_t id = 0;
+  std::string source;   ///< Source or node it was refused by.
+  std::string origin;   ///< File and line, or door and position.
+  std::string bytes;
+  Code code = Code::malformed_record;
+  std::string reason;
+  int64_t time_us = 0;  ///< When it was refused.
+  bool late = false;
+};
+
+/// One alert instance: a row of an alert's view whose condition holds.
+struct AlertRow {
+  std::string alert, key;      ///< The key is the row as JSON text.
+  std::string state;           ///< pending | firing | resolved
+  int64_t since_us = 0;        ///< When the condition began to hold (event time where the view has one, else tick time).
+  int64_t fired_us = 0, resolved_us = 0;
+  int32_t deliveries_failed = 0;
+};
+
+struct ViewInfo {
+  std::string name;
+  SchemaRef schema;
+  std::vector<size_t> key;
+  std::string changelog;  ///< append | upsert | retract
+  std::optional<size_t> time_column;
+};
+
+struct SourceInfo {
+  std::string name, connector;
+  SchemaRef schema;
+};
+
+struct PipelineOptions {
+  std::string project_directory;
+  std::string state_directory;
+  int32_t shards = 0;             ///< 0 = one per core.
+  bool until_end = false;
+  std::string profile;
+  int64_t checkpoint_interval_ms = 1000;
+  double speed = 0;               ///< Overrides the speed of replay sources; 0 = as the project says.
+  std::string python = "python3";
+  const Clock* clock = nullptr;   ///< nullptr = the machine's.
+};
+
+class Pipeline {
+ public:
+  virtual ~Pipeline() = default;
+
+  /// Starts the engine threads. Errors: whatever a source or sink says when opened, corrupt_state, state_mismatch, state_locked.
+  virtual Result<> start() = 0;
+  /// Takes a last checkpoint, commits, ends the threads. Idempotent.
+  virtual Result<> stop() = 0;
+  /// Waits until every source has ended and the last commit is done (until_end), or the pipeline failed or was stopped.
+  virtual Result<> wait() = 0;
+
+  virtual PipelineStatus status() const = 0;
+  /// The plan as documented JSON (docs/reference/plan.md).
+  virtual std::string plan_json() const = 0;
+  /// What the accounting says since the state directory was new: per source and per edge, as text for people.
+  virtual std::string summary() const = 0;
+
+  virtual const std::vector<ViewInfo>& views() const = 0;
+  virtual const std::vector<SourceInfo>& sources() const = 0;
+
+  virtual std::shared_ptr<const Published> published() const = 0;
+  /// Calls `on_changes` in tick order, from an engine thread, until the returned handle is dropped; it must not block. The first call
+  /// brings everything since `since` (a durable tick, still kept), or the whole view as inserts when `since` is nullopt or too old.
+  virtual Result<std::shared_ptr<void>> subscribe(const std::string& view, std::optional<Tick> since,
+                                                  std::function<void(const ViewChanges&)> on_changes) = 0;
+
+  /// Takes a request's body into an http source: decodes, checks, appends to the source's log, and waits until that is durable.
+  /// `format` = ndjson | json. Errors: not_found (no such http source), key_reused, overloaded, stopping, malformed_record (json array).
+  virtual Result<Admitted> admit(const std::string& source, std::string_view body, const std::string& format,
+                                 const std::string& idempotency_key) = 0;
+
+  virtual std::vector<QuarantineRow> quarantine(int64_t after_id, int64_t rows_max) const = 0;
+  virtual std::vector<AlertRow> alerts() const = 0;
+  /// What the function host tells, as JSON.
+  virtual std::string functions_json() const = 0;
+};
+
+/// Reads and plans the project (all errors at once), without starting anything.
+Result<std::unique_ptr<Pipeline>> make_pipeline(const PipelineOptions& options);
+
+}  // namespace headrace
