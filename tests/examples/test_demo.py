@@ -1,0 +1,42 @@
+"""`headrace demo`: every view and the lake table equal batch DuckDB over the same CSV files, row for row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import engine
+import oracle_demo
+import pytest
+
+PROJECT = oracle_demo.PROJECT
+VIEWS = [name for name in oracle_demo.ANSWERS if name != "departures_lake"]
+
+Answers = dict[str, list[engine.Row]]
+
+
+def check(state: Path, data: Path, output: str, answers: Answers) -> None:
+    """Compares everything that a finished run left behind; all differences are shown at once."""
+    variables = {"DEMO_DATA": str(data)}
+    wrong = {name: engine.difference(engine.query(PROJECT, state, f"SELECT * FROM {name}", variables=variables), answers[name])
+             for name in VIEWS}
+    wrong["departures_lake"] = engine.difference(engine.lake_rows(state, "lake.departures"), answers["departures_lake"])
+    assert {name: text for name, text in wrong.items() if text} == {}
+    assert engine.source_books(output, "departures") == (336_776, 336_764, 12)
+
+
+@pytest.mark.parametrize("shards", [1, 2, 7])
+def test_demo_equals_batch(binary: Path, tmp_path: Path, demo_data: Path, demo_answers: Answers, shards: int) -> None:
+    """A second run over the same state adds nothing and changes nothing."""
+    state, variables = tmp_path / "state", {"DEMO_DATA": str(demo_data)}
+    check(state, demo_data, engine.run(PROJECT, state, shards=shards, variables=variables).output, demo_answers)
+    check(state, demo_data, engine.run(PROJECT, state, shards=shards, variables=variables).output, demo_answers)
+
+
+def test_ranking_is_asked_at_query_time(binary: Path, tmp_path: Path, demo_data: Path, demo_answers: Answers) -> None:
+    """The carrier ranking of the tour: a window function over a view that is kept."""
+    state, variables = tmp_path / "state", {"DEMO_DATA": str(demo_data)}
+    engine.run(PROJECT, state, variables=variables)
+    ranked = engine.query(PROJECT, state, "SELECT rank() OVER (ORDER BY avg_arr_delay), carrier FROM carriers ORDER BY 1",
+                          variables=variables)
+    by_delay = sorted(demo_answers["carriers"], key=lambda row: row[6])  # type: ignore[arg-type, return-value]
+    assert ranked == [(place, row[0]) for place, row in enumerate(by_delay, start=1)]
