@@ -111,6 +111,13 @@ class SegmentLog final : public Log {
     }
   }
 
+  int64_t begin_after_release(int64_t number) const override {
+    std::lock_guard lock(mutex_);
+    size_t kept = 0;
+    while (kept + 1 < segments_.size() && segments_[kept].end <= number) ++kept;
+    return segments_[kept].first;
+  }
+
   void on_durable(std::function<void()> wake) override {
     std::lock_guard lock(mutex_);
     wake_ = std::move(wake);

@@ -41,6 +41,8 @@ class Log {
   virtual int64_t begin() const = 0;
   /// Segments that lie wholly below `number` may go.
   virtual Result<> release(int64_t number) = 0;
+  /// Where the log would begin after release(number).
+  virtual int64_t begin_after_release(int64_t number) const = 0;
   /// `wake` is called after each group commit, from the log's thread.
   virtual void on_durable(std::function<void()> wake) = 0;
   virtual int64_t pending_bytes() const = 0;

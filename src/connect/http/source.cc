@@ -1,0 +1,195 @@
+#include "connect/http/source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace headrace {
+namespace {
+
+constexpr ConfigField http_fields[] = {
+    {"format", FieldKind::choice, "ndjson", "ndjson | json: what a body is when its Content-Type does not say it."},
+    {"lag_bytes_max", FieldKind::integer, "268435456",
+     "Bytes of the source's log that may wait to be read; beyond, requests get 429 and Retry-After."},
+    {"segment_bytes", FieldKind::integer, "67108864", "Size of one file of the log, in bytes; whole files are let go."},
+};
+constexpr ConfigField log_fields[] = {
+    http_fields[0],
+    http_fields[1],
+    http_fields[2],
+    {"retention", FieldKind::duration_ms, "7 d", "How long records are kept, so that a new pipeline can read them from the beginning."},
+};
+
+/// Rows from which a chunk is passed on as it is; smaller ones are put together.
+constexpr int64_t rows_enough = rows_per_batch / 2;
+
+std::optional<int64_t> number_in(std::string_view text, std::string_view name) {
+  std::string key = fmt::format("\"{}\":", name);
+  size_t at = text.find(key);
+  if (at == std::string_view::npos) return std::nullopt;
+  int64_t value = 0;
+  const char* begin = text.data() + at + key.size();
+  auto [end, error] = std::from_chars(begin, text.data() + text.size(), value);
+  return error == std::errc{} ? std::optional(value) : std::nullopt;
+}
+
+/// {"record":12,"records":3400}: the next record of the log, and the source records before it.
+Result<int64_t> record_of(const Position& position) {
+  std::optional<int64_t> number = number_in(position.text, "record");
+  if (!number)
+    return Error{Code::corrupt_state, Blame::environment, Retry::never, "not a position in a log: " + position.text, {}, {}};
+  return *number;
+}
+
+}  // namespace
+
+HttpSource::HttpSource(const SourceContext& context, DoorOptions door)
+    : schema_(context.schema), until_end_(context.until_end), wake_(context.wake), door_(std::make_shared<HttpDoor>(std::move(door))) {}
+
+Result<std::unique_ptr<Source>> HttpSource::make(const SourceContext& context, int64_t retention_us) {
+  DoorOptions door;
+  door.name = context.name;
+  door.directory = fmt::format("{}/log/{}", context.state_directory, context.name);
+  door.schema = context.declared;
+  door.format = context.options->text("format");
+  door.reject_extra_fields = context.options->has("extra_fields") && context.options->text("extra_fields") == "quarantine";
+  door.lag_bytes_max = context.options->integer("lag_bytes_max");
+  door.segment_bytes = context.options->integer("segment_bytes");
+  door.retention_us = retention_us;
+  door.clock = context.clock ? context.clock : &system_clock();
+  if (door.lag_bytes_max <= 0 || door.segment_bytes <= 0)
+    return user_error(Code::bad_config, fmt::format("source '{}': lag_bytes_max and segment_bytes must be positive", context.name));
+  return std::unique_ptr<Source>(new HttpSource(context, std::move(door)));
+}
+
+Result<std::unique_ptr<Source>> HttpSource::make_http(const SourceContext& context) { return make(context, 0); }
+
+Result<std::unique_ptr<Source>> HttpSource::make_log(const SourceContext& context) {
+  return make(context, context.options->duration_ms("retention") * 1000);
+}
+
+Result<> HttpSource::open(const std::optional<Position>& from) {
+  HEADRACE_TRY(door_->open(wake_));
+  int64_t number = door_->log().begin();
+  if (from) {
+    HEADRACE_ASSIGN(number, record_of(*from));
+  }
+  HEADRACE_ASSIGN(next_, door_->place_of(number));
+  door_->consumed(next_);
+  end_number_ = door_->log().end();
+  return {};
+}
+
+Result<Polled> HttpSource::poll(int64_t bytes_max) {
+  Polled out;
+  int64_t end = until_end_ ? end_number_ : door_->log().end();
+  if (next_.number < end) {
+    // Rows unpack to several times their bytes in the log.
+    HEADRACE_ASSIGN(std::vector<LogRecord> records, door_->log().read(next_.number, std::max<int64_t>(bytes_max / 4, 1)));
+    Morsel morsel;
+    morsel.origin = "http:" + door_->options().name;
+    morsel.first_record = next_.records + 1;
+    for (const LogRecord& record : records) {
+      if (record.number >= end) break;
+      HEADRACE_TRY(unpack(record, morsel));
+    }
+    door_->consumed(next_);
+    out.morsels.push_back(std::move(morsel));
+  }
+  out.end_of_input = until_end_ && next_.number >= end_number_;
+  out.caught_up = next_.number >= door_->log().end();
+  return out;
+}
+
+Position HttpSource::position() const { return {fmt::format("{{\"record\":{},\"records\":{}}}", next_.number, next_.records)}; }
+
+Result<> HttpSource::committed(const Position& position) {
+  HEADRACE_ASSIGN(int64_t number, record_of(position));
+  return door_->release(number);
+}
+
+Result<> HttpSource::unpack(const LogRecord& record, Morsel& morsel) {
+  HEADRACE_ASSIGN(RequestVerdict verdict, decode_verdict(record.bytes));
+  HEADRACE_ASSIGN(RequestRows rows, decode_rows(record.bytes));
+  if (rows.names != names_seen_) {
+    HEADRACE_ASSIGN(columns_, columns_of(rows.names));
+    names_seen_ = rows.names;
+  }
+  for (DataChunk& chunk : rows.chunks) {
+    for (size_t i = 0; i < columns_.size(); ++i)
+      if (chunk.data[columns_[i]].GetType() != (*schema_)[i].type)
+        return Error{Code::state_mismatch, Blame::user, Retry::never,
+                     fmt::format("the log of source '{}' has column '{}' as {}; it is declared as {}", door_->options().name,
+                                 (*schema_)[i].name, chunk.data[columns_[i]].GetType().ToString(), (*schema_)[i].type.ToString()),
+                     "declare the column as it was, or start with a new state directory", {}};
+    append_rows(chunk, morsel.rows);
+  }
+  for (size_t i = 0; i < verdict.refused.size(); ++i) {
+    const Refusal& refusal = verdict.refused[i];
+    morsel.rejected.push_back({door_->origin(next_.records + refusal.index), std::move(rows.refused[i]), refusal.code, refusal.reason,
+                               morsel.records_read + refusal.index});
+  }
+  morsel.records_read += verdict.records();
+  next_ = {.number = record.number + 1, .records = next_.records + verdict.records(),
+           .bytes = next_.bytes + static_cast<int64_t>(record.bytes.size())};
+  return {};
+}
+
+/// Where each of our columns stands among the stored ones: a declaration may have been reordered or shortened since.
+Result<std::vector<size_t>> HttpSource::columns_of(const std::vector<std::string>& names) const {
+  std::vector<size_t> out;
+  for (const Field& field : schema_->fields()) {
+    size_t column = 0;
+    while (column < names.size() && !same_name(names[column], field.name)) ++column;
+    if (column == names.size())
+      return Error{Code::state_mismatch, Blame::user, Retry::never,
+                   fmt::format("the log of source '{}' was written without column '{}'", door_->options().name, field.name),
+                   "take the column out of the declaration, or start with a new state directory", {}};
+    out.push_back(column);
+  }
+  return out;
+}
+
+void HttpSource::append_rows(DataChunk& chunk, std::vector<Batch>& out) const {
+  DataChunk ours;
+  ours.InitializeEmpty(schema_->types());
+  for (size_t i = 0; i < columns_.size(); ++i) ours.data[i].Reference(chunk.data[columns_[i]]);
+  ours.SetCardinality(chunk.size());
+
+  auto last_is_done = [&] { return out.empty() || out.back().rows() >= rows_enough; };
+  if (static_cast<int64_t>(ours.size()) >= rows_enough && last_is_done()) {
+    Batch batch;
+    batch.schema = schema_;
+    batch.chunk.InitializeEmpty(schema_->types());
+    batch.chunk.Reference(ours);
+    out.push_back(std::move(batch));
+    return;
+  }
+  for (duckdb::idx_t done = 0; done < ours.size();) {
+    if (last_is_done()) out.push_back(Batch::make(schema_));
+    DataChunk& target = out.back().chunk;
+    duckdb::idx_t count = std::min<duckdb::idx_t>(ours.size() - done, rows_per_batch - target.size());
+    duckdb::SelectionVector rows(done, count);
+    target.Append(ours, false, &rows, count);
+    done += count;
+  }
+}
+
+std::shared_ptr<HttpDoor> door_of(Source& source) {
+  auto* http = dynamic_cast<HttpSource*>(&source);
+  return http ? http->door() : nullptr;
+}
+
+const ConnectorSpec http_connector{.name = "http",
+                                   .summary = "Records sent to POST /v1/sources/NAME, durable in the embedded log when answered.",
+                                   .source_fields = http_fields,
+                                   .sink_fields = {},
+                                   .make_source = &HttpSource::make_http};
+const ConnectorSpec log_connector{.name = "log",
+                                  .summary = "A named log fed through POST /v1/sources/NAME, kept for a time and readable from its beginning.",
+                                  .source_fields = log_fields,
+                                  .sink_fields = {},
+                                  .make_source = &HttpSource::make_log};
+
+}  // namespace headrace
