@@ -39,7 +39,7 @@ def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
     """Gives the variables that a run needs: the interpreter for functions, the package, and the project's own."""
     out = dict(os.environ)
     out.setdefault("HEADRACE_PYTHON", sys.executable)
-    out["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "python"), os.environ.get("PYTHONPATH", "")]))
+    out["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT / "python")]))
     out.update(variables or {})
     return out
 

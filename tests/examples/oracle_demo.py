@@ -93,13 +93,13 @@ def load(data: Path) -> duckdb.DuckDBPyConnection:
     inputs = db.sql("""SELECT sched_dep, flight, origin, dep_delay::BIGINT AS dep_delay, carrier, local_hour::BIGINT AS local_hour,
                               distance::BIGINT AS distance, coalesce(wind_speed, 10) AS wind_speed, coalesce(visib, 10) AS visib,
                               coalesce(precip, 0) AS precip, coalesce(plane_age, -1)::BIGINT AS plane_age
-                       FROM enriched WHERE dep_delay IS NOT NULL""").to_arrow_table()
+                       FROM enriched""").to_arrow_table()
     scores = []
     for batch in inputs.to_batches(max_chunksize=20_000):
         scores.append(anomaly_score(*(batch.column(name) for name in (  # type: ignore[operator]
             "dep_delay", "carrier", "local_hour", "distance", "wind_speed", "visib", "precip", "plane_age"))))
     scored = inputs.select(["sched_dep", "carrier", "flight", "origin"]).append_column("score", pa.chunked_array(scores))  # noqa: F841
-    db.sql("CREATE TABLE scored AS SELECT e.*, score FROM enriched e LEFT JOIN scored USING (sched_dep, carrier, flight, origin)")
+    db.sql("CREATE TABLE scored AS SELECT e.*, score FROM enriched e JOIN scored USING (sched_dep, carrier, flight, origin)")
     return db
 
 

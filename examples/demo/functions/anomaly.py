@@ -40,7 +40,8 @@ def anomaly_score(dep_delay: pa.Int64Array, carrier: pa.StringArray, local_hour:
                   plane_age: pa.Int64Array) -> pa.DoubleArray:
     """Scores departures: 0 = no later than usual, 1 = as late as 19 of 20 such flights are not, 3 = three times that.
 
-    `dep_delay` is in minutes, `plane_age` in years (-1 = not known). The score has three decimals.
+    `dep_delay` is in minutes, `plane_age` in years (-1 = not known). The score has three decimals. Without a delay (cancelled) there is
+    none; the other arguments may not be NULL.
     """
     model = delay_model()
     rank = {name: place for place, name in enumerate(model["carriers"])}
@@ -49,6 +50,7 @@ def anomaly_score(dep_delay: pa.Int64Array, carrier: pa.StringArray, local_hour:
                for column in (local_hour, distance, wind_speed, visibility, precipitation, plane_age)]
     features = np.column_stack([np.asarray(ranks, dtype=np.float64), *columns]).astype(np.float64)
     usual, high = predict(model["usual"], features), predict(model["high"], features)
-    over = np.maximum(dep_delay.to_numpy(zero_copy_only=False) * 1000 - usual, 0)
+    delays = dep_delay.fill_null(0).to_numpy(zero_copy_only=False)
+    over = np.maximum(delays * 1000 - usual, 0)
     spread = np.maximum(high - usual, 15_000)  # At least a quarter of an hour, so that punctual hours do not shout.
-    return pa.array((over * 1000 // spread) / 1000, type=pa.float64())
+    return pa.array((over * 1000 // spread) / 1000, type=pa.float64(), mask=dep_delay.is_null().to_numpy(zero_copy_only=False))
