@@ -21,6 +21,7 @@ std::string_view name_of(Code code) {
 std::string Location::text() const {
   if (file.empty()) return "";
   if (line == 0) return file;
+  if (column == 0) return fmt::format("{}:{}", file, line);
   return fmt::format("{}:{}:{}", file, line, column);
 }
 

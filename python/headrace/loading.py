@@ -1,0 +1,116 @@
+"""Loads a project's functions/*.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.machinery
+import importlib.util
+import linecache
+import pathlib
+import sys
+import traceback
+import types
+
+from headrace.errors import BadConfig, FunctionLoad, HeadraceError
+from headrace.function import Function
+from headrace.source_hash import source_hash
+
+FOLDER = "functions"
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundFunction:
+    function: Function
+    file: str  #: Relative to the project: "functions/risk.py".
+    hash: str
+
+
+def function_files(project: pathlib.Path) -> list[str]:
+    """The paths of the project's function files, relative to it, sorted by name."""
+    return sorted(f"{FOLDER}/{path.name}" for path in (project / FOLDER).glob("*.py"))
+
+
+def load_file(project: pathlib.Path, file: str) -> list[FoundFunction]:
+    """Imports one function file as the module `functions.<stem>` and gives the functions that it defines, in order.
+
+    The project's directory is on `sys.path` meanwhile and afterwards, so that files may import one another
+    (`from functions.shared import ...`).
+
+    Raises:
+        FunctionLoad: the file cannot be imported or a function's hints cannot be read; `at` is file:line (code 4005).
+    """
+    root = str(project)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    path = project / file
+    try:
+        text = path.read_text(encoding="utf-8")
+        module = _imported(f"{FOLDER}.{path.stem}", path)
+    except SyntaxError as failure:
+        raise FunctionLoad(failure.msg, at=f"{_relative(project, failure.filename or str(path))}:{failure.lineno or 0}") from failure
+    except HeadraceError as failure:
+        raise FunctionLoad(failure.message, remedy=failure.remedy, at=_place(project, file, failure)) from failure
+    except BaseException as failure:  # Also SystemExit: a file that ends the process is a file that cannot be loaded.
+        if isinstance(failure, KeyboardInterrupt):
+            raise
+        raise FunctionLoad(f"{type(failure).__name__}: {failure}", at=_place(project, file, failure)) from failure
+    return [_found(value, file, text) for value in vars(module).values()
+            if isinstance(value, Function) and value.body.__module__ == module.__name__]
+
+
+def load_project(project: pathlib.Path) -> tuple[list[FoundFunction], list[HeadraceError]]:
+    """Loads every function file; gives what was found and all errors at once."""
+    functions: dict[str, FoundFunction] = {}
+    errors: list[HeadraceError] = []
+    for file in function_files(project):
+        try:
+            for found in load_file(project, file):
+                name = found.function.name
+                earlier = functions.get(name.lower())
+                if earlier is not None:
+                    raise FunctionLoad(f"the function {name} is also defined at {earlier.file}:{earlier.function.line}",
+                                       remedy="SQL matches names without regard to case: rename one", at=f"{file}:{found.function.line}")
+                functions[name.lower()] = found
+        except HeadraceError as failure:
+            errors.append(failure)
+    return list(functions.values()), errors
+
+
+def _imported(name: str, path: pathlib.Path) -> types.ModuleType:
+    if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path):
+        return sys.modules[name]  # A sibling has imported it already.
+    linecache.checkcache(str(path))
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _found(function: Function, file: str, text: str) -> FoundFunction:
+    try:
+        function.signature
+    except BadConfig as failure:
+        raise FunctionLoad(failure.message, remedy=failure.remedy, at=f"{file}:{function.line}") from failure
+    return FoundFunction(function, file, source_hash(text, function.name))
+
+
+def _place(project: pathlib.Path, file: str, failure: BaseException) -> str:
+    """The innermost line of the project that the failure went through."""
+    for frame in reversed(traceback.extract_tb(failure.__traceback__)):
+        relative = _relative(project, frame.filename)
+        if not relative.startswith("/") and not relative.startswith("<"):
+            return f"{relative}:{frame.lineno}"
+    return f"{file}:0"
+
+
+def _relative(project: pathlib.Path, filename: str) -> str:
+    try:
+        return str(pathlib.Path(filename).relative_to(project))
+    except ValueError:
+        return filename

@@ -1,0 +1,286 @@
+"""Calls a function's body on arrays: what each kind of function sees, and what its result must be."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from headrace.column_types import ColumnHint, ColumnType
+from headrace.function import Function
+
+Caller = Callable[[list[pa.Array], int], pa.Array]
+
+
+class WrongResult(Exception):
+    """The function came back, but what it gave is not what its hint says."""
+
+
+def caller_of(function: Function) -> Caller:
+    """Gives what runs `function` on the arrays of its arguments; the number of rows comes with them."""
+    if not function.vectorized:
+        return _scalar_caller(function)
+    hints = list(function.signature.parameters.values())
+    if any(hint.container != "arrow" for hint in hints):
+        return _dense_caller(function, hints)
+    return _arrow_caller(function)
+
+
+# ---- Vectorized ------------------------------------------------------------------------------------------------------------------
+
+
+def _arrow_caller(function: Function) -> Caller:
+    result = function.signature.result.type
+
+    def call(arguments: list[pa.Array], rows: int) -> pa.Array:
+        return checked_array(function.body(*arguments), result, rows)
+
+    return call
+
+
+def _dense_caller(function: Function, hints: Sequence[ColumnHint]) -> Caller:
+    """numpy and pandas have no NULL of their own in most types: rows with one stay out of the call and give NULL."""
+    result = function.signature.result.type
+
+    def call(arguments: list[pa.Array], rows: int) -> pa.Array:
+        kept = None
+        for argument, hint in zip(arguments, hints, strict=True):
+            if hint.container != "arrow" and argument.null_count:
+                valid = argument.is_valid()
+                kept = valid if kept is None else pc.and_(kept, valid)
+        if kept is None:
+            given = [_converted(argument, hint) for argument, hint in zip(arguments, hints, strict=True)]
+            return checked_array(function.body(*given), result, rows)
+        given = [_converted(argument.filter(kept), hint) for argument, hint in zip(arguments, hints, strict=True)]
+        dense = checked_array(function.body(*given), result, pc.sum(kept).as_py() or 0)
+        places = pc.if_else(kept, pc.subtract(pc.cumulative_sum(kept.cast(pa.int64())), 1), None)
+        return dense.take(places)
+
+    return call
+
+
+def _converted(argument: pa.Array, hint: ColumnHint) -> Any:
+    if hint.container == "numpy":
+        return argument.to_numpy(zero_copy_only=False)
+    if hint.container == "pandas":
+        return argument.to_pandas()
+    return argument
+
+
+#: Results of these types are cast to the declared one of the same row when no value changes.
+_KINDS: tuple[tuple[str, ...], ...] = (
+    ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    ("halffloat", "float", "double"),
+    ("string", "large_string", "string_view"),
+    ("binary", "large_binary", "binary_view"),
+    ("timestamp",),
+    ("date32", "date64"),
+    ("time32", "time64"),
+    ("decimal32", "decimal64", "decimal128", "decimal256"),
+)
+
+
+def _kind(arrow: pa.DataType) -> object:
+    name = str(arrow).split("(")[0].split("[")[0]
+    return next((kind for kind in _KINDS if name in kind), arrow)
+
+
+def checked_array(value: Any, column: ColumnType, rows: int) -> pa.Array:
+    """Gives a vectorized function's result as an array of its declared type.
+
+    Raises:
+        WrongResult: not an array, of another length, or of a type that does not fit.
+    """
+    declared = column.arrow()
+    if isinstance(value, pa.ChunkedArray):
+        value = value.combine_chunks()
+    elif isinstance(value, pa.Scalar) or not isinstance(value, pa.Array):
+        value = _array_of(value, declared)
+    if isinstance(value, pa.ChunkedArray):  # combine_chunks of what is too large for one array.
+        raise WrongResult("gave more than fits one array")
+    if len(value) != rows:
+        raise WrongResult(f"gave {len(value)} values for {rows} rows")
+    if value.type == declared:
+        return value
+    if pa.types.is_null(value.type) or (pa.types.is_nested(declared) and _same_shape(value.type, declared)):
+        return _cast(value, declared)
+    if pa.types.is_dictionary(value.type) and _kind(value.type.value_type) == _kind(declared):
+        return _cast(value, declared)
+    if _kind(value.type) is not _kind(declared) or (pa.types.is_timestamp(declared) and bool(value.type.tz) != bool(declared.tz)):
+        raise WrongResult(f"gave {value.type}, and its hint says {column} ({declared})")
+    return _cast(value, declared)
+
+
+def _same_shape(given: pa.DataType, declared: pa.DataType) -> bool:
+    """Of one kind of nesting; what is inside differs, if only by the names of list items."""
+    return (pa.types.is_list(declared) and (pa.types.is_list(given) or pa.types.is_large_list(given))
+            and _kind(given.value_type) is _kind(declared.value_type)) or (
+        pa.types.is_map(declared) and pa.types.is_map(given) and _kind(given.key_type) is _kind(declared.key_type)
+        and _kind(given.item_type) is _kind(declared.item_type)) or (
+        pa.types.is_struct(declared) and pa.types.is_struct(given) and [f.name for f in given] == [f.name for f in declared]
+        and all(_kind(a.type) is _kind(b.type) for a, b in zip(given, declared, strict=True)))
+
+
+def _cast(value: pa.Array, declared: pa.DataType) -> pa.Array:
+    try:
+        return value.cast(declared)
+    except pa.ArrowException as failure:
+        raise WrongResult(f"gave {value.type}, and its hint says {declared}: {failure}") from failure
+
+
+def _array_of(value: Any, declared: pa.DataType) -> pa.Array:
+    module = type(value).__module__.split(".")[0]
+    if module == "numpy" and getattr(value, "ndim", None) == 1 or module == "pandas" and hasattr(value, "index"):
+        try:
+            return pa.array(value, from_pandas=module == "pandas" and not pa.types.is_floating(declared))
+        except pa.ArrowException as failure:
+            raise WrongResult(f"gave an array that Arrow does not take: {failure}") from failure
+    raise WrongResult(f"gave a {type(value).__name__} instead of an array")
+
+
+# ---- Scalar ----------------------------------------------------------------------------------------------------------------------
+
+
+def _scalar_caller(function: Function) -> Caller:
+    body = function.body
+    hints = list(function.signature.parameters.values())
+    readers = [_values_reader(hint.type) for hint in hints]
+    strict = [index for index, hint in enumerate(hints) if not hint.nullable]
+    write = _values_writer(function.signature.result.type)
+
+    def call(arguments: list[pa.Array], rows: int) -> pa.Array:
+        columns = [read(argument) for read, argument in zip(readers, arguments, strict=True)]
+        holes = [columns[index] for index in strict if arguments[index].null_count]
+        if not columns:
+            return write([body() for _ in range(rows)])
+        if not holes:
+            return write(list(map(body, *columns)))
+        skipped = [None in values for values in zip(*holes)] if len(holes) > 1 else [value is None for value in holes[0]]
+        return write([None if skip else body(*values) for skip, values in zip(skipped, zip(*columns, strict=True), strict=True)])
+
+    return call
+
+
+_EPOCH = datetime.datetime(1970, 1, 1)
+_MEMORY_CODES = {"TINYINT": "b", "SMALLINT": "h", "INTEGER": "i", "BIGINT": "q", "UTINYINT": "B", "USMALLINT": "H",
+                 "UINTEGER": "I", "UBIGINT": "Q", "FLOAT": "f", "DOUBLE": "d"}  # fmt: skip
+
+
+def _values_reader(column: ColumnType) -> Callable[[pa.Array], list[Any]]:
+    """Gives what turns an array into Python values; to_pylist makes a Scalar for each value, which costs several times more."""
+    code = _MEMORY_CODES.get(column.name)
+    if code is not None:
+        return lambda array: _with_nulls(memoryview(array.buffers()[1]).cast("B").cast(code)[: len(array)].tolist(), array)
+    if column.name == "VARCHAR":
+        return lambda array: _with_nulls(_texts(array), array)
+    if column.name == "TIMESTAMP":
+        return lambda array: _with_nulls(
+            [_EPOCH + datetime.timedelta(microseconds=value)
+             for value in memoryview(array.fill_null(0).buffers()[1]).cast("B").cast("q")[: len(array)]], array)  # fmt: skip
+    convert = _record_reader(column)
+    if convert is None:
+        return lambda array: array.to_pylist()
+    return lambda array: [convert(value) for value in array.to_pylist()]
+
+
+def _with_nulls(values: list[Any], array: pa.Array) -> list[Any]:
+    if array.null_count:
+        for row in pc.indices_nonzero(array.is_null()).to_pylist():
+            values[row] = None
+    return values
+
+
+def _texts(array: pa.Array) -> list[str]:
+    _, offsets, data = array.buffers()
+    ends = memoryview(offsets).cast("B").cast("i")[: len(array) + 1].tolist()
+    raw = bytes(data)[: ends[-1]] if data is not None else b""
+    if raw.isascii():
+        text = raw.decode("ascii")
+        return [text[start:end] for start, end in zip(ends, ends[1:])]
+    return [raw[start:end].decode() for start, end in zip(ends, ends[1:])]
+
+
+def _record_reader(column: ColumnType) -> Callable[[Any], Any] | None:
+    """Turns what to_pylist gives for a nested value into what the function's hint says; None = it is that already."""
+    inner = [(name, _record_reader(kind)) for name, kind in column.inner]
+    if column.name == "MAP":
+        key, value = (convert or (lambda item: item) for _, convert in inner)
+        return lambda pairs: None if pairs is None else {key(k): value(v) for k, v in pairs}
+    if column.name == "LIST" and inner[0][1] is not None:
+        convert_item = inner[0][1]
+        return lambda items: None if items is None else [convert_item(item) for item in items]
+    if column.name == "STRUCT" and (column.record is not None or any(convert for _, convert in inner)):
+        record = column.record or dict
+        converters = [(name, convert or (lambda item: item)) for name, convert in inner]
+        return lambda fields: None if fields is None else record(**{name: convert(fields[name]) for name, convert in converters})
+    return None
+
+
+def _values_writer(column: ColumnType) -> Callable[[list[Any]], pa.Array]:
+    """Gives what makes an array of the declared type from a scalar function's results."""
+    arrow = column.arrow()
+    prepare = _record_writer(column)
+
+    def write(values: list[Any]) -> pa.Array:
+        try:
+            return pa.array(values if prepare is None else [prepare(value) for value in values], arrow)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError, decimal.DecimalException) as failure:
+            raise WrongResult(_what_is_wrong(values, column, arrow, prepare, failure)) from failure
+
+    return write
+
+
+def _record_writer(column: ColumnType) -> Callable[[Any], Any] | None:
+    inner = [(name, _record_writer(kind)) for name, kind in column.inner]
+    if column.name == "DECIMAL":
+        quantum = decimal.Decimal(1).scaleb(-column.scale)
+        context = decimal.Context(prec=76, rounding=decimal.ROUND_HALF_UP)
+        return lambda value: value if value is None else context.quantize(_as_decimal(value), quantum)
+    if column.name == "BOOLEAN":
+        return _only_bool
+    if column.name == "MAP":
+        key, value = (convert or (lambda item: item) for _, convert in inner)
+        return lambda pairs: None if pairs is None else [(key(k), value(v)) for k, v in pairs.items()]
+    if column.name == "LIST" and inner[0][1] is not None:
+        convert_item = inner[0][1]
+        return lambda items: None if items is None else [convert_item(item) for item in items]
+    if column.name == "STRUCT":
+        converters = [(name, convert or (lambda item: item)) for name, convert in inner]
+        if column.record is not None:
+            return lambda record: None if record is None else {
+                name: convert(getattr(record, name)) for name, convert in converters}
+        return lambda fields: None if fields is None else {name: convert(fields[name]) for name, convert in converters}
+    return None
+
+
+def _as_decimal(value: Any) -> decimal.Decimal:
+    if isinstance(value, (decimal.Decimal, int)) and not isinstance(value, bool):
+        return decimal.Decimal(value)
+    raise TypeError(f"a {type(value).__name__} is not a Decimal")
+
+
+def _only_bool(value: Any) -> bool | None:
+    """True, False or None; numpy's booleans count."""
+    if value is None or isinstance(value, bool):
+        return value
+    if type(value).__name__ in ("bool_", "bool") and type(value).__module__ == "numpy":
+        return bool(value)
+    raise TypeError(f"a {type(value).__name__} is not a bool")
+
+
+def _what_is_wrong(values: list[Any], column: ColumnType, arrow: pa.DataType, prepare: Callable[[Any], Any] | None,
+                   failure: Exception) -> str:  # fmt: skip
+    """Names the first value that does not fit."""
+    for value in values:
+        try:
+            pa.array([value if prepare is None else prepare(value)], arrow)
+        except Exception as reason:
+            shown = repr(value)
+            return f"gave {shown if len(shown) <= 100 else shown[:100] + '...'}, and its hint says {column}: {reason}"
+    return f"gave values that are not {column}: {failure}"
+
+

@@ -1,0 +1,130 @@
+"""A worker: loads one function and answers the engine's calls until the engine is gone."""
+
+from __future__ import annotations
+
+import ctypes
+import decimal
+import os
+import pathlib
+import resource
+import time
+import traceback
+
+from headrace.errors import FunctionLoad, FunctionRaised, FunctionResult, HeadraceError
+from headrace.function import Function
+from headrace.loading import load_file
+from headrace.worker.arrow_columns import ColumnReader, result_buffers
+from headrace.worker.calling import WrongResult, caller_of
+from headrace.worker.segment import STATE_ERROR, STATE_FREE, STATE_RESULT, ResultTooLarge, Segment
+
+CODE_RESULT_TOO_LARGE = 1  # Not an error for the user: the engine asks again with fewer rows.
+FRAMES_MAX = 8
+RECYCLE_AT = 0.8  # Of the memory budget, measured between calls.
+LOOK_AT_MEMORY_NS = 100_000_000
+
+_PACKAGE = str(pathlib.Path(__file__).resolve().parent.parent)
+
+
+def load_library(path: str) -> ctypes.CDLL:
+    """The atomic operations on the state word, from src/udf/worker_abi.cc. ctypes gives up the GIL while they wait."""
+    library = ctypes.CDLL(path)
+    library.headrace_await_request.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    library.headrace_answer.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32]
+    library.headrace_answer.restype = None
+    library.headrace_die_with_parent.argtypes = [ctypes.c_int]
+    library.headrace_die_with_parent.restype = None
+    return library
+
+
+def serve(project: pathlib.Path, abi: ctypes.CDLL, channel: int, memory: int, *, file: str, function: str, hash: str,
+          memory_bytes: int) -> None:  # fmt: skip
+    """Runs `function` of `file` on each request in the segment `memory`; returns when the engine closes `channel`."""
+    segment = Segment(memory)
+    os.close(memory)
+    data_bytes = _status_bytes("VmData")
+    resource.setrlimit(resource.RLIMIT_DATA, (data_bytes + memory_bytes, data_bytes + memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    decimal.getcontext().prec = 76  # Python's 28 digits would round a DECIMAL(38, s) in silence; twice 38 keeps a product exact.
+    try:
+        target = _find(project, file, function, hash)
+    except HeadraceError as failure:
+        segment.request()
+        place = f"{failure.at}: " if failure.at else ""
+        segment.finish(0, FunctionLoad.code, segment.write_text(place + failure.message), 0, 0, 0, True)
+        abi.headrace_answer(segment.address, channel, STATE_ERROR)
+        return
+    abi.headrace_answer(segment.address, channel, STATE_FREE)
+    _Worker(target, segment, _status_bytes("VmRSS") + int(memory_bytes * RECYCLE_AT)).run(abi, channel)
+
+
+class _Worker:
+    def __init__(self, function: Function, segment: Segment, resident_bytes_max: int) -> None:
+        self._name = function.name
+        self._segment = segment
+        self._call = caller_of(function)
+        self._readers = [ColumnReader(hint.type) for hint in function.signature.parameters.values()]
+        self._result = function.signature.result.type
+        self._resident_bytes = _status_bytes("VmRSS")
+        self._resident_bytes_max = resident_bytes_max
+        self._looked_ns = time.monotonic_ns()
+
+    def run(self, abi: ctypes.CDLL, channel: int) -> None:
+        address = self._segment.address
+        while abi.headrace_await_request(address, channel):
+            state, spent = self._answer()
+            abi.headrace_answer(address, channel, state)
+            if spent:
+                return  # The engine starts a fresh process with the next call.
+
+    def _answer(self) -> tuple[int, bool]:
+        """Answers one request; gives the new state, and whether this process had better end."""
+        started_ns = time.monotonic_ns()
+        generation, rows, spans = self._segment.request()
+        code, text, count, spent = 0, "", 0, False
+        try:
+            places = iter(spans)
+            arguments = [reader.read(self._segment.buffer, rows, places) for reader in self._readers]
+            count = self._segment.write_result(result_buffers(self._call(arguments, rows), self._result))
+        except ResultTooLarge:
+            code = CODE_RESULT_TOO_LARGE
+        except WrongResult as failure:
+            code, text = FunctionResult.code, f"{self._name} {failure}"
+        except MemoryError:
+            code, text, spent = FunctionRaised.code, "MemoryError: the function needs more than its memory budget", True
+        except Exception as failure:
+            code, text = FunctionRaised.code, _short_traceback(failure)
+        ended_ns = time.monotonic_ns()
+        if ended_ns - self._looked_ns > LOOK_AT_MEMORY_NS:
+            self._looked_ns = ended_ns
+            self._resident_bytes = _status_bytes("VmRSS")
+            spent = spent or self._resident_bytes > self._resident_bytes_max
+        text_bytes = self._segment.write_text(text) if code else 0
+        self._segment.finish(generation, code, text_bytes, count, ended_ns - started_ns, self._resident_bytes, spent)
+        return (STATE_ERROR if code else STATE_RESULT), spent
+
+
+def _find(project: pathlib.Path, file: str, name: str, hash: str) -> Function:
+    for found in load_file(project, file):
+        if found.function.name == name:
+            if found.hash != hash:
+                raise FunctionLoad(f"the code of {name} is not what the pipeline started with; restart the pipeline",
+                                   at=f"{file}:{found.function.line}")
+            return found.function
+    raise FunctionLoad(f"the file has no function {name} any more", at=f"{file}:0")
+
+
+def _short_traceback(failure: Exception) -> str:
+    """Type, message and the user's frames, innermost last."""
+    frames = [frame for frame in traceback.extract_tb(failure.__traceback__) if not frame.filename.startswith(_PACKAGE)]
+    lines = [f"{type(failure).__name__}: {failure}"]
+    for frame in frames[-FRAMES_MAX:]:
+        lines.append(f"  {frame.filename}:{frame.lineno} in {frame.name}: {frame.line or ''}".rstrip(": "))
+    return "\n".join(lines)
+
+
+def _status_bytes(field: str) -> int:
+    with open("/proc/self/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024
+    return 0

@@ -1,0 +1,129 @@
+#include "udf/describe.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <simdjson.h>
+
+#include <csignal>
+
+#include "base/process.h"
+#include "duck/arrow.h"
+#include "udf/output_log.h"
+
+namespace headrace {
+namespace {
+
+using simdjson::dom::element;
+
+constexpr int64_t describe_timeout_ms = 120'000;  // Importing a large library from a cold disk takes its time.
+
+Error load_error(std::string message) {
+  return user_error(Code::function_load, std::move(message))
+      .with_remedy("`python -m headrace.worker describe --project DIR` shows what the interpreter says");
+}
+
+Result<LogicalType> read_type(element document) {
+  const std::string name(document["type"].get_string().value());
+  if (name == "DECIMAL")
+    return LogicalType::DECIMAL(static_cast<uint8_t>(document["precision"].get_uint64().value()),
+                                static_cast<uint8_t>(document["scale"].get_uint64().value()));
+  duckdb::child_list_t<LogicalType> inner;
+  simdjson::dom::array fields;
+  if (document["inner"].get(fields) == simdjson::SUCCESS) {
+    for (element field : fields) {
+      HEADRACE_ASSIGN(LogicalType type, read_type(field));
+      inner.emplace_back(std::string(field["name"].get_string().value()), std::move(type));
+    }
+  }
+  if (name == "LIST" && inner.size() == 1) return LogicalType::LIST(inner[0].second);
+  if (name == "MAP" && inner.size() == 2) return LogicalType::MAP(inner[0].second, inner[1].second);
+  if (name == "STRUCT" && !inner.empty()) return LogicalType::STRUCT(std::move(inner));
+  if (name == "TIMESTAMPTZ") return LogicalType(LogicalType::TIMESTAMP_TZ);
+  LogicalType type(duckdb::TransformStringToLogicalTypeId(name));
+  if (!has_arrow_layout(type)) return load_error(fmt::format("the type {} of a function is not known", name));
+  return type;
+}
+
+OnError read_on_error(std::string_view text) {
+  if (text == "null") return OnError::null;
+  if (text == "fail") return OnError::fail;
+  return OnError::quarantine;
+}
+
+Result<FunctionDescription> read_function(element document) {
+  FunctionDescription function;
+  function.name = std::string(document["name"].get_string().value());
+  function.kind = document["kind"].get_string().value() == "vectorized" ? FunctionKind::vectorized : FunctionKind::scalar;
+  const simdjson::dom::array arguments = document["arguments"].get_array();
+  for (element argument : arguments) {
+    HEADRACE_ASSIGN(LogicalType type, read_type(argument));
+    function.arguments.push_back(
+        {std::string(argument["name"].get_string().value()), std::move(type), argument["nullable"].get_bool().value()});
+  }
+  HEADRACE_ASSIGN(function.result, read_type(document["result"].value()));
+  function.deterministic = document["deterministic"].get_bool();
+  function.on_error = read_on_error(document["on_error"].get_string().value());
+  function.memory_bytes = document["memory_bytes"].get_int64();
+  function.timeout_ms = document["timeout_ms"].get_int64();
+  function.workers = static_cast<int32_t>(document["workers"].get_int64().value());
+  function.hash = std::string(document["hash"].get_string().value());
+  function.file = std::string(document["file"].get_string().value());
+  function.line = static_cast<int32_t>(document["line"].get_int64().value());
+  return function;
+}
+
+Error read_error(element document) {
+  return Error{Code::function_load, Blame::user, Retry::never, std::string(document["message"].get_string().value()),
+               std::string(document["remedy"].get_string().value()),
+               Location{std::string(document["file"].get_string().value()),
+                        static_cast<int32_t>(document["line"].get_int64().value()), 0}};
+}
+
+Result<std::vector<FunctionDescription>> read_document(const std::string& text) {
+  simdjson::dom::parser parser;
+  element document;
+  if (parser.parse(text).get(document) != simdjson::SUCCESS) return load_error("the interpreter gave no description of the functions");
+  try {  // simdjson throws where a field is missing: the package is of another version than the engine.
+    const simdjson::dom::array errors = document["errors"].get_array();
+    for (element error : errors) return read_error(error);
+    const simdjson::dom::array entries = document["functions"].get_array();
+    std::vector<FunctionDescription> functions;
+    for (element entry : entries) {
+      HEADRACE_ASSIGN(FunctionDescription function, read_function(entry));
+      functions.push_back(std::move(function));
+    }
+    return functions;
+  } catch (const simdjson::simdjson_error& failure) {
+    return load_error(fmt::format("the headrace package does not fit this engine: {}", failure.what()));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> python_environment(const FunctionHostOptions& options) {
+  std::vector<std::string> environment = {"PYTHONUNBUFFERED=1"};
+  if (!options.python_path.empty()) environment.push_back(fmt::format("PYTHONPATH={}", fmt::join(options.python_path, ":")));
+  return environment;
+}
+
+Result<std::vector<FunctionDescription>> describe_functions(const FunctionHostOptions& options) {
+  HEADRACE_ASSIGN(ChannelPair pair, ChannelPair::make());
+  ProcessSpec spec{.arguments = {options.python, "-m", "headrace.worker", "describe", "--project", options.project_directory}};
+  spec.environment = python_environment(options);
+  spec.output = pair.theirs.number();
+  OutputLog log;  // What the files print while they load.
+  HEADRACE_ASSIGN(spec.error_output, log.add("(loading)"));
+  HEADRACE_TRY(log.start());
+  HEADRACE_ASSIGN(Process process, Process::start(spec));
+  pair.theirs.close();
+  LineChannel channel(std::move(pair.ours));
+  auto line = channel.read_line(describe_timeout_ms);
+  if (line.ok()) return read_document(*line);
+  process.kill(SIGKILL);
+  auto status = process.wait(1'000);
+  return load_error(fmt::format("{} -m headrace.worker describe gave no answer ({})", options.python,
+                                status ? status->text() : line.error().message));
+}
+
+}  // namespace headrace

@@ -1,0 +1,91 @@
+// One worker process of one function: started when first needed, asked over shared memory, killed at its deadline, replaced when
+// it has died. One thread at a time.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "base/process.h"
+#include "duck/arrow.h"
+#include "udf/segment.h"
+#include "udf/spin.h"
+#include "udf/worker_parent.h"
+
+namespace headrace {
+
+/// The mapped memory of one worker process. Its size is sealed: a function cannot take pages away from under the engine.
+class Segment {
+ public:
+  static Result<Segment> make();
+  Segment(Segment&& other) noexcept;
+  Segment& operator=(Segment&& other) noexcept;
+  ~Segment();
+
+  SegmentHeader& header() { return *reinterpret_cast<SegmentHeader*>(memory_); }
+  std::span<std::byte> bytes() { return {memory_, segment_bytes}; }
+  int descriptor() const { return descriptor_.number(); }
+
+ private:
+  Segment(Descriptor descriptor, std::byte* memory) : descriptor_(std::move(descriptor)), memory_(memory) {}
+  Descriptor descriptor_;
+  std::byte* memory_ = nullptr;
+};
+
+class Worker {
+ public:
+  struct Budgets {
+    int64_t memory_bytes = 0;
+    int64_t timeout_ms = 0;
+  };
+
+  /// `output` takes what the function prints; it stays open as long as this.
+  Worker(const FunctionDescription& function, Budgets budgets, WorkerParent& parent, int output)
+      : function_(function), budgets_(budgets), parent_(parent), output_(output) {}
+  ~Worker() { end(); }
+
+  /// Runs the function on rows [first, first + rows) of `arguments`; writes them to the same rows of `result`. Rows that do not fit
+  /// the shared memory together are sent in halves. Errors: as FunctionHost::call.
+  Result<> call(DataChunk& arguments, int64_t first, int64_t rows, Vector& result);
+
+  struct Counts {
+    int64_t starts = 0, busy_us = 0, resident_bytes = 0;
+  };
+  /// Safe from any thread, at any time.
+  Counts counts() const { return {starts_.load(), busy_us_.load(), resident_bytes_.load()}; }
+
+ private:
+  enum class Fit : uint8_t { fits, too_large };
+
+  Result<Fit> attempt(DataChunk& arguments, int64_t first, int64_t rows, Vector& result);
+  Result<> ensure_running();
+  Result<> await_loaded();
+  Result<Fit> send(DataChunk& arguments, int64_t first, int64_t rows);
+  /// Waits for one of the states `a` and `b`. Errors: function_died, function_timeout (the worker is killed).
+  Result<SlotState> await_state(SlotState a, SlotState b, int64_t timeout_ms);
+  Result<Fit> receive(SlotState state, int64_t first, int64_t rows, Vector& result);
+  Result<Fit> take_over(SlotState state, const SegmentHeader::WorkerFields& answer, int64_t first, int64_t rows, Vector& result);
+  bool sleep_until_ring(int64_t deadline_ns);
+  void ring();
+  Error died();
+  Error spoiled(const char* what);
+  std::string error_text(uint32_t bytes);
+  void end();
+
+  const FunctionDescription& function_;
+  const Budgets budgets_;
+  WorkerParent& parent_;
+  const int output_;
+
+  std::optional<Segment> segment_;  ///< Set while a process runs, as are channel_ and forked_.
+  Descriptor channel_;
+  WorkerParent::Forked forked_;
+  uint32_t generation_ = 0;
+  bool died_unasked_ = false;  ///< The last worker ended before it took its request: the function had no part in it.
+  AdaptiveSpin spin_;
+  std::vector<ArrowSpan> spans_;
+
+  int32_t deaths_in_a_row_ = 0;
+  std::atomic<int64_t> starts_ = 0, busy_us_ = 0, resident_bytes_ = 0;
+};
+
+}  // namespace headrace

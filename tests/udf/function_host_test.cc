@@ -1,0 +1,571 @@
+#include "udf/function.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "duckdb/common/types/value.hpp"
+
+namespace headrace {
+namespace {
+
+using duckdb::Value;
+using ::testing::HasSubstr;
+
+/// The folder above this program that has the Python package.
+std::filesystem::path repository() {
+  std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe");
+  while (folder.has_relative_path() && !std::filesystem::exists(folder / "python/headrace")) folder = folder.parent_path();
+  return folder;
+}
+
+/// HEADRACE_PYTHON, or a place where tools/setup or a developer puts the environment.
+std::string interpreter() {
+  if (const char* given = std::getenv("HEADRACE_PYTHON")) return given;
+  for (const std::filesystem::path& candidate : {repository() / ".venv/bin/python", std::filesystem::path("/tmp/hrvenv/bin/python")}) {
+    if (std::filesystem::exists(candidate)) return candidate.string();
+  }
+  return "python3";
+}
+
+/// A project with one function file, in a folder of its own.
+class FunctionHostTest : public ::testing::Test {
+ protected:
+  FunctionHostTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "headrace_udf_XXXXXX").string();
+    project_ = ::mkdtemp(pattern.data());
+    std::filesystem::create_directories(project_ / "functions");
+  }
+  ~FunctionHostTest() override { std::filesystem::remove_all(project_); }
+
+  Result<std::unique_ptr<FunctionHost>> try_start(const std::string& code) {
+    std::ofstream(project_ / "functions/f.py") << "import pyarrow as pa\nimport headrace as hr\n" << code;
+    return start_function_host({.python = interpreter(),
+                                .project_directory = project_.string(),
+                                .python_path = {(repository() / "python").string()}});
+  }
+  void start(const std::string& code) {
+    auto started = try_start(code);
+    ASSERT_TRUE(started.ok()) << started.error().text();
+    host_ = std::move(*started);
+  }
+
+  size_t index_of(const std::string& name) const {
+    for (size_t i = 0; i < host_->functions().size(); ++i) {
+      if (host_->functions()[i].name == name) return i;
+    }
+    ADD_FAILURE() << "no function " << name;
+    return 0;
+  }
+
+  /// One row of arguments per entry; the results as SQL text, or the error's name.
+  std::vector<std::string> call(const std::string& name, const std::vector<std::vector<Value>>& rows) {
+    const size_t index = index_of(name);
+    const FunctionDescription& function = host_->functions()[index];
+    DataChunk chunk;
+    duckdb::vector<LogicalType> types;
+    for (const Field& argument : function.arguments) types.push_back(argument.type);
+    const auto capacity = std::max<duckdb::idx_t>(rows.size(), 1);
+    if (!types.empty()) chunk.Initialize(duckdb::Allocator::DefaultAllocator(), types, capacity);
+    for (size_t row = 0; row < rows.size(); ++row) {
+      for (size_t column = 0; column < rows[row].size(); ++column)
+        chunk.data[column].SetValue(row, rows[row][column].DefaultCastAs(types[column]));
+    }
+    chunk.SetCardinality(rows.size());
+    Vector result(function.result, capacity);
+    auto outcome = host_->call(index, chunk, result);
+    last_error_ = outcome.ok() ? Error{} : outcome.error();
+    if (!outcome.ok()) return {std::string(name_of(outcome.error().code))};
+    std::vector<std::string> out;
+    for (size_t row = 0; row < rows.size(); ++row) out.push_back(result.GetValue(row).ToString());
+    return out;
+  }
+
+  int64_t status(const std::string& field) const {
+    std::string text = host_->status_json();
+    return std::atoll(text.c_str() + text.find("\"" + field + "\":") + field.size() + 3);
+  }
+
+  std::filesystem::path project_;
+  std::unique_ptr<FunctionHost> host_;
+  Error last_error_;
+};
+
+using Rows = std::vector<std::string>;
+
+TEST_F(FunctionHostTest, describes_what_the_hints_say) {
+  start(R"(
+@hr.function(timeout="2 s", memory="64 MiB", on_error="null", workers=3, deterministic=False)
+def f(a: int, b: str | None, c: hr.decimal(12, 2)) -> list[float]:
+    return [a]
+
+@hr.function(vectorized=True)
+def g(a: pa.DoubleArray) -> pa.StringArray:
+    return a
+)");
+  ASSERT_EQ(host_->functions().size(), 2U);
+  const FunctionDescription& f = host_->functions()[0];
+  EXPECT_EQ(f.name, "f");
+  EXPECT_EQ(f.kind, FunctionKind::scalar);
+  EXPECT_EQ(f.arguments[1].name, "b");
+  EXPECT_FALSE(f.arguments[0].nullable);
+  EXPECT_TRUE(f.arguments[1].nullable);
+  EXPECT_EQ(f.arguments[2].type, LogicalType::DECIMAL(12, 2));
+  EXPECT_EQ(f.result, LogicalType::LIST(LogicalType::DOUBLE));
+  EXPECT_EQ(f.timeout_ms, 2000);
+  EXPECT_EQ(f.memory_bytes, 64 << 20);
+  EXPECT_EQ(f.on_error, OnError::null);
+  EXPECT_EQ(f.workers, 3);
+  EXPECT_FALSE(f.deterministic);
+  EXPECT_EQ(f.hash.size(), 64U);
+  EXPECT_EQ(f.file, "functions/f.py");
+  EXPECT_EQ(f.line, 4);
+  EXPECT_EQ(host_->functions()[1].kind, FunctionKind::vectorized);
+}
+
+TEST_F(FunctionHostTest, errors_of_loading_have_file_and_line) {
+  auto syntax = try_start("\ndef f(:\n");
+  ASSERT_FALSE(syntax.ok());
+  EXPECT_EQ(syntax.error().code, Code::function_load);
+  EXPECT_EQ(syntax.error().at.text(), "functions/f.py:4");
+  auto missing = try_start("\n\nimport no_such_module\n");
+  ASSERT_FALSE(missing.ok());
+  EXPECT_THAT(missing.error().text(), HasSubstr("functions/f.py:5: error 4005 (function_load): ModuleNotFoundError"));
+  auto hint = try_start("@hr.function\ndef f(a: complex) -> int:\n    return 1\n");
+  ASSERT_FALSE(hint.ok());
+  EXPECT_THAT(hint.error().text(), HasSubstr("functions/f.py:3: error 4005 (function_load): f: the parameter 'a': complex"));
+  auto option = try_start("@hr.function(network=True)\ndef f(a: int) -> int:\n    return 1\n");
+  ASSERT_FALSE(option.ok());
+  EXPECT_THAT(option.error().message, HasSubstr("'network' of a function is not offered yet"));
+}
+
+TEST_F(FunctionHostTest, a_project_without_functions_starts_nothing) {
+  auto host = start_function_host({.python = "/no/such/python", .project_directory = "/no/such/project", .python_path = {}});
+  ASSERT_TRUE(host.ok());
+  EXPECT_TRUE((*host)->functions().empty());
+  EXPECT_EQ((*host)->status_json(), R"({"functions":[]})");
+}
+
+TEST_F(FunctionHostTest, scalar_functions_skip_rows_with_null_unless_the_hint_takes_it) {
+  start(R"(
+@hr.function
+def cents(amount: float) -> int:
+    assert amount is not None
+    return round(amount * 100)
+
+@hr.function
+def shown(text: str | None, n: int) -> str:
+    return f"{text}:{n}"
+
+@hr.function
+def answer() -> int:
+    return 42
+
+@hr.function
+def maybe(n: int) -> str | None:
+    return None if n % 2 else str(n)
+)");
+  EXPECT_EQ(call("cents", {{1.5}, {Value()}, {-0.25}}), (Rows{"150", "NULL", "-25"}));
+  EXPECT_EQ(call("shown", {{"a", 1}, {Value(), 2}, {"c", Value()}, {"straße", 4}}), (Rows{"a:1", "None:2", "NULL", "straße:4"}));
+  EXPECT_EQ(call("answer", {{}, {}}), (Rows{"42", "42"}));
+  EXPECT_EQ(call("maybe", {{1}, {2}}), (Rows{"NULL", "2"}));
+}
+
+TEST_F(FunctionHostTest, every_type_goes_there_and_back) {
+  start(R"(
+import dataclasses, datetime as dt, decimal, typing
+@dataclasses.dataclass
+class Point:
+    x: float
+    tags: list[str]
+class Pair(typing.TypedDict):
+    a: int
+    b: bool
+
+@hr.function
+def truth(v: bool) -> bool: return v
+@hr.function
+def text(v: str) -> str: return v
+@hr.function
+def raw(v: bytes) -> bytes: return v
+@hr.function
+def when(v: dt.datetime) -> dt.datetime: return v + dt.timedelta(microseconds=1)
+@hr.function
+def day(v: dt.date) -> dt.date: return v + dt.timedelta(days=1)
+@hr.function
+def clock(v: dt.time) -> dt.time: return v
+@hr.function
+def narrow(v: hr.decimal(4, 1)) -> hr.decimal(9, 2): return v * 2
+@hr.function
+def money(v: hr.decimal(12, 2)) -> hr.decimal(12, 2): return v / 3
+@hr.function
+def wide(v: decimal.Decimal) -> decimal.Decimal: return -v
+@hr.function
+def items(v: list[str]) -> list[str]: return [*v, "end"]
+@hr.function
+def counts(v: dict[str, int]) -> dict[str, int]: return {k: n + 1 for k, n in v.items()}
+@hr.function
+def point(v: Point) -> Point:
+    assert isinstance(v, Point)
+    return Point(v.x + 1, v.tags[::-1])
+@hr.function
+def pair(v: Pair) -> Pair: return {"a": v["a"] + 1, "b": not v["b"]}
+@hr.function
+def nested(v: list[list[int]]) -> int: return sum(sum(inner) for inner in v)
+)");
+  EXPECT_EQ(call("truth", {{true}, {false}, {Value()}}), (Rows{"true", "false", "NULL"}));
+  EXPECT_EQ(call("text", {{""}, {"a longer text than twelve"}, {Value()}, {"ü"}}), (Rows{"", "a longer text than twelve", "NULL", "ü"}));
+  EXPECT_EQ(call("raw", {{Value::BLOB("\\xFF\\x00a")}}), (Rows{"\\xFF\\x00a"}));
+  EXPECT_EQ(call("when", {{"2026-01-02 03:04:05.000006"}, {Value()}, {"1969-12-31 23:59:59.999999"}}),
+            (Rows{"2026-01-02 03:04:05.000007", "NULL", "1970-01-01 00:00:00"}));
+  EXPECT_EQ(call("day", {{"2026-02-28"}, {Value()}}), (Rows{"2026-03-01", "NULL"}));
+  EXPECT_EQ(call("clock", {{"12:00:00.5"}}), (Rows{"12:00:00.5"}));
+  EXPECT_EQ(call("narrow", {{"-99.5"}, {Value()}}), (Rows{"-199.00", "NULL"}));
+  EXPECT_EQ(call("money", {{"100.00"}, {"-0.02"}}), (Rows{"33.33", "-0.01"}));
+  EXPECT_EQ(call("wide", {{"12345678901234567890.000000000000000001"}}), (Rows{"-12345678901234567890.000000000000000001"}));
+  auto list = [](std::vector<const char*> items) {
+    duckdb::vector<Value> values;
+    for (const char* item : items) values.emplace_back(item);
+    return Value::LIST(LogicalType::VARCHAR, std::move(values));
+  };
+  EXPECT_EQ(call("items", {{list({"a", "b"})}, {Value()}, {list({})}}), (Rows{"[a, b, end]", "NULL", "[end]"}));
+  EXPECT_EQ(call("counts", {{Value::MAP(LogicalType::VARCHAR, LogicalType::BIGINT, {"k"}, {Value::BIGINT(1)})}}), (Rows{"{k=2}"}));
+  EXPECT_EQ(call("point", {{Value::STRUCT({{"x", 1.5}, {"tags", list({"p", "q"})}})}, {Value()}}),
+            (Rows{"{'x': 2.5, 'tags': [q, p]}", "NULL"}));
+  EXPECT_EQ(call("pair", {{Value::STRUCT({{"a", 1}, {"b", true}})}}), (Rows{"{'a': 2, 'b': false}"}));
+  Value inner = Value::LIST(LogicalType::BIGINT, {Value::BIGINT(1), Value::BIGINT(2)});
+  EXPECT_EQ(call("nested", {{Value::LIST({inner, inner})}, {Value::LIST({inner})}}), (Rows{"6", "3"}));
+}
+
+TEST_F(FunctionHostTest, vectorized_functions_get_arrays_with_their_nulls) {
+  start(R"(
+import numpy as np, numpy.typing as npt, pandas as pd
+import pyarrow.compute as pc
+
+@hr.function(vectorized=True)
+def joined(a: pa.StringArray, b: pa.Int64Array) -> pa.StringArray:
+    return pc.binary_join_element_wise(a, b.cast(pa.string()), "-")
+
+@hr.function(vectorized=True)
+def halves(a: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return a / 2
+
+@hr.function(vectorized=True)
+def lengths(a: hr.column(str, "pandas")) -> hr.column(int, "pandas"):
+    return a.str.len()
+
+@hr.function(vectorized=True)
+def tail(a: pa.Int64Array) -> pa.Int64Array:
+    return pa.concat_arrays([pa.array([0]), a]).slice(1)
+
+@hr.function(vectorized=True)
+def lists(a: pa.Int64Array) -> hr.column(list[int]):
+    return pa.array([[0], *[None if v is None else [v] * v for v in a.to_pylist()]], pa.list_(pa.int64())).slice(1)
+
+@hr.function(vectorized=True)
+def narrower(a: pa.Int64Array) -> pa.DoubleArray:
+    return pa.array([1.0] * len(a), pa.float32())
+)");
+  EXPECT_EQ(call("joined", {{"a", 1}, {Value(), 2}, {"c", 3}}), (Rows{"a-1", "NULL", "c-3"}));
+  EXPECT_EQ(call("halves", {{1.0}, {Value()}, {3.0}}), (Rows{"0.5", "NULL", "1.5"}));
+  EXPECT_EQ(call("lengths", {{"abc"}, {Value()}}), (Rows{"3", "NULL"}));
+  EXPECT_EQ(call("tail", {{7}, {Value()}, {9}}), (Rows{"7", "NULL", "9"}));
+  EXPECT_EQ(call("lists", {{2}, {Value()}, {1}}), (Rows{"[2, 2]", "NULL", "[1]"}));
+  EXPECT_EQ(call("narrower", {{2}}), (Rows{"1.0"}));
+}
+
+TEST_F(FunctionHostTest, an_exception_tells_where_and_hurts_nobody) {
+  start(R"(
+@hr.function
+def inverse(n: int) -> float:
+    return 1 / n
+)");
+  EXPECT_EQ(call("inverse", {{1}, {0}}), (Rows{"function_raised"}));
+  EXPECT_THAT(last_error_.message, HasSubstr("ZeroDivisionError: division by zero\n"));
+  EXPECT_THAT(last_error_.message, HasSubstr("functions/f.py:6 in inverse: return 1 / n"));
+  EXPECT_EQ(call("inverse", {{2}}), (Rows{"0.5"}));
+  EXPECT_EQ(status("restarts"), 0);
+  EXPECT_EQ(status("calls"), 2);
+  EXPECT_EQ(status("rows"), 3);
+  EXPECT_EQ(status("errors"), 1);
+}
+
+TEST_F(FunctionHostTest, wrong_results_are_named) {
+  start(R"(
+@hr.function
+def scalar(n: int) -> int:
+    return "seven" if n == 7 else n
+
+@hr.function(vectorized=True)
+def length(a: pa.Int64Array) -> pa.Int64Array:
+    return a.slice(1)
+
+@hr.function(vectorized=True)
+def kind(a: pa.Int64Array) -> pa.Int64Array:
+    return a.cast(pa.string())
+
+@hr.function(vectorized=True)
+def nothing(a: pa.Int64Array) -> pa.Int64Array:
+    pass
+
+@hr.function(vectorized=True)
+def not_text(a: pa.Int64Array) -> pa.StringArray:
+    return pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")])
+
+@hr.function(vectorized=True)
+def backwards(a: pa.Int64Array) -> pa.StringArray:
+    return pa.Array.from_buffers(pa.string(), 2, [None, pa.py_buffer(b"\0\0\0\0\6\0\0\0\2\0\0\0"), pa.py_buffer(b"abcdef")])
+
+@hr.function
+def too_wide(a: int) -> hr.decimal(4, 2):
+    return a
+
+@hr.function(vectorized=True)
+def wide_bits(a: pa.Int64Array) -> hr.column(hr.decimal(4, 2)):
+    return pa.Array.from_buffers(pa.decimal128(4, 2), 1, [None, pa.py_buffer(b"\x7f" * 16)])
+)");
+  EXPECT_EQ(call("scalar", {{1}, {7}}), (Rows{"function_result"}));
+  EXPECT_THAT(last_error_.message, HasSubstr("scalar gave 'seven', and its hint says BIGINT"));
+  EXPECT_EQ(call("length", {{1}, {7}}), (Rows{"function_result"}));
+  EXPECT_EQ(last_error_.message, "length gave 1 values for 2 rows");
+  EXPECT_EQ(call("kind", {{1}}), (Rows{"function_result"}));
+  EXPECT_EQ(last_error_.message, "kind gave string, and its hint says BIGINT (int64)");
+  EXPECT_EQ(call("nothing", {{1}}), (Rows{"function_result"}));
+  EXPECT_EQ(last_error_.message, "nothing gave a NoneType instead of an array");
+  EXPECT_EQ(call("not_text", {{1}}), (Rows{"function_result"}));
+  EXPECT_EQ(last_error_.message, "not_text: a result is not UTF-8 text");
+  EXPECT_EQ(call("backwards", {{1}, {2}}), (Rows{"function_result"}));
+  EXPECT_EQ(last_error_.message, "backwards: the offsets of the result are not in order");
+  EXPECT_EQ(call("too_wide", {{100}}), (Rows{"function_result"}));
+  EXPECT_EQ(call("wide_bits", {{100}}), (Rows{"function_result"}));
+  EXPECT_EQ(last_error_.message, "wide_bits: a result does not fit DECIMAL(4,2)");
+  EXPECT_EQ(call("scalar", {{1}}), (Rows{"1"}));
+  EXPECT_EQ(status("restarts"), 0);
+}
+
+TEST_F(FunctionHostTest, the_end_of_a_worker_is_that_calls_and_that_functions_alone) {
+  start(R"(
+import ctypes, os, signal, sys
+@hr.function
+def fragile(n: int) -> int:
+    if n == 1: sys.exit(3)
+    if n == 2: os.abort()
+    if n == 3: ctypes.string_at(0)
+    if n == 4: os.kill(os.getpid(), signal.SIGKILL)
+    if n == 5: os._exit(0)
+    if n == 6: os.closerange(3, 100)
+    return n
+
+@hr.function
+def sturdy(n: int) -> int:
+    return os.getpid()
+)");
+  const Rows pid = call("sturdy", {{0}});
+  const char* how[] = {"", "exit code 3", "signal 6", "signal 11", "signal 9", "exit code 0"};
+  for (int64_t n = 1; n <= 5; ++n) {
+    EXPECT_EQ(call("fragile", {{Value::BIGINT(n)}}), (Rows{"function_died"}));
+    EXPECT_THAT(last_error_.message, HasSubstr(how[n]));
+    EXPECT_EQ(call("fragile", {{0}}), (Rows{"0"}));
+  }
+  call("fragile", {{6}});  // Whether the answer still gets through is open; the next call works.
+  EXPECT_EQ(call("fragile", {{0}}), (Rows{"0"}));
+  EXPECT_EQ(call("sturdy", {{0}}), pid);
+}
+
+TEST_F(FunctionHostTest, a_worker_killed_between_calls_is_not_noticed) {
+  start("import os\n@hr.function\ndef pid(n: int) -> int:\n    return os.getpid()\n");
+  const Rows first = call("pid", {{0}});
+  ASSERT_EQ(::kill(static_cast<pid_t>(std::stoll(first[0])), SIGKILL), 0);
+  while (::kill(static_cast<pid_t>(std::stoll(first[0])), 0) == 0) {
+    const Rows second = call("pid", {{0}});
+    if (second != first) break;  // Reaped and replaced.
+  }
+  EXPECT_NE(call("pid", {{0}}), first);
+  EXPECT_EQ(status("restarts"), 1);
+}
+
+TEST_F(FunctionHostTest, a_hanging_function_is_killed_at_its_deadline) {
+  start(R"(
+import time
+@hr.function(timeout="200 ms")
+def hangs(n: int) -> int:
+    while n: pass
+    return n
+@hr.function(timeout="200 ms")
+def sleeps(n: int) -> int:
+    time.sleep(1000 * n)
+    return n
+)");
+  for (const char* name : {"hangs", "sleeps"}) {
+    EXPECT_EQ(call(name, {{1}}), (Rows{"function_timeout"}));
+    EXPECT_THAT(last_error_.message, HasSubstr("200 ms"));
+    EXPECT_EQ(call(name, {{0}}), (Rows{"0"}));
+  }
+}
+
+TEST_F(FunctionHostTest, memory_beyond_the_budget_is_a_memory_error) {
+  start(R"(
+kept = []
+@hr.function(memory="256 MB")
+def grows(n: int) -> int:
+    kept.append(bytearray(n))
+    return len(kept)
+)");
+  EXPECT_EQ(call("grows", {{1}}), (Rows{"1"}));
+  EXPECT_EQ(call("grows", {{600'000'000}}), (Rows{"function_raised"}));
+  EXPECT_THAT(last_error_.message, HasSubstr("MemoryError"));
+  EXPECT_EQ(call("grows", {{1}}), (Rows{"1"}));  // A fresh process.
+  EXPECT_GT(status("worker_bytes"), 10'000'000);
+}
+
+TEST_F(FunctionHostTest, scribbling_over_shared_memory_harms_the_scribbler_only) {
+  start(R"(
+import ctypes, random, re, threading, time
+
+def shared():
+    for line in open("/proc/self/maps"):
+        if "memfd:headrace-worker" in line:
+            start, end = (int(part, 16) for part in re.match("([0-9a-f]+)-([0-9a-f]+) ", line).groups())
+            return start, end - start
+
+@hr.function(vectorized=True, timeout="500 ms")
+def overwrites(seed: pa.Int64Array, text: pa.StringArray) -> pa.StringArray:
+    start, size = shared()
+    seed = seed[0].as_py()
+    random.seed(seed)
+    def scribble(for_s):
+        ends = time.monotonic() + for_s
+        while time.monotonic() < ends:
+            place = random.choice([64, 128, 192, 256, 320, 4096, 12288, 32768, 64 * 2**20 + 32768])
+            ctypes.memmove(start + place + random.randrange(64), random.randbytes(16), 16)
+    if seed % 2:
+        scribble(0.002)
+    else:
+        threading.Thread(target=scribble, args=(0.02,), daemon=True).start()
+    return text
+
+@hr.function(vectorized=True)
+def shrinks(a: pa.Int64Array) -> pa.Int64Array:
+    import os
+    for name in os.listdir("/proc/self/fd"):
+        try: os.truncate("/proc/self/fd/" + name, 0)
+        except OSError: pass
+    start, size = shared()
+    fd = os.open(f"/proc/self/map_files/{start:x}-{start + size:x}", os.O_RDWR)
+    try: os.ftruncate(fd, 0)
+    except PermissionError: return a
+    raise RuntimeError("the memory could be cut")
+)");
+  for (int64_t seed = 0; seed < 40; ++seed) {
+    Rows rows = call("overwrites", {{Value::BIGINT(seed), "one text of some length"}, {Value::BIGINT(seed), Value()}});
+    // Any answer or error will do: the engine lives, and what it takes over is well formed.
+    EXPECT_FALSE(rows.empty());
+  }
+  Rows cut = call("shrinks", {{1}});
+  EXPECT_TRUE(cut == (Rows{"1"}) || last_error_.message.find("could be cut") == std::string::npos) << last_error_.message;
+}
+
+TEST_F(FunctionHostTest, a_full_batch_and_more_than_fits_at_once) {
+  start(R"(
+@hr.function(vectorized=True)
+def same(a: pa.StringArray) -> pa.StringArray:
+    return a
+@hr.function
+def blown(n: int) -> str:
+    return "x" * n
+)");
+  std::vector<std::vector<Value>> rows;
+  for (int i = 0; i < 2048; ++i) rows.push_back({i % 7 == 0 ? Value() : Value("row " + std::to_string(i))});
+  Rows out = call("same", rows);
+  ASSERT_EQ(out.size(), 2048U);
+  EXPECT_EQ(out[0], "NULL");
+  EXPECT_EQ(out[2047], "row 2047");
+
+  std::vector<std::vector<Value>> large(100, {Value(std::string(1 << 20, 'a'))});
+  out = call("same", large);
+  ASSERT_EQ(out.size(), 100U);
+  EXPECT_EQ(out[99].size(), 1U << 20);
+  out = call("blown", std::vector<std::vector<Value>>(5, {Value::BIGINT(30 << 20)}));
+  ASSERT_EQ(out.size(), 5U);
+  EXPECT_EQ(out[4].size(), 30U << 20);
+  EXPECT_EQ(call("blown", {{Value::BIGINT(80 << 20)}}), (Rows{"function_result"}));
+  EXPECT_THAT(last_error_.message, HasSubstr("one row's arguments or result need more than 64 MiB"));
+  EXPECT_EQ(call("blown", {{1}}), (Rows{"x"}));
+}
+
+TEST_F(FunctionHostTest, takes_vectors_of_every_kind_and_larger_than_a_batch) {
+  start("@hr.function(vectorized=True)\ndef same(a: pa.Int64Array, b: hr.column(list[str])) -> hr.column(list[str]):\n    return b\n");
+  const size_t rows = 32'768;
+  Value texts = Value::LIST(LogicalType::VARCHAR, {Value("p"), Value("q")});
+  DataChunk chunk;
+  chunk.Initialize(duckdb::Allocator::DefaultAllocator(), {LogicalType::BIGINT, LogicalType::LIST(LogicalType::VARCHAR)}, rows);
+  chunk.data[0].Reference(Value::BIGINT(1));  // A constant.
+  Vector dictionary(LogicalType::LIST(LogicalType::VARCHAR), 3);
+  dictionary.SetValue(0, texts);
+  dictionary.SetValue(1, Value(LogicalType::LIST(LogicalType::VARCHAR)));
+  dictionary.SetValue(2, Value::LIST(LogicalType::VARCHAR, {Value("r"), Value(LogicalType::VARCHAR)}));
+  duckdb::SelectionVector selection(rows);
+  for (size_t row = 0; row < rows; ++row) selection.set_index(row, row % 3);
+  chunk.data[1].Slice(dictionary, selection, rows);
+  chunk.SetCardinality(rows);
+  Vector result(LogicalType::LIST(LogicalType::VARCHAR), rows);
+  auto outcome = host_->call(0, chunk, result);
+  ASSERT_TRUE(outcome.ok()) << outcome.error().text();
+  EXPECT_EQ(result.GetValue(32'766).ToString(), "[p, q]");
+  EXPECT_EQ(result.GetValue(32'764).ToString(), "NULL");
+  EXPECT_EQ(result.GetValue(32'765).ToString(), "[r, NULL]");
+}
+
+TEST_F(FunctionHostTest, several_threads_share_the_workers) {
+  start("@hr.function(workers=2)\ndef twice(n: int) -> int:\n    return 2 * n\n");
+  std::vector<std::thread> threads;
+  std::atomic<int> right = 0;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      DataChunk chunk;
+      chunk.Initialize(duckdb::Allocator::DefaultAllocator(), {LogicalType::BIGINT});
+      for (int i = 0; i < 100; ++i) {
+        chunk.Reset();
+        for (int64_t row = 0; row < 64; ++row) duckdb::FlatVector::GetData<int64_t>(chunk.data[0])[row] = t * 10'000 + i * 64 + row;
+        chunk.SetCardinality(64);
+        Vector result(LogicalType::BIGINT);
+        bool fine = host_->call(0, chunk, result).ok();
+        for (int64_t row = 0; row < 64; ++row)
+          fine = fine && duckdb::FlatVector::GetData<int64_t>(result)[row] == 2 * (t * 10'000 + i * 64 + row);
+        right += fine;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 400);
+  EXPECT_EQ(status("calls"), 400);
+  EXPECT_EQ(status("workers"), 2);
+}
+
+TEST_F(FunctionHostTest, changed_code_is_not_taken_up_in_silence) {
+  start("import os\n@hr.function\ndef f(n: int) -> int:\n    if n: os._exit(1)\n    return 1\n");
+  EXPECT_EQ(call("f", {{0}}), (Rows{"1"}));
+  std::ofstream(project_ / "functions/f.py") << "import headrace as hr\n@hr.function\ndef f(n: int) -> int:\n    return 2\n";
+  EXPECT_EQ(call("f", {{0}}), (Rows{"1"}));
+  EXPECT_EQ(call("f", {{1}}), (Rows{"function_died"}));
+  EXPECT_EQ(call("f", {{0}}), (Rows{"function_load"}));
+  EXPECT_THAT(last_error_.message, HasSubstr("not what the pipeline started with"));
+}
+
+TEST_F(FunctionHostTest, what_a_function_prints_is_logged_and_does_not_disturb) {
+  start("print('loading')\n@hr.function\ndef f(n: int) -> int:\n    print('x' * n)\n    return n\n");
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(call("f", {{10}, {200'000}}), (Rows{"10", "200000"}));
+  host_.reset();
+  std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr(R"("event":"function_output","function":"f","text":"xxxxxxxxxx"})"));
+}
+
+}  // namespace
+}  // namespace headrace
