@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -58,14 +60,15 @@ ANSWERS = {
 }
 
 
-def load_function(name: str, file: Path) -> object:
+def load_function(name: str, file: Path) -> Callable[..., Any]:
     """Loads one function of a project's functions/*.py into this process."""
     spec = importlib.util.spec_from_file_location(f"oracle_{file.stem}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    return getattr(module, name)
+    function: Callable[..., Any] = getattr(module, name)
+    return function
 
 
 def load(data: Path) -> duckdb.DuckDBPyConnection:
@@ -96,7 +99,7 @@ def load(data: Path) -> duckdb.DuckDBPyConnection:
                        FROM enriched""").to_arrow_table()
     scores = []
     for batch in inputs.to_batches(max_chunksize=20_000):
-        scores.append(anomaly_score(*(batch.column(name) for name in (  # type: ignore[operator]
+        scores.append(anomaly_score(*(batch.column(name) for name in (
             "dep_delay", "carrier", "local_hour", "distance", "wind_speed", "visib", "precip", "plane_age"))))
     scored = inputs.select(["sched_dep", "carrier", "flight", "origin"]).append_column("score", pa.chunked_array(scores))  # noqa: F841
     db.sql("CREATE TABLE scored AS SELECT e.*, score FROM enriched e JOIN scored USING (sched_dep, carrier, flight, origin)")

@@ -38,5 +38,5 @@ def test_ranking_is_asked_at_query_time(binary: Path, tmp_path: Path, demo_data:
     engine.run(PROJECT, state, variables=variables)
     ranked = engine.query(PROJECT, state, "SELECT rank() OVER (ORDER BY avg_arr_delay), carrier FROM carriers ORDER BY 1",
                           variables=variables)
-    by_delay = sorted(demo_answers["carriers"], key=lambda row: row[6])  # type: ignore[arg-type, return-value]
+    by_delay = sorted(demo_answers["carriers"], key=lambda row: float(str(row[6])))
     assert ranked == [(place, row[0]) for place, row in enumerate(by_delay, start=1)]

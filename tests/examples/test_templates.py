@@ -69,7 +69,7 @@ def test_fraud_equals_batch(binary: Path, tmp_path: Path) -> None:
               FROM read_json('{project}/data/tx.ndjson', format = 'newline_delimited', columns =
                              {{'ts': 'TIMESTAMP', 'card': 'VARCHAR', 'amount': 'DECIMAL(12, 2)', 'country': 'VARCHAR'}})
               WHERE amount > 0) GROUP BY 1, 2""").fetchall()
-    scored = [(*row, risk(row[3], row[4], float(row[5]))) for row in habits]  # type: ignore[operator]
+    scored = [(*row, risk(row[3], row[4], float(row[5]))) for row in habits]
     wanted = [row for row in scored if row[-1] >= 0.5]
     assert {row[0] for row in wanted} == {"c3", "c5"}
     engine.run(project, tmp_path / "state", shards=2)

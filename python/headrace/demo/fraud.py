@@ -171,7 +171,7 @@ class World:
 
     def honest(self, card: Card, count: int) -> list[Transaction]:
         """Everyday life of one card: about `count` purchases, some of them in one afternoon in town."""
-        out = []
+        out: list[Transaction] = []
         for _ in range(count):
             out += self.purchase(card, self.moment(card))
         if self.random.random() < 0.12:  # A shopping trip: as many purchases in an hour or two as a thief would make.
@@ -191,7 +191,7 @@ class World:
         else:
             shop = self.random.choice(card.favourites)
         cents = self.amount(card, shop.category)
-        out = []
+        out: list[Transaction] = []
         while len(out) < 3 and self.random.random() < 0.03:
             out.append(Transaction(card.name, at, cents, shop, declined=True))
             at = self.within_week(at + timedelta(seconds=self.random.uniform(15, 90)))
@@ -199,7 +199,7 @@ class World:
 
     def card_testing(self, card: Card, at: datetime, incident: str) -> list[Transaction]:
         """Five to twelve small sums within minutes, many refused, then a large one."""
-        out = []
+        out: list[Transaction] = []
         for _ in range(self.random.randint(4, 12)):
             category = self.random.choice(["subscription", "gift_cards", "fashion", "transport"])
             shop = self.pick_merchant(card.home, abroad=0.6, category=category, online=True)
@@ -214,7 +214,7 @@ class World:
 
     def velocity(self, card: Card, at: datetime, incident: str) -> list[Transaction]:
         """Shop after shop, things that can be sold again, until the card is refused."""
-        out = []
+        out: list[Transaction] = []
         for _ in range(self.random.randint(3, 9)):
             category = self.random.choice(["electronics", "jewelry", "gift_cards", "fashion", "fuel"])
             shop = self.pick_merchant(card.home, abroad=0, category=category, online=False)
@@ -241,7 +241,7 @@ class World:
         """Dear things from online shops, between one and five in the owner's night."""
         local_midnight = at.replace(hour=0, minute=0, second=0) - timedelta(hours=card.home.utc_offset)
         at = local_midnight + timedelta(hours=self.random.uniform(1, 4.5))
-        out = []
+        out: list[Transaction] = []
         for _ in range(self.random.randint(2, 6)):
             category = self.random.choice(["electronics", "travel", "gift_cards", "jewelry", "fashion"])
             shop = self.pick_merchant(card.home, abroad=0.5, category=category, online=True)

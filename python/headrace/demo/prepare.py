@@ -104,8 +104,11 @@ def utc_time(hour: str, minute: int = 0) -> str:
 
 def departures(rows: Iterable[dict[str, str]]) -> list[tuple[str, ...]]:
     """Gives the departures sorted by schedule; carrier, flight number and airport decide between equals."""
-    out = [(utc_time(row["time_hour"], int(row["minute"])), row["carrier"], row["flight"], row["tailnum"], row["origin"],
-            row["dest"], row["distance"], row["hour"], row["dep_delay"], row["arr_delay"], row["air_time"]) for row in rows]
+    out: list[tuple[str, ...]] = [
+        (utc_time(row["time_hour"], int(row["minute"])), row["carrier"], row["flight"], row["tailnum"], row["origin"], row["dest"],
+         row["distance"], row["hour"], row["dep_delay"], row["arr_delay"], row["air_time"])
+        for row in rows
+    ]
     out.sort(key=lambda row: (row[0], row[1], int(row[2]), row[4], row[5]))
     return out
 

@@ -82,8 +82,8 @@ def train(out: Path) -> None:
         ORDER BY f.card, f.window_start""").df()
     features = rows[list(FEATURES)].to_numpy(dtype=np.float64)
     fraud, held_out = rows.fraud.to_numpy(), rows.held_out.to_numpy()
-    trees = HistGradientBoostingClassifier(max_iter=60, learning_rate=0.15, max_depth=5, max_leaf_nodes=16, min_samples_leaf=60, l2_regularization=5.0,
-                                           early_stopping=False, random_state=7)
+    trees = HistGradientBoostingClassifier(max_iter=60, learning_rate=0.15, max_depth=5, max_leaf_nodes=16, min_samples_leaf=60,
+                                           l2_regularization=5.0, early_stopping=False, random_state=7)
     trees.fit(features[~held_out], fraud[~held_out])
     precision, recall, thresholds = precision_recall_curve(fraud[held_out], trees.predict_proba(features[held_out])[:, 1])
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
