@@ -85,7 +85,8 @@ def table(measures: dict[str, Measure]) -> str:
     """
     lines = [f"{'':<10} {'flagged':>7}  {'precision':>9}  {'recall':>6}  {'F1':>5}  {'incidents caught':>16}"]
     for name, found in measures.items():
-        lines.append(f"{name:<10} {found.flagged:>7}  {found.precision:>9.3f}  {found.recall:>6.3f}  {found.f1:>5.3f}  {found.caught:>16.3f}")
+        lines.append(f"{name:<10} {found.flagged:>7}  {found.precision:>9.3f}  {found.recall:>6.3f}  {found.f1:>5.3f}  "
+                     f"{found.caught:>16.3f}")
     return "\n".join(lines)
 
 
