@@ -38,6 +38,7 @@ struct Published {
 struct ViewChanges {
   Tick tick;
   Tick durable_tick;
+  bool whole = false;               ///< All rows of the view as inserts: a first call, because `since` was not given or too old.
   bool reset = false;               ///< What corrects changes that a subscriber saw beyond the durable tick before a crash.
   std::vector<std::shared_ptr<const Batch>> batches;  ///< With diffs: > 0 inserted, < 0 retracted.
 };
