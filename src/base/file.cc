@@ -55,16 +55,21 @@ File::~File() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-Result<std::string> File::read_at(uint64_t offset, size_t bytes_max) const {
-  std::string out(bytes_max, '\0');
+Result<size_t> File::read_into(uint64_t offset, char* out, size_t bytes_max) const {
   size_t filled = 0;
   while (filled < bytes_max) {
-    ssize_t got = ::pread(descriptor_, out.data() + filled, bytes_max - filled, static_cast<off_t>(offset + filled));
+    ssize_t got = ::pread(descriptor_, out + filled, bytes_max - filled, static_cast<off_t>(offset + filled));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno_error("read " + path_, errno);
     if (got == 0) break;
     filled += static_cast<size_t>(got);
   }
+  return filled;
+}
+
+Result<std::string> File::read_at(uint64_t offset, size_t bytes_max) const {
+  std::string out(bytes_max, '\0');
+  HEADRACE_ASSIGN(const size_t filled, read_into(offset, out.data(), bytes_max));
   out.resize(filled);
   return out;
 }
@@ -135,6 +140,12 @@ Result<> make_directories(const std::string& path) {
   std::filesystem::create_directories(path, error);
   if (error) return errno_error("create folder " + path, error.value());
   return {};
+}
+
+Result<uint64_t> file_identity(const std::string& path) {
+  struct stat facts;
+  if (::stat(path.c_str(), &facts) != 0) return errno_error("look at " + path, errno);
+  return static_cast<uint64_t>(facts.st_ino);
 }
 
 bool file_exists(const std::string& path) {

@@ -24,6 +24,8 @@ class File {
 
   /// Reads up to `bytes_max` bytes at `offset`; fewer only at the end of the file.
   Result<std::string> read_at(uint64_t offset, size_t bytes_max) const;
+  /// The same into memory of the caller's; gives the number of bytes read.
+  Result<size_t> read_into(uint64_t offset, char* out, size_t bytes_max) const;
   /// Writes all of `bytes` at the end (append) or at the write position (truncate).
   Result<> write(std::string_view bytes);
   /// Makes everything written so far durable (fdatasync).
@@ -49,6 +51,8 @@ Result<> sync_directory(const std::string& path);
 /// Creates a folder and those above it.
 Result<> make_directories(const std::string& path);
 bool file_exists(const std::string& path);
+/// A number that changes when another file takes the path (its inode). Errors: io_error.
+Result<uint64_t> file_identity(const std::string& path);
 /// Removes a file; a missing one is no error.
 Result<> remove_file(const std::string& path);
 /// The matches of a shell pattern (*, ?, [..], {a,b}), sorted bytewise by name; a text without a pattern is its own only match if it exists.

@@ -2,6 +2,9 @@
 // console's form and the Python stub are made from these rows. A new connector is a folder and one line in all.cc.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +30,25 @@ struct ConfigField {
   std::string_view summary;   ///< One sentence; for a choice it begins with the values, "a | b: ...".
   bool required = false;
 };
+
+/// What every source takes besides its own options; what they mean is the engine's business, not the connector's.
+inline constexpr ConfigField common_source_fields[] = {
+    {"on_error", FieldKind::choice, "quarantine",
+     "quarantine | null | fail: what becomes of a row on which an expression fails, and of a record that cannot be read."},
+    {"extra_fields", FieldKind::choice, "ignore", "ignore | quarantine: what becomes of a record with a field that is not declared."},
+    {"watermark_every", FieldKind::choice, "row", "row: the watermark moves with every row."},
+    {"max_future", FieldKind::duration_ms, "",
+     "Rows whose time lies further ahead of the clock than this go to the quarantine; off for bounded and replayed files, else 1 d."},
+};
+
+/// The fields of a source: its own, then the common ones.
+template <size_t Own>
+constexpr auto with_common_source_fields(const ConfigField (&own)[Own]) {
+  std::array<ConfigField, Own + std::size(common_source_fields)> all{};
+  std::copy(std::begin(own), std::end(own), all.begin());
+  std::copy(std::begin(common_source_fields), std::end(common_source_fields), all.begin() + Own);
+  return all;
+}
 
 /// The checked options of one statement; keys are lower case.
 class Options {

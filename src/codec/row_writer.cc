@@ -1,0 +1,46 @@
+#include "codec/row_writer.h"
+
+#include <fmt/format.h>
+
+#include "codec/json_value.h"
+
+namespace headrace {
+
+void RowWriter::keep_row(int32_t diff) {
+  if (diff != 1 && batch_.diffs.empty()) {
+    batch_.diffs.reserve(rows_per_batch);
+    batch_.diffs.assign(static_cast<size_t>(row_), 1);
+  }
+  if (diff != 1 || !batch_.diffs.empty()) batch_.diffs.push_back(diff);
+  ++decoded_.records;
+  if (++row_ == rows_per_batch) close_batch();
+}
+
+void RowWriter::reject_row(std::string_view bytes, Code code, std::string reason, int64_t line) {
+  for (Vector& vector : batch_.chunk.data) set_valid(vector, row_);
+  Rejected rejected;
+  rejected.origin = fmt::format("{}:{}", origin_, line);
+  rejected.bytes = std::string(bytes);
+  rejected.code = code;
+  rejected.reason = std::move(reason);
+  rejected.index = decoded_.records++;
+  decoded_.rejected.push_back(std::move(rejected));
+}
+
+void RowWriter::close_batch() {
+  batch_.chunk.SetCardinality(static_cast<duckdb::idx_t>(row_));
+  decoded_.batches.push_back(std::move(batch_));
+  batch_ = Batch::make(schema_);
+  row_ = 0;
+}
+
+Decoded RowWriter::finish() {
+  if (row_ > 0) {
+    batch_.chunk.SetCardinality(static_cast<duckdb::idx_t>(row_));
+    decoded_.batches.push_back(std::move(batch_));
+  }
+  batch_ = Batch();
+  return std::move(decoded_);
+}
+
+}  // namespace headrace

@@ -1,0 +1,21 @@
+// Every connector of this room, one line each, in alphabetical order. A new connector is a folder and a line here.
+#include "connect/spec.h"
+
+namespace headrace {
+
+extern const ConnectorSpec file_connector;
+extern const ConnectorSpec http_connector;
+extern const ConnectorSpec log_connector;
+
+std::span<const ConnectorSpec* const> own_connectors();
+
+std::span<const ConnectorSpec* const> own_connectors() {
+  static const ConnectorSpec* const specs[] = {
+      &file_connector,
+      &http_connector,
+      &log_connector,
+  };
+  return specs;
+}
+
+}  // namespace headrace
