@@ -78,8 +78,10 @@ def python_name(name: str) -> str:
 
 
 def generate() -> str:
-    codes = [(int(number), name, summary)
-             for number, name, summary in re.findall(r'^HEADRACE_ERROR\((\d+), (\w+), "(.*)"\)$', TABLE.read_text(), re.M)]
+    codes = [
+        (int(number), name, summary)
+        for number, name, summary in re.findall(r'^HEADRACE_ERROR\((\d+), (\w+), "(.*)"\)$', TABLE.read_text(), re.M)
+    ]
     text = HEAD
     for name, summary in GROUPS.values():
         text += f'\nclass {name}(HeadraceError):\n    """{summary}"""\n\n'

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <thread>
 
-#include "duckdb/common/types/value.hpp"
+#include "duck/chunk.h"
 
 namespace headrace {
 namespace {
