@@ -1,0 +1,282 @@
+// The console in a real browser, against the stand-in of web/dev. What needs a real pipeline is in engine.test.mjs.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { StandIn } from '../../web/dev/stand_in.mjs';
+import { assert_fits, dist, open_browser, open_page } from './browser.mjs';
+
+const pages = ['pipeline', 'dashboards', 'views', 'views/risky', 'sql', 'alerts', 'quarantine', 'functions'];
+
+let browser;
+let engine;
+let origin;
+
+before(async () => {
+  assert.ok(existsSync(`${dist}/index.html`), 'build the console first: npm run build in web/');
+  browser = await open_browser();
+  engine = new StandIn({ dist });
+  origin = `http://127.0.0.1:${await engine.listen()}`;
+});
+
+after(async () => {
+  await browser?.close();
+  await engine?.stop();
+});
+
+for (const [name, look] of Object.entries({
+  light: {},
+  dark: { dark: true },
+  phone: { width: 360, height: 740, reduced_motion: true },
+})) {
+  test(`every page draws, ${name}`, async () => {
+    const session = await open_page(browser, origin, look);
+    for (const address of pages) {
+      await session.go(`#/${address}`);
+      await session.page.locator('main .page').waitFor();
+      await session.page.locator('.loading').waitFor({ state: 'detached' });
+      await assert_fits(session.page);
+      await session.shot(`${name}-${address.replace('/', '-')}`);
+    }
+    session.check();
+    await session.close();
+  });
+}
+
+test('the graph shows rates, and a node its balance', async () => {
+  const session = await open_page(browser, origin);
+  const { page } = session;
+  await session.go('#/pipeline');
+  const source = page.locator('button.node', { hasText: 'tx' }).first();
+  await source.waitFor();
+  assert.equal(await page.locator('button.node').count(), 12);
+  await page.waitForFunction(() => /[1-9].*\/s/.test(document.querySelector('button.node strong')?.textContent ?? ''));
+  await page.locator('[data-node="7"]').click();
+  const panel = page.getByRole('complementary', { name: 'Node per_10s' });
+  await panel.getByText('The books balance.').waitFor();
+  assert.match(await panel.locator('pre.detail').innerText(), /TUMBLE/);
+  assert.match(page.url(), /node=7/);
+  await page.keyboard.press('Escape');
+  await panel.waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('data-node')), '7');
+  await page.keyboard.press('ArrowLeft');
+  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('data-node')), '3');
+  session.check();
+  await session.close();
+});
+
+test('a live table is patched, not loaded again', async () => {
+  const session = await open_page(browser, origin);
+  const { page } = session;
+  const requests = [];
+  page.on('request', (request) => requests.push(new URL(request.url()).pathname));
+  await session.go('#/views/risky?sort=-last_seen');
+  await page.locator('tr.flash-a, tr.flash-b').first().waitFor();
+  const seen = () => page.locator('.note', { hasText: 'changes' }).innerText();
+  const before_text = await seen();
+  await page.waitForFunction((text) => ![...document.querySelectorAll('.note')].some((note) => note.textContent === text), before_text);
+  assert.equal(requests.filter((path) => path === '/v1/views/risky/changes').length, 1);
+  assert.equal(requests.filter((path) => path === '/v1/views/risky').length, 0);
+  await page.getByRole('button', { name: 'Hold still' }).click();
+  const rows = await page.locator('tbody tr').allInnerTexts();
+  await page.waitForTimeout(600); // Time in which the engine sends changes that must not show.
+  assert.deepEqual(await page.locator('tbody tr').allInnerTexts(), rows);
+  session.check();
+  await session.close();
+});
+
+test('the live table is what the view is', async () => {
+  const session = await open_page(browser, origin);
+  await session.go('#/views/by_country?sort=country');
+  await session.page.locator('tbody tr').nth(5).waitFor();
+  await session.page.waitForTimeout(1500); // Some ticks of changes.
+  clearInterval(engine.timer);
+  const tick = engine.tick.toLocaleString('en');
+  await session.page.waitForFunction((text) => document.querySelector('.ticks')?.textContent?.includes(text), tick);
+  const shown = await session.page.locator('tbody tr').evaluateAll((rows) => rows.map((row) => [...row.children].slice(0, 2).map((cell) => cell.textContent)));
+  const expected = [...engine.by_country.rows.values()].map((row) => [row.country, String(row.n)]).sort();
+  engine.timer = setInterval(() => engine.step(), 250);
+  assert.deepEqual(shown, expected);
+  await session.close();
+});
+
+test('a large view draws only the rows in sight', async () => {
+  const session = await open_page(browser, origin);
+  const { page } = session;
+  await session.go('#/views/payments');
+  await page.locator('tbody tr').nth(10).waitFor();
+  const table = page.getByRole('region', { name: 'Rows of payments' });
+  const rows_all = Number(await table.locator('table').getAttribute('aria-rowcount'));
+  assert.ok(rows_all > 4000, `${rows_all} rows`);
+  assert.ok((await table.locator('tbody tr').count()) < 80);
+  await page.getByRole('button', { name: 'Hold still' }).click();
+  await table.focus();
+  await page.keyboard.press('End');
+  await page.locator(`tr[aria-rowindex="${Number(await table.locator('table').getAttribute('aria-rowcount'))}"].current`).waitFor();
+  await page.keyboard.press('Enter');
+  await page.getByRole('complementary', { name: 'Row' }).waitFor();
+  session.check();
+  await session.close();
+});
+
+test('dashboards draw every kind of tile and keep to their connections', async () => {
+  const session = await open_page(browser, origin);
+  const { page } = session;
+  await session.go('#/dashboards');
+  await page.locator('.tile-line canvas').first().waitFor();
+  await page.locator('.tile-bar .bar').first().waitFor();
+  await page.locator('.tile-table tbody tr').first().waitFor();
+  await page.waitForFunction(() => document.querySelector('.tile-number strong')?.textContent !== '–');
+  const streams = engine.views.reduce((sum, view) => sum + view.subscribers.size, 0) + engine.status_subscribers.size;
+  assert.ok(streams <= 4, `${streams} streams are open`);
+  await page.getByRole('region', { name: 'Payments by country' }).hover();
+  await page.getByRole('radiogroup', { name: 'Show Payments by country as' }).getByRole('radio').nth(1).click();
+  await page.getByRole('region', { name: 'Payments by country' }).locator('tbody tr').first().waitFor();
+  session.check();
+  await session.close();
+});
+
+test('SQL: complete, run, chart, and an error at its place', async () => {
+  const session = await open_page(browser, origin);
+  const { page } = session;
+  await session.go('#/sql?q=');
+  const editor = page.getByRole('textbox', { name: 'SQL' });
+  await editor.waitFor();
+  await editor.click();
+  await page.keyboard.press('Control+a');
+  await page.keyboard.type('SELECT *\nFROM by_c');
+  await page.locator('.cm-tooltip-autocomplete').getByText('by_country').waitFor();
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Escape');
+  await editor.click();
+  await page.keyboard.press('Control+End');
+  if (!(await editor.innerText()).includes('by_country')) await page.keyboard.type('ountry');
+  await page.keyboard.press('Control+Enter');
+  await page.getByRole('status').filter({ hasText: '6 rows in' }).waitFor();
+  assert.equal(await page.locator('.answer tbody tr').count(), 6);
+  await page.getByRole('radio', { name: 'Chart' }).click();
+  await page.locator('.bar-chart li').nth(5).waitFor();
+  await editor.click();
+  await page.keyboard.press('Control+a');
+  await page.keyboard.type('SELECT *\nFROM nowhere ');
+  await page.keyboard.press('Control+Enter');
+  await page.getByRole('alert').filter({ hasText: 'nowhere' }).waitFor();
+  assert.equal(await page.locator('.cm-content .wrong').innerText(), 'nowhere');
+  assert.equal(await page.locator('.history li').count(), 2);
+  await session.shot('light-sql-error');
+  session.check();
+  await session.close();
+});
+
+test('the quarantine is filtered, opened and copied', async () => {
+  const session = await open_page(browser, origin);
+  const { page } = session;
+  await session.go('#/quarantine?source=risk');
+  await page.locator('tbody tr').first().waitFor();
+  assert.ok((await page.locator('tbody td:nth-child(2)').allInnerTexts()).every((source) => source === 'risk'));
+  await page.locator('tbody tr').first().click();
+  const panel = page.locator('aside.panel');
+  await panel.getByText('ZeroDivisionError').waitFor();
+  await panel.getByRole('button', { name: 'Copy the bytes' }).click();
+  await page.getByText('Copied').waitFor();
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /"card"/);
+  await panel.getByRole('radio', { name: 'hex' }).click();
+  assert.match(await panel.locator('pre.bytes').innerText(), /^000000 {2}7b 22/);
+  session.check();
+  await session.close();
+});
+
+test('alerts change without a reload', async () => {
+  const session = await open_page(browser, origin);
+  const { page } = session;
+  await session.go('#/alerts');
+  await page.locator('.alert').first().waitFor();
+  engine.alerts.unshift({ alert: 'told_by_test', key: '{"card":"x"}', state: 'firing', since_us: Date.now() * 1000, fired_us: 0, resolved_us: 0, deliveries_failed: 2 });
+  const told = page.locator('.alert', { hasText: 'told_by_test' });
+  await told.getByText('firing').waitFor();
+  await told.getByText('2 deliveries failed').waitFor();
+  session.check();
+  await session.close();
+});
+
+test('the keyboard alone goes everywhere', async () => {
+  const session = await open_page(browser, origin);
+  const { page } = session;
+  await session.go('#/pipeline');
+  await page.locator('button.node').first().waitFor();
+  await page.keyboard.press('g');
+  await page.keyboard.press('v');
+  await page.getByRole('heading', { name: 'Views', level: 1 }).waitFor();
+  await page.keyboard.press('?');
+  await page.getByRole('dialog').getByText('Ctrl', { exact: true }).first().waitFor();
+  await session.shot('light-help');
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await page.keyboard.press('t');
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+  await page.reload();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark');
+  await page.locator('a.card').first().waitFor();
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'To the content');
+  const outlined = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  assert.notEqual(outlined, 'none');
+  session.check();
+  await session.close();
+});
+
+test('the engine dies and comes back: a banner, then it goes on where it was', async () => {
+  const mortal = new StandIn({ dist });
+  const port = await mortal.listen();
+  const session = await open_page(browser, `http://127.0.0.1:${port}`);
+  const { page } = session;
+  await session.go('#/views/by_country');
+  await page.locator('tbody tr').first().waitFor();
+  await page.waitForTimeout(800);
+  await mortal.stop();
+  await page.getByRole('alert').filter({ hasText: 'does not answer' }).waitFor();
+  assert.equal(await page.locator('tbody tr').count(), 6, 'the last known rows stay');
+  await session.shot('light-banner');
+  const resumed = page.waitForRequest((request) => request.url().endsWith('/changes') && request.headers()['last-event-id'] !== undefined);
+  await mortal.listen(port);
+  await resumed;
+  await page.getByRole('alert').waitFor({ state: 'detached' });
+  await page.locator('.pill', { hasText: 'live' }).waitFor();
+  session.check();
+  await session.close();
+  await mortal.stop();
+});
+
+test('a token is asked for, refused when wrong, and kept as a cookie', async () => {
+  const guarded = new StandIn({ dist, token: 'open-sesame' });
+  const session = await open_page(browser, `http://127.0.0.1:${await guarded.listen()}`);
+  const { page } = session;
+  await session.go('#/pipeline');
+  await page.getByLabel('Token').fill('wrong');
+  await session.shot('light-sign-in');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('alert').filter({ hasText: 'not known' }).waitFor();
+  await page.getByLabel('Token').fill('open-sesame');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.locator('button.node').first().waitFor();
+  await page.reload();
+  await page.locator('button.node').first().waitFor();
+  session.check();
+  await session.close();
+  await guarded.stop();
+});
+
+test('empty pages teach', async () => {
+  const nothing = new StandIn({ dist, empty: true });
+  const session = await open_page(browser, `http://127.0.0.1:${await nothing.listen()}`);
+  for (const [address, text] of Object.entries({
+    pipeline: 'CREATE SOURCE', dashboards: '[[tiles]]', views: 'CREATE MATERIALIZED VIEW', alerts: 'CREATE ALERT', functions: '@hr.function',
+    quarantine: 'Nothing was refused',
+  })) {
+    await session.go(`#/${address}`);
+    await session.page.locator('.empty', { hasText: text }).waitFor();
+  }
+  await session.shot('light-empty');
+  session.check();
+  await session.close();
+  await nothing.stop();
+});

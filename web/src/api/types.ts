@@ -1,0 +1,117 @@
+// The shapes the engine answers with: the fields of src/run/pipeline.h as JSON.
+
+/** A value of a cell. Integers too large for a double arrive as text, so that no digit is lost. */
+export type Cell = string | number | boolean | null | Cell[] | { [name: string]: Cell };
+
+export type ApiErrorBody = {
+  code: number;
+  name: string;
+  message: string;
+  remedy?: string;
+  at?: string;
+};
+
+export type NodeStatus = {
+  id: string;
+  kind: string;
+  name: string;
+  inputs: string[];
+  rows_in: number;
+  rows_passed: number;
+  rows_filtered: number;
+  rows_late: number;
+  rows_quarantined: number;
+  rows_held: number;
+  rows_out: number;
+  busy_us: number;
+  state_rows: number;
+  state_bytes: number;
+  watermark_ms: number | null;
+  detail: string;
+};
+
+export type SourceStatus = {
+  name: string;
+  connector: string;
+  records_read: number;
+  records_accepted: number;
+  records_quarantined: number;
+  caught_up: boolean;
+  ended: boolean;
+  lag_bytes: number | null;
+  watermark_ms: number | null;
+};
+
+export type SinkStatus = {
+  name: string;
+  connector: string;
+  rows_written: number;
+  committed_epoch: number;
+  last_commit_us: number;
+};
+
+export type PipelineStatus = {
+  name: string;
+  tick: number;
+  durable_tick: number;
+  epoch: number;
+  running: boolean;
+  ended: boolean;
+  failure: ApiErrorBody | null;
+  backpressure: number;
+  nodes: NodeStatus[];
+  sources: SourceStatus[];
+  sinks: SinkStatus[];
+};
+
+export type Column = { name: string; type: string };
+
+export type ViewInfo = {
+  name: string;
+  columns: Column[];
+  key: string[];
+  changelog: 'append' | 'upsert' | 'retract';
+  time_column: string | null;
+  rows: number;
+};
+
+export type Rows = { columns: Column[]; rows: Cell[][]; tick: number; durable_tick: number };
+
+export type ChangeKind = '+I' | '-U' | '+U' | '-D';
+export type Change = [ChangeKind, { [column: string]: Cell }];
+export type ChangesEvent = { tick?: number; durable_tick: number; changes: Change[] };
+
+export type AlertRow = {
+  alert: string;
+  key: string;
+  state: 'pending' | 'firing' | 'resolved';
+  since_us: number;
+  fired_us: number;
+  resolved_us: number;
+  deliveries_failed: number;
+};
+
+export type QuarantineRow = {
+  id: number;
+  source: string;
+  origin: string;
+  bytes: string;
+  code: number;
+  name: string;
+  reason: string;
+  time_us: number;
+  late: boolean;
+};
+
+export type Tile = {
+  title: string;
+  view: string;
+  kind: 'line' | 'bar' | 'table' | 'number';
+  x?: string;
+  y?: string[];
+  series?: string;
+  limit?: number;
+  width?: number;
+};
+
+export type Dashboard = { name: string; title: string; tiles: Tile[] };
