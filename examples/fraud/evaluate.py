@@ -85,8 +85,9 @@ def table(measures: dict[str, Measure]) -> str:
     """
     lines = [f"{'':<10} {'flagged':>7}  {'precision':>9}  {'recall':>6}  {'F1':>5}  {'incidents caught':>16}"]
     for name, found in measures.items():
-        lines.append(f"{name:<10} {found.flagged:>7}  {found.precision:>9.3f}  {found.recall:>6.3f}  {found.f1:>5.3f}  "
-                     f"{found.caught:>16.3f}")
+        lines.append(
+            f"{name:<10} {found.flagged:>7}  {found.precision:>9.3f}  {found.recall:>6.3f}  {found.f1:>5.3f}  {found.caught:>16.3f}"
+        )
     return "\n".join(lines)
 
 
@@ -99,8 +100,16 @@ def main() -> int:
     incidents = truth(given.data)
     measures = {}
     for name, view in (("rules", "rule_hits"), ("model", "risky")):
-        command = ["headrace", "query", str(Path(__file__).parent), "--state", str(given.state), "--format", "json",
-                   f"SELECT card, window_end FROM {view}"]
+        command = [
+            "headrace",
+            "query",
+            str(Path(__file__).parent),
+            "--state",
+            str(given.state),
+            "--format",
+            "json",
+            f"SELECT card, window_end FROM {view}",
+        ]
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
         measures[name] = measure(windows(json.loads(answer.stdout)["rows"]), incidents)
     print(table(measures))

@@ -29,12 +29,12 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 
-import engine  # noqa: E402
-from headrace.demo import fraud, prepare  # noqa: E402
+import engine
+from headrace.demo import fraud, prepare
 
 KILLS_PER_LIFE = 8
 RUN_LIMIT_S = 600
-POINT_NAMES = re.compile(r'crash_point\("((?:checkpoint|sink|lake|log)_\w+)"\)')
+POINT_NAMES = re.compile(r'crash_point\("(\w+)"\)')
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Life:
 
 
 def crash_points() -> list[str]:
-    """Finds every named crash point of checkpoints, sinks, lake and log in the sources."""
+    """Finds every named crash point in the sources: checkpoints, sinks, lake, log."""
     files = (engine.ROOT / "src").rglob("*.cc")
     return sorted({name for file in files for name in POINT_NAMES.findall(file.read_text())})
 
@@ -77,10 +77,22 @@ def make_cases(scratch: Path, *, short: bool) -> list[Case]:
     fraud.generate(payments, transactions=10_000 if short else 100_000, seed=3, broken=True)
     examples = engine.ROOT / "examples"
     return [
-        Case("demo", examples / "demo", flights, "departures", lake_tables=("lake.departures",),
-             views=("hourly_delays", "rolling_delays", "cancellations", "carriers", "weather_delays", "anomalies")),
-        Case("fraud", examples / "fraud", payments, "tx", views=("risky", "rule_hits", "by_category", "per_hour"),
-             sink_files=("risky.ndjson", "late.ndjson")),
+        Case(
+            "demo",
+            examples / "demo",
+            flights,
+            "departures",
+            lake_tables=("lake.departures",),
+            views=("hourly_delays", "rolling_delays", "cancellations", "carriers", "weather_delays", "anomalies"),
+        ),
+        Case(
+            "fraud",
+            examples / "fraud",
+            payments,
+            "tx",
+            views=("risky", "rule_hits", "by_category", "per_hour"),
+            sink_files=("risky.ndjson", "late.ndjson"),
+        ),
     ]
 
 
@@ -88,7 +100,8 @@ def outcome(case: Case, state: Path, out: Path, output: str) -> dict[str, object
     """Reads everything that a finished life left behind."""
     found: dict[str, object] = {
         f"view {view}": engine.bag(engine.query(case.project, state, f"SELECT * FROM {view}", variables=case.variables(out)))
-        for view in case.views}
+        for view in case.views
+    }
     for table in case.lake_tables:
         found[f"table {table}"] = engine.bag(engine.lake_rows(state, table))
     for name in case.sink_files:
@@ -114,8 +127,9 @@ def compare(got: Mapping[str, object], wanted: Mapping[str, object]) -> dict[str
     return out
 
 
-def run_until(case: Case, state: Path, out: Path, shards: int, *, after_s: float | None = None,
-              point: str | None = None) -> tuple[int, str]:
+def run_until(
+    case: Case, state: Path, out: Path, shards: int, *, after_s: float | None = None, point: str | None = None
+) -> tuple[int, str]:
     """Runs the engine until it ends, is killed after `after_s` seconds, or kills itself at `point`. Gives exit code and output.
 
     Only this process and its own children are ended, by their session.
@@ -125,8 +139,13 @@ def run_until(case: Case, state: Path, out: Path, shards: int, *, after_s: float
     if point is not None:
         environment["HEADRACE_CRASH"] = point
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(engine.run_command(case.project, state, shards=shards), env=environment, stdout=output,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            engine.run_command(case.project, state, shards=shards),
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         try:
             process.wait(after_s if after_s is not None else RUN_LIMIT_S)
         except subprocess.TimeoutExpired:

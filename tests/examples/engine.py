@@ -55,8 +55,9 @@ def run(project: Path, state: Path, *, shards: int = 1, variables: Mapping[str, 
     Raises:
         EngineError: the exit code is not 0; the message holds what was printed.
     """
-    done = subprocess.run(run_command(project, state, shards=shards), env=environment(variables), capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run(
+        run_command(project, state, shards=shards), env=environment(variables), capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise EngineError(f"exit {done.returncode}\n{done.stdout}\n{done.stderr}")
     return Finished(done.returncode, done.stdout + done.stderr)

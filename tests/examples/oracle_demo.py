@@ -17,11 +17,14 @@ import pyarrow as pa
 
 PROJECT = Path(__file__).resolve().parents[2] / "examples" / "demo"
 
-DEPARTURE_TYPES = ("{'sched_dep': 'TIMESTAMP', 'carrier': 'VARCHAR', 'flight': 'INTEGER', 'tailnum': 'VARCHAR', 'origin': 'VARCHAR', "
-                   "'dest': 'VARCHAR', 'distance': 'INTEGER', 'local_hour': 'INTEGER', 'dep_delay': 'INTEGER', "
-                   "'arr_delay': 'INTEGER', 'air_time': 'INTEGER'}")
-WEATHER_TYPES = ("{'origin': 'VARCHAR', 'observed_at': 'TIMESTAMP', 'temp': 'DOUBLE', 'wind_speed': 'DOUBLE', 'visib': 'DOUBLE', "
-                 "'precip': 'DOUBLE'}")
+DEPARTURE_TYPES = (
+    "{'sched_dep': 'TIMESTAMP', 'carrier': 'VARCHAR', 'flight': 'INTEGER', 'tailnum': 'VARCHAR', 'origin': 'VARCHAR', "
+    "'dest': 'VARCHAR', 'distance': 'INTEGER', 'local_hour': 'INTEGER', 'dep_delay': 'INTEGER', "
+    "'arr_delay': 'INTEGER', 'air_time': 'INTEGER'}"
+)
+WEATHER_TYPES = (
+    "{'origin': 'VARCHAR', 'observed_at': 'TIMESTAMP', 'temp': 'DOUBLE', 'wind_speed': 'DOUBLE', 'visib': 'DOUBLE', 'precip': 'DOUBLE'}"
+)
 
 BROKEN = """
     origin NOT IN ('EWR', 'JFK', 'LGA') OR left(tailnum, 1) <> 'N' OR distance < 50 OR dep_delay < -30 OR distance > 10 * air_time
@@ -99,8 +102,14 @@ def load(data: Path) -> duckdb.DuckDBPyConnection:
                        FROM enriched""").to_arrow_table()
     scores = []
     for batch in inputs.to_batches(max_chunksize=20_000):
-        scores.append(anomaly_score(*(batch.column(name) for name in (
-            "dep_delay", "carrier", "local_hour", "distance", "wind_speed", "visib", "precip", "plane_age"))))
+        scores.append(
+            anomaly_score(
+                *(
+                    batch.column(name)
+                    for name in ("dep_delay", "carrier", "local_hour", "distance", "wind_speed", "visib", "precip", "plane_age")
+                )
+            )
+        )
     scored = inputs.select(["sched_dep", "carrier", "flight", "origin"]).append_column("score", pa.chunked_array(scores))  # noqa: F841
     db.sql("CREATE TABLE scored AS SELECT e.*, score FROM enriched e JOIN scored USING (sched_dep, carrier, flight, origin)")
     return db

@@ -60,8 +60,7 @@ def load(data: Path, scratch: Path) -> duckdb.DuckDBPyConnection:
     db.sql(f"CREATE TABLE features AS {train_fraud.CARD_WINDOWS}")
     fraud_score = oracle_demo.load_function("fraud_score", PROJECT / "functions" / "fraud.py")
     table = db.sql("FROM features").to_arrow_table()
-    scores = [fraud_score(*(batch.column(name) for name in train_fraud.FEATURES))
-              for batch in table.to_batches(max_chunksize=20_000)]
+    scores = [fraud_score(*(batch.column(name) for name in train_fraud.FEATURES)) for batch in table.to_batches(max_chunksize=20_000)]
     scored = table.append_column("score", pa.chunked_array(scores))  # noqa: F841
     db.sql("CREATE TABLE scored AS FROM scored")
     return db

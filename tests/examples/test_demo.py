@@ -17,8 +17,9 @@ Answers = dict[str, list[engine.Row]]
 def check(state: Path, data: Path, output: str, answers: Answers) -> None:
     """Compares everything that a finished run left behind; all differences are shown at once."""
     variables = {"DEMO_DATA": str(data)}
-    wrong = {name: engine.difference(engine.query(PROJECT, state, f"SELECT * FROM {name}", variables=variables), answers[name])
-             for name in VIEWS}
+    wrong = {
+        name: engine.difference(engine.query(PROJECT, state, f"SELECT * FROM {name}", variables=variables), answers[name]) for name in VIEWS
+    }
     wrong["departures_lake"] = engine.difference(engine.lake_rows(state, "lake.departures"), answers["departures_lake"])
     assert {name: text for name, text in wrong.items() if text} == {}
     assert engine.source_books(output, "departures") == (336_776, 336_764, 12)
@@ -36,7 +37,8 @@ def test_ranking_is_asked_at_query_time(binary: Path, tmp_path: Path, demo_data:
     """The carrier ranking of the tour: a window function over a view that is kept."""
     state, variables = tmp_path / "state", {"DEMO_DATA": str(demo_data)}
     engine.run(PROJECT, state, variables=variables)
-    ranked = engine.query(PROJECT, state, "SELECT rank() OVER (ORDER BY avg_arr_delay), carrier FROM carriers ORDER BY 1",
-                          variables=variables)
+    ranked = engine.query(
+        PROJECT, state, "SELECT rank() OVER (ORDER BY avg_arr_delay), carrier FROM carriers ORDER BY 1", variables=variables
+    )
     by_delay = sorted(demo_answers["carriers"], key=lambda row: float(str(row[6])))
     assert ranked == [(place, row[0]) for place, row in enumerate(by_delay, start=1)]

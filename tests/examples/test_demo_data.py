@@ -48,12 +48,15 @@ def test_the_contract_refuses_exactly_the_broken(demo_data: Path) -> None:
 def test_scores_do_not_depend_on_the_cut(demo_data: Path) -> None:
     """Row by row and all at once, bit for bit."""
     anomaly_score = oracle_demo.load_function("anomaly_score", oracle_demo.PROJECT / "functions" / "anomaly.py")
-    columns = duckdb.sql(f"""
+    columns = (
+        duckdb.sql(f"""
         SELECT dep_delay::BIGINT, carrier, local_hour::BIGINT, distance::BIGINT, (distance % 40)::DOUBLE, (flight % 11)::DOUBLE,
                (flight % 3) / 10, (flight % 30)::BIGINT
-        FROM read_csv('{demo_data}/departures.csv') WHERE dep_delay IS NOT NULL LIMIT 3000""").to_arrow_table().combine_chunks()
+        FROM read_csv('{demo_data}/departures.csv') WHERE dep_delay IS NOT NULL LIMIT 3000""")
+        .to_arrow_table()
+        .combine_chunks()
+    )
     whole = anomaly_score(*(column.chunk(0) for column in columns.columns))
-    single = [anomaly_score(*(column.chunk(0).slice(place, 1) for column in columns.columns))
-              for place in range(0, 3000, 7)]
+    single = [anomaly_score(*(column.chunk(0).slice(place, 1) for column in columns.columns)) for place in range(0, 3000, 7)]
     assert pa.concat_arrays(single).to_pylist() == whole.to_pylist()[::7]
     assert max(whole.to_pylist()) > 3

@@ -58,8 +58,10 @@ def test_some_payments_are_late_and_some_broken(fraud_data: Path, fraud_answers:
 def check_model_beats_rules(model: list[engine.Row], rules: list[engine.Row], data: Path) -> None:
     """Columns: card, window_start, window_end."""
     incidents = evaluate.truth(data)
-    found = {name: evaluate.measure(evaluate.windows((row[0], row[2]) for row in rows), incidents)
-             for name, rows in (("rules", rules), ("model", model))}
+    found = {
+        name: evaluate.measure(evaluate.windows((row[0], row[2]) for row in rows), incidents)
+        for name, rows in (("rules", rules), ("model", model))
+    }
     print("\n" + evaluate.table(found))
     assert found["model"].f1 > found["rules"].f1
     assert found["model"].precision > found["rules"].precision
@@ -71,8 +73,9 @@ def test_model_beats_rules_in_batch(fraud_data: Path, fraud_answers: dict[str, l
 
 
 @pytest.mark.parametrize("shards", [1, 2, 7])
-def test_fraud_equals_batch(binary: Path, tmp_path: Path, fraud_data: Path, fraud_answers: dict[str, list[engine.Row]],
-                            shards: int) -> None:
+def test_fraud_equals_batch(
+    binary: Path, tmp_path: Path, fraud_data: Path, fraud_answers: dict[str, list[engine.Row]], shards: int
+) -> None:
     """Views and sinks equal batch DuckDB; a second run over the same state changes nothing; the model beats the rules here, too."""
     state, out = tmp_path / "state", tmp_path / "out"
     variables = {"FRAUD_DATA": str(fraud_data), "FRAUD_OUT": str(out)}
@@ -81,8 +84,10 @@ def test_fraud_equals_batch(binary: Path, tmp_path: Path, fraud_data: Path, frau
     for _ in range(2):
         books = engine.source_books(engine.run(PROJECT, state, shards=shards, variables=variables).output, "tx")
         assert books == (lines, sound, lines - sound)
-        got = {name: engine.query(PROJECT, state, f"SELECT * FROM {name}", variables=variables)
-               for name in ("risky", "rule_hits", "by_category", "per_hour")}
+        got = {
+            name: engine.query(PROJECT, state, f"SELECT * FROM {name}", variables=variables)
+            for name in ("risky", "rule_hits", "by_category", "per_hour")
+        }
         assert {name: text for name in got if (text := engine.difference(got[name], fraud_answers[name]))} == {}
         for sink, view in (("risky", "risky"), ("late", "late_out")):
             rows = [tuple(json.loads(line).values()) for line in (out / f"{sink}.ndjson").open()]

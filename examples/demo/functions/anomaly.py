@@ -35,9 +35,16 @@ def predict(trees: dict[str, Any], features: np.ndarray) -> np.ndarray:
 
 
 @hr.function(vectorized=True)
-def anomaly_score(dep_delay: pa.Int64Array, carrier: pa.StringArray, local_hour: pa.Int64Array, distance: pa.Int64Array,
-                  wind_speed: pa.DoubleArray, visibility: pa.DoubleArray, precipitation: pa.DoubleArray,
-                  plane_age: pa.Int64Array) -> pa.DoubleArray:
+def anomaly_score(
+    dep_delay: pa.Int64Array,
+    carrier: pa.StringArray,
+    local_hour: pa.Int64Array,
+    distance: pa.Int64Array,
+    wind_speed: pa.DoubleArray,
+    visibility: pa.DoubleArray,
+    precipitation: pa.DoubleArray,
+    plane_age: pa.Int64Array,
+) -> pa.DoubleArray:
     """Scores departures: 0 = no later than usual, 1 = as late as 19 of 20 such flights are not, 3 = three times that.
 
     `dep_delay` is in minutes, `plane_age` in years (-1 = not known). The score has three decimals. Without a delay (cancelled) there is
@@ -46,8 +53,7 @@ def anomaly_score(dep_delay: pa.Int64Array, carrier: pa.StringArray, local_hour:
     model = delay_model()
     rank = {name: place for place, name in enumerate(model["carriers"])}
     ranks = [rank.get(name, len(rank)) for name in carrier.to_pylist()]
-    columns = [column.to_numpy(zero_copy_only=False)
-               for column in (local_hour, distance, wind_speed, visibility, precipitation, plane_age)]
+    columns = [column.to_numpy(zero_copy_only=False) for column in (local_hour, distance, wind_speed, visibility, precipitation, plane_age)]
     features = np.column_stack([np.asarray(ranks, dtype=np.float64), *columns]).astype(np.float64)
     usual, high = predict(model["usual"], features), predict(model["high"], features)
     delays = dep_delay.fill_null(0).to_numpy(zero_copy_only=False)

@@ -22,14 +22,23 @@ def trees() -> dict[str, np.ndarray]:
 
 
 @hr.function(vectorized=True)
-def fraud_score(payments: pa.Int64Array, declined: pa.Int64Array, online: pa.Int64Array, small_online: pa.Int64Array,
-                abroad: pa.Int64Array, by_night: pa.Int64Array, resale: pa.Int64Array, merchants: pa.Int64Array,
-                countries: pa.Int64Array, spread: pa.DoubleArray, total_ratio: pa.DoubleArray,
-                largest_ratio: pa.DoubleArray) -> pa.DoubleArray:
+def fraud_score(
+    payments: pa.Int64Array,
+    declined: pa.Int64Array,
+    online: pa.Int64Array,
+    small_online: pa.Int64Array,
+    abroad: pa.Int64Array,
+    by_night: pa.Int64Array,
+    resale: pa.Int64Array,
+    merchants: pa.Int64Array,
+    countries: pa.Int64Array,
+    spread: pa.DoubleArray,
+    total_ratio: pa.DoubleArray,
+    largest_ratio: pa.DoubleArray,
+) -> pa.DoubleArray:
     """Scores what a card did in an hour: 0 = as always, 1 = certainly fraud. `spread` is in degrees of longitude."""
     model = trees()
-    columns = (payments, declined, online, small_online, abroad, by_night, resale, merchants, countries, spread, total_ratio,
-               largest_ratio)
+    columns = (payments, declined, online, small_online, abroad, by_night, resale, merchants, countries, spread, total_ratio, largest_ratio)
     features = np.column_stack([column.to_numpy(zero_copy_only=False) for column in columns]).astype(np.float64)
     # All rows walk through all trees at once; a leaf leads to itself.
     nodes = np.broadcast_to(model["root"], (len(features), len(model["root"])))

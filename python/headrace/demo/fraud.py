@@ -53,16 +53,37 @@ class City:
 
 
 CITIES = (
-    City("DE", 1, 52.52, 13.40, 14), City("DE", 1, 48.14, 11.58, 8), City("FR", 1, 48.86, 2.35, 12), City("ES", 1, 40.42, -3.70, 8),
-    City("IT", 1, 45.46, 9.19, 8), City("GB", 0, 51.51, -0.13, 12), City("PL", 1, 52.23, 21.01, 6), City("NL", 1, 52.37, 4.90, 5),
-    City("SE", 1, 59.33, 18.07, 4), City("TR", 3, 41.01, 28.98, 4), City("US", -5, 40.71, -74.01, 6), City("US", -8, 37.77, -122.42, 3),
-    City("BR", -3, -23.55, -46.63, 3), City("IN", 5, 19.08, 72.88, 3), City("SG", 8, 1.35, 103.82, 2), City("AU", 10, -33.87, 151.21, 2),
+    City("DE", 1, 52.52, 13.40, 14),
+    City("DE", 1, 48.14, 11.58, 8),
+    City("FR", 1, 48.86, 2.35, 12),
+    City("ES", 1, 40.42, -3.70, 8),
+    City("IT", 1, 45.46, 9.19, 8),
+    City("GB", 0, 51.51, -0.13, 12),
+    City("PL", 1, 52.23, 21.01, 6),
+    City("NL", 1, 52.37, 4.90, 5),
+    City("SE", 1, 59.33, 18.07, 4),
+    City("TR", 3, 41.01, 28.98, 4),
+    City("US", -5, 40.71, -74.01, 6),
+    City("US", -8, 37.77, -122.42, 3),
+    City("BR", -3, -23.55, -46.63, 3),
+    City("IN", 5, 19.08, 72.88, 3),
+    City("SG", 8, 1.35, 103.82, 2),
+    City("AU", 10, -33.87, 151.21, 2),
 )
 
 CATEGORIES = {  # name: share of purchases, typical sum as a multiple of the card's usual, share online
-    "grocery": (30, 1.0, 0.05), "restaurant": (18, 0.8, 0.10), "fuel": (9, 1.5, 0.0), "transport": (12, 0.3, 0.4),
-    "fashion": (9, 2.2, 0.5), "electronics": (4, 6.0, 0.6), "subscription": (7, 0.3, 1.0), "travel": (3, 9.0, 0.8),
-    "jewelry": (1, 8.0, 0.2), "gift_cards": (1, 1.5, 0.7), "furniture": (2, 12.0, 0.4), "pharmacy": (4, 0.6, 0.1),
+    "grocery": (30, 1.0, 0.05),
+    "restaurant": (18, 0.8, 0.10),
+    "fuel": (9, 1.5, 0.0),
+    "transport": (12, 0.3, 0.4),
+    "fashion": (9, 2.2, 0.5),
+    "electronics": (4, 6.0, 0.6),
+    "subscription": (7, 0.3, 1.0),
+    "travel": (3, 9.0, 0.8),
+    "jewelry": (1, 8.0, 0.2),
+    "gift_cards": (1, 1.5, 0.7),
+    "furniture": (2, 12.0, 0.4),
+    "pharmacy": (4, 0.6, 0.1),
 }
 
 HOURS = (1, 1, 1, 1, 1, 2, 6, 14, 20, 22, 24, 28, 34, 30, 24, 24, 28, 36, 40, 36, 26, 16, 8, 3)
@@ -232,8 +253,11 @@ class World:
         for _ in range(self.random.randint(1, 4)):
             category = self.random.choice(["electronics", "fuel", "jewelry", "fashion", "grocery"])
             shop = self.pick_merchant(far, abroad=0, category=category, online=False)
-            out.append(Transaction(card.name, at, self.amount(card, category, 1.3), shop, self.random.random() < 0.15,
-                                   "impossible_travel", incident))
+            out.append(
+                Transaction(
+                    card.name, at, self.amount(card, category, 1.3), shop, self.random.random() < 0.15, "impossible_travel", incident
+                )
+            )
             at += timedelta(minutes=self.random.uniform(3, 25))
         return out
 
@@ -245,8 +269,9 @@ class World:
         for _ in range(self.random.randint(2, 6)):
             category = self.random.choice(["electronics", "travel", "gift_cards", "jewelry", "fashion"])
             shop = self.pick_merchant(card.home, abroad=0.5, category=category, online=True)
-            out.append(Transaction(card.name, at, self.amount(card, category, 1.4), shop, self.random.random() < 0.1,
-                                   "account_takeover", incident))
+            out.append(
+                Transaction(card.name, at, self.amount(card, category, 1.4), shop, self.random.random() < 0.1, "account_takeover", incident)
+            )
             at += timedelta(minutes=self.random.uniform(3, 30))
         return out
 
@@ -265,10 +290,19 @@ def arrival_delay_s(random: Random) -> float:
 def record(number: int, transaction: Transaction) -> dict[str, object]:
     """Gives the JSON object of one transaction."""
     merchant = transaction.merchant
-    return {"tx_id": f"t{number:08d}", "card": transaction.card, "ts": transaction.at.strftime("%Y-%m-%d %H:%M:%S"),
-            "amount": transaction.amount_cents / 100, "merchant": merchant.name, "category": merchant.category,
-            "country": merchant.city.country, "lat": merchant.city.latitude, "lon": merchant.city.longitude,
-            "channel": "online" if merchant.online else "pos", "declined": transaction.declined}
+    return {
+        "tx_id": f"t{number:08d}",
+        "card": transaction.card,
+        "ts": transaction.at.strftime("%Y-%m-%d %H:%M:%S"),
+        "amount": transaction.amount_cents / 100,
+        "merchant": merchant.name,
+        "category": merchant.category,
+        "country": merchant.city.country,
+        "lat": merchant.city.latitude,
+        "lon": merchant.city.longitude,
+        "channel": "online" if merchant.online else "pos",
+        "declined": transaction.declined,
+    }
 
 
 def damaged(random: Random, number: int, sound: dict[str, object]) -> str:
@@ -279,7 +313,7 @@ def damaged(random: Random, number: int, sound: dict[str, object]) -> str:
     copy = {**sound, "tx_id": f"x{number:08d}"}
     match random.randrange(4):
         case 0:
-            return json.dumps(copy)[:random.randint(5, 60)]
+            return json.dumps(copy)[: random.randint(5, 60)]
         case 1:
             return json.dumps({**copy, "amount": "a lot"})
         case 2:

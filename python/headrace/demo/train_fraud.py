@@ -25,12 +25,26 @@ from headrace.demo.trees import export_trees, write_model
 SEED = 1001
 TRANSACTIONS = 300_000
 
-TX_TYPES = ("{'tx_id': 'VARCHAR', 'card': 'VARCHAR', 'ts': 'TIMESTAMP', 'amount': 'DECIMAL(12, 2)', 'merchant': 'VARCHAR', "
-            "'category': 'VARCHAR', 'country': 'VARCHAR', 'lat': 'DOUBLE', 'lon': 'DOUBLE', 'channel': 'VARCHAR', 'declined': 'BOOLEAN'}")
+TX_TYPES = (
+    "{'tx_id': 'VARCHAR', 'card': 'VARCHAR', 'ts': 'TIMESTAMP', 'amount': 'DECIMAL(12, 2)', 'merchant': 'VARCHAR', "
+    "'category': 'VARCHAR', 'country': 'VARCHAR', 'lat': 'DOUBLE', 'lon': 'DOUBLE', 'channel': 'VARCHAR', 'declined': 'BOOLEAN'}"
+)
 CARD_TYPES = "{'card': 'VARCHAR', 'home_country': 'VARCHAR', 'utc_offset': 'INTEGER', 'usual_amount': 'DECIMAL(12, 2)'}"
 
-FEATURES = ("payments", "declined", "online", "small_online", "abroad", "by_night", "resale", "merchants", "countries", "spread",
-            "total_ratio", "largest_ratio")
+FEATURES = (
+    "payments",
+    "declined",
+    "online",
+    "small_online",
+    "abroad",
+    "by_night",
+    "resale",
+    "merchants",
+    "countries",
+    "spread",
+    "total_ratio",
+    "largest_ratio",
+)
 """The arguments of fraud_score, in order."""
 
 WINDOWS = """
@@ -82,17 +96,33 @@ def train(out: Path) -> None:
         ORDER BY f.card, f.window_start""").df()
     features = rows[list(FEATURES)].to_numpy(dtype=np.float64)
     fraud, held_out = rows.fraud.to_numpy(), rows.held_out.to_numpy()
-    trees = HistGradientBoostingClassifier(max_iter=60, learning_rate=0.15, max_depth=5, max_leaf_nodes=16, min_samples_leaf=60,
-                                           l2_regularization=5.0, early_stopping=False, random_state=7)
+    trees = HistGradientBoostingClassifier(
+        max_iter=60,
+        learning_rate=0.15,
+        max_depth=5,
+        max_leaf_nodes=16,
+        min_samples_leaf=60,
+        l2_regularization=5.0,
+        early_stopping=False,
+        random_state=7,
+    )
     trees.fit(features[~held_out], fraud[~held_out])
     precision, recall, thresholds = precision_recall_curve(fraud[held_out], trees.predict_proba(features[held_out])[:, 1])
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
     best = int(np.argmax(f1[:-1]))
-    write_model(out, {"trained_on": f"headrace.demo.fraud, seed {SEED}, {TRANSACTIONS} transactions", "features": list(FEATURES),
-                      "trees": export_trees(trees, scale=1_000_000)})
+    write_model(
+        out,
+        {
+            "trained_on": f"headrace.demo.fraud, seed {SEED}, {TRANSACTIONS} transactions",
+            "features": list(FEATURES),
+            "trees": export_trees(trees, scale=1_000_000),
+        },
+    )
     print(f"{len(rows):,} card windows, {fraud.mean():.2%} with fraud")
-    print(f"on cards held out: best F1 {f1[best]:.3f} (precision {precision[best]:.3f}, recall {recall[best]:.3f}) "
-          f"at score >= {thresholds[best]:.2f}")
+    print(
+        f"on cards held out: best F1 {f1[best]:.3f} (precision {precision[best]:.3f}, recall {recall[best]:.3f}) "
+        f"at score >= {thresholds[best]:.2f}"
+    )
     print(f"wrote {out} ({out.stat().st_size / 1024:.0f} KiB)")
 
 

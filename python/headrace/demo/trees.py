@@ -19,8 +19,17 @@ def export_trees(model: Any, *, scale: int) -> dict[str, Any]:
         model: a fitted `HistGradientBoostingRegressor` or binary `HistGradientBoostingClassifier`; its inputs may not be missing.
         scale: a leaf's integer per 1.0 of the model's raw prediction.
     """
-    out: dict[str, Any] = {"scale": scale, "depth": 0, "base": round(float(model._baseline_prediction.ravel()[0]) * scale),
-                           "root": [], "feature": [], "threshold": [], "left": [], "right": [], "leaf": []}
+    out: dict[str, Any] = {
+        "scale": scale,
+        "depth": 0,
+        "base": round(float(model._baseline_prediction.ravel()[0]) * scale),
+        "root": [],
+        "feature": [],
+        "threshold": [],
+        "left": [],
+        "right": [],
+        "leaf": [],
+    }
     for (predictor,) in model._predictors:
         first = len(out["feature"])
         out["root"].append(first)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "functions"))
 
-from risk import risk  # noqa: E402
+from risk import risk
 
 
 def test_one_payment_at_home_is_no_risk() -> None:
