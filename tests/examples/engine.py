@@ -105,17 +105,15 @@ def difference(got: Iterable[Sequence[object]], wanted: Iterable[Sequence[object
     return "\n".join(lines)
 
 
-def lake_rows(state: Path, table: str, columns: str = "*") -> list[Row]:
-    """Reads an Iceberg table of the embedded lake through its newest metadata, with PyIceberg's planning and DuckDB's Parquet reader."""
+def lake_rows(state: Path, table: str) -> list[Row]:
+    """Reads a table of the embedded lake as another engine would: PyIceberg finds its files in the catalog, DuckDB reads them."""
     import duckdb
-    from pyiceberg.table import StaticTable
+    from pyiceberg.catalog.sql import SqlCatalog
 
-    versions = sorted((state / "lake").glob(f"**/{table.partition('.')[2]}/metadata/*.metadata.json"))
-    if not versions:
-        raise EngineError(f"no metadata of {table} under {state / 'lake'}")
-    static = StaticTable.from_metadata(str(versions[-1]))
-    files = [task.file.file_path.removeprefix("file://") for task in static.scan().plan_files()]
-    return duckdb.sql(f"SELECT {columns} FROM read_parquet({files!r})").fetchall() if files else []
+    lake = state / "lake"
+    catalog = SqlCatalog("headrace", uri=f"sqlite:///{lake / 'catalog.db'}", warehouse=str(lake))
+    files = [task.file.file_path.removeprefix("file://") for task in catalog.load_table(table).scan().plan_files()]
+    return duckdb.sql(f"FROM read_parquet({files!r})").fetchall() if files else []
 
 
 def source_books(output: str, source: str) -> tuple[int, int, int]:
