@@ -33,7 +33,7 @@ class PlainInput final : public FileInput {
     if (!size.ok()) return std::nullopt;
     return *size > offset_ ? *size - offset_ : 0;
   }
-  std::string fault() const override {
+  std::string shrunk() const override {
     const Result<uint64_t> size = file_.size();
     return size.ok() && *size < offset_ ? shorter_than(file_.path(), offset_, *size).message : "";
   }

@@ -19,6 +19,8 @@ class FileInput {
   virtual std::optional<uint64_t> bytes_left() const = 0;
   /// Why the input cannot go on although its end was not reached (a truncated or damaged gzip file); "" = it is whole so far.
   virtual std::string fault() const { return ""; }
+  /// What to say when the file has become shorter than what was read from it; "" = it has not.
+  virtual std::string shrunk() const { return ""; }
   /// Which file this is on its file system; another number under the same path means that it was replaced.
   virtual uint64_t identity() const = 0;
 };

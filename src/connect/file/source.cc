@@ -72,8 +72,7 @@ Result<> FileCutter::open() {
   return {};
 }
 
-Result<> FileCutter::fill() {
-  size_t bytes = morsel_bytes;
+Result<> FileCutter::fill(size_t bytes) {
   if (end_offset_) bytes = std::min<uint64_t>(bytes, *end_offset_ - std::min(*end_offset_, read_offset_));
   const size_t before = waiting_.size();
   if (bytes > 0) HEADRACE_TRY(input_->read(waiting_, bytes));
@@ -86,7 +85,7 @@ Result<bool> FileCutter::take_header(bool at_end) {
     const size_t end = end_of_first_record(format_.framing, waiting_);
     const size_t before = waiting_.size();
     if (end == std::string::npos) {
-      HEADRACE_TRY(fill());
+      HEADRACE_TRY(fill(morsel_bytes));
       if (waiting_.size() > before && waiting_.size() < record_bytes_max) continue;
       if (!at_end || waiting_.empty()) return false;
       waiting_ += '\n';  // A file that is nothing but a header without a line end.
@@ -157,20 +156,22 @@ Result<std::optional<Morsel>> FileCutter::next(bool at_end) {
     HEADRACE_ASSIGN(const bool taken, take_header(at_end));
     if (!taken && input_->fault().empty()) return std::optional<Morsel>();
   }
-  while (true) {
+  // A morsel ends with the last record in the next so many bytes: where it ends follows from where it begins, also after a restart.
+  for (size_t bytes = morsel_bytes;; bytes += morsel_bytes) {
     const size_t before = waiting_.size();
-    HEADRACE_TRY(fill());
-    const size_t whole = header_.size() + end_of_last_record(format_.framing, std::string_view(waiting_).substr(header_.size()));
-    if (whole > header_.size()) return std::optional(cut(whole));
-    const size_t left = waiting_.size() - header_.size();
+    const size_t left = before - header_.size();
+    if (left < bytes) HEADRACE_TRY(fill(bytes - left));
+    const std::string_view records = std::string_view(waiting_).substr(header_.size());
+    const size_t whole = end_of_last_record(format_.framing, records);
+    if (whole > 0) return std::optional(cut(header_.size() + whole));
     if (waiting_.size() == before) {  // No whole record, and nothing more to read.
       if (!input_->fault().empty()) return std::optional(broken_off());
-      if (left == 0 || !at_end) return std::optional<Morsel>();
+      if (records.empty() || !at_end) return std::optional<Morsel>();
       return std::optional(cut(waiting_.size()));
     }
-    if (left >= record_bytes_max) {
-      const size_t line = waiting_.find('\n', header_.size());
-      return std::optional(cut(line == std::string::npos ? waiting_.size() : line + 1));
+    if (records.size() >= record_bytes_max) {
+      const size_t line = records.find('\n');
+      return std::optional(cut(line == std::string::npos ? waiting_.size() : header_.size() + line + 1));
     }
   }
 }
@@ -178,7 +179,7 @@ Result<std::optional<Morsel>> FileCutter::next(bool at_end) {
 Result<> FileCutter::check_unchanged() const {
   if (!input_ || place_.done) return {};
   const Result<uint64_t> identity = file_identity(path_);
-  const std::string fault = input_->fault();
+  const std::string fault = input_->shrunk();
   if (identity.ok() && *identity == input_->identity() && fault.empty()) return {};
   return environment_error(Code::source_unavailable, fault.empty() ? fmt::format("{} was replaced or removed while it was followed", place_.file)
                                                                    : fault)

@@ -59,7 +59,7 @@ class FileCutter {
 
  private:
   Result<> open();
-  Result<> fill();
+  Result<> fill(size_t bytes);
   /// False: the file does not hold its whole header yet.
   Result<bool> take_header(bool at_end);
   Result<> check_header(std::string_view header) const;
