@@ -27,11 +27,19 @@ size_t sequence_length(std::string_view text, size_t at) {
   return 0;
 }
 
+bool stands_as_it_is(char c) { return c >= 0x20 && c != '"' && c != '\\'; }  // ASCII: a byte >= 0x80 is a negative char.
+
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
   for (size_t at = 0; at < text.size();) {
+    // Nearly all of a text goes as it stands: copied run by run.
+    size_t plain = at;
+    while (plain < text.size() && stands_as_it_is(text[plain])) ++plain;
+    out.append(text, at, plain - at);
+    at = plain;
+    if (at == text.size()) break;
     char c = text[at];
     if (c == '"' || c == '\\') {
       out.push_back('\\');

@@ -28,6 +28,12 @@ bool reads_whole(std::string_view text, T& value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+/// "column.*" stands for one option per column.
+bool names(const ConfigField& field, const std::string& option) {
+  if (!field.name.ends_with(".*")) return field.name == option;
+  return option.starts_with(field.name.substr(0, field.name.size() - 1)) && option.size() + 1 > field.name.size();
+}
+
 /// "file | glob: text" gives {"file", "glob"}.
 std::vector<std::string> choices_of(const ConfigField& field) {
   std::vector<std::string> choices;
@@ -125,7 +131,7 @@ Result<Options> check_options(std::string_view what, std::span<const ConfigField
   std::map<std::string, std::string> values;
   for (const auto& [key, value] : given) {
     const std::string name = lower(key);
-    const auto field = std::find_if(fields.begin(), fields.end(), [&](const ConfigField& f) { return f.name == name; });
+    const auto field = std::find_if(fields.begin(), fields.end(), [&](const ConfigField& f) { return names(f, name); });
     if (field == fields.end()) {
       std::vector<std::string> known;
       for (const ConfigField& f : fields) known.emplace_back(f.name);
