@@ -7,8 +7,23 @@
         return round(amount * 100)
 """
 
+from headrace.client import Admitted, Answer, Changes, Connection, connect
 from headrace.column_types import column, decimal
+from headrace.errors import HeadraceError
 from headrace.function import Function, function
+from headrace.project import Project
 
-__all__ = ["Function", "column", "decimal", "function"]
+__all__ = [
+    "Admitted",
+    "Answer",
+    "Changes",
+    "Connection",
+    "Function",
+    "HeadraceError",
+    "Project",
+    "column",
+    "connect",
+    "decimal",
+    "function",
+]
 __version__ = "0.1.0"

@@ -461,6 +461,13 @@ class NotAcceptable(RequestError):
     name = "not_acceptable"
 
 
+class UnsupportedMedia(RequestError):
+    """A request's body is of a media type or encoding that this address does not take."""
+
+    code = 6014
+    name = "unsupported_media"
+
+
 class Internal(InternalError):
     """A bug in Headrace."""
 
@@ -526,6 +533,7 @@ BY_CODE: dict[int, type[HeadraceError]] = {
     6011: QueryFailed,
     6012: MethodNotAllowed,
     6013: NotAcceptable,
+    6014: UnsupportedMedia,
     9001: Internal,
 }
 

@@ -10,6 +10,7 @@ import pathlib
 import sys
 import traceback
 import types
+from typing import Any
 
 from headrace.errors import BadConfig, FunctionLoad, HeadraceError
 from headrace.function import Function
@@ -20,7 +21,7 @@ FOLDER = "functions"
 
 @dataclasses.dataclass(frozen=True)
 class FoundFunction:
-    function: Function
+    function: Function[..., Any]
     file: str  #: Relative to the project: "functions/risk.py".
     hash: str
 
@@ -92,9 +93,9 @@ def _imported(name: str, path: pathlib.Path) -> types.ModuleType:
     return module
 
 
-def _found(function: Function, file: str, text: str) -> FoundFunction:
+def _found(function: Function[..., Any], file: str, text: str) -> FoundFunction:
     try:
-        function.signature
+        _ = function.signature
     except BadConfig as failure:
         raise FunctionLoad(failure.message, remedy=failure.remedy, at=f"{file}:{function.line}") from failure
     return FoundFunction(function, file, source_hash(text, function.name))

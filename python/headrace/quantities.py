@@ -25,7 +25,7 @@ def duration_ms(value: str | datetime.timedelta) -> int:
     1500
     """
     if isinstance(value, datetime.timedelta):
-        milliseconds = value / datetime.timedelta(milliseconds=1)
+        milliseconds: float | None = value / datetime.timedelta(milliseconds=1)
     else:
         milliseconds = _parse(value, _MILLISECONDS)
     if milliseconds is None or milliseconds < 1:

@@ -31,7 +31,7 @@ class ColumnReader:
             return pa.Array.from_buffers(self._type, rows, [validity, values, _buffer(area, spans)], nulls)
         if not self._inner:
             return pa.Array.from_buffers(self._type, rows, [validity, values], nulls)
-        items = memoryview(values).cast("i")[rows] if rows else 0
+        items = int(memoryview(values).cast("i")[rows]) if rows and values is not None else 0
         if self._name == "LIST":
             child = self._inner[0].read(area, items, spans)
         else:

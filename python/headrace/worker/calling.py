@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import collections.abc
 import datetime
 import decimal
+import itertools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +23,7 @@ class WrongResult(Exception):
     """The function came back, but what it gave is not what its hint says."""
 
 
-def caller_of(function: Function) -> Caller:
+def caller_of(function: Function[..., Any]) -> Caller:
     """Gives what runs `function` on the arrays of its arguments; the number of rows comes with them."""
     if not function.vectorized:
         return _scalar_caller(function)
@@ -33,7 +36,7 @@ def caller_of(function: Function) -> Caller:
 # ---- Vectorized ------------------------------------------------------------------------------------------------------------------
 
 
-def _arrow_caller(function: Function) -> Caller:
+def _arrow_caller(function: Function[..., Any]) -> Caller:
     result = function.signature.result.type
 
     def call(arguments: list[pa.Array], rows: int) -> pa.Array:
@@ -42,7 +45,7 @@ def _arrow_caller(function: Function) -> Caller:
     return call
 
 
-def _dense_caller(function: Function, hints: Sequence[ColumnHint]) -> Caller:
+def _dense_caller(function: Function[..., Any], hints: Sequence[ColumnHint]) -> Caller:
     """numpy and pandas have no NULL of their own in most types: rows with one stay out of the call and give NULL."""
     result = function.signature.result.type
 
@@ -134,7 +137,7 @@ def _cast(value: pa.Array, declared: pa.DataType) -> pa.Array:
 
 def _array_of(value: Any, declared: pa.DataType) -> pa.Array:
     module = type(value).__module__.split(".")[0]
-    if module == "numpy" and getattr(value, "ndim", None) == 1 or module == "pandas" and hasattr(value, "index"):
+    if (module == "numpy" and getattr(value, "ndim", None) == 1) or (module == "pandas" and hasattr(value, "index")):
         try:
             return pa.array(value, from_pandas=module == "pandas" and not pa.types.is_floating(declared))
         except pa.ArrowException as failure:
@@ -145,7 +148,7 @@ def _array_of(value: Any, declared: pa.DataType) -> pa.Array:
 # ---- Scalar ----------------------------------------------------------------------------------------------------------------------
 
 
-def _scalar_caller(function: Function) -> Caller:
+def _scalar_caller(function: Function[..., Any]) -> Caller:
     body = function.body
     hints = list(function.signature.parameters.values())
     readers = [_values_reader(hint.type) for hint in hints]
@@ -159,14 +162,14 @@ def _scalar_caller(function: Function) -> Caller:
             return write([body() for _ in range(rows)])
         if not holes:
             return write(list(map(body, *columns)))
-        skipped = [None in values for values in zip(*holes)] if len(holes) > 1 else [value is None for value in holes[0]]
+        skipped = [None in values for values in zip(*holes, strict=True)] if len(holes) > 1 else [value is None for value in holes[0]]
         return write([None if skip else body(*values) for skip, values in zip(skipped, zip(*columns, strict=True), strict=True)])
 
     return call
 
 
 _EPOCH = datetime.datetime(1970, 1, 1)
-_MEMORY_CODES = {"TINYINT": "b", "SMALLINT": "h", "INTEGER": "i", "BIGINT": "q", "UTINYINT": "B", "USMALLINT": "H",
+_MEMORY_CODES: dict[str, Any] = {"TINYINT": "b", "SMALLINT": "h", "INTEGER": "i", "BIGINT": "q", "UTINYINT": "B", "USMALLINT": "H",
                  "UINTEGER": "I", "UBIGINT": "Q", "FLOAT": "f", "DOUBLE": "d"}  # fmt: skip
 
 
@@ -200,8 +203,8 @@ def _texts(array: pa.Array) -> list[str]:
     raw = bytes(data)[: ends[-1]] if data is not None else b""
     if raw.isascii():
         text = raw.decode("ascii")
-        return [text[start:end] for start, end in zip(ends, ends[1:])]
-    return [raw[start:end].decode() for start, end in zip(ends, ends[1:])]
+        return [text[start:end] for start, end in itertools.pairwise(ends)]
+    return [raw[start:end].decode() for start, end in itertools.pairwise(ends)]
 
 
 def _record_reader(column: ColumnType) -> Callable[[Any], Any] | None:
@@ -221,40 +224,75 @@ def _record_reader(column: ColumnType) -> Callable[[Any], Any] | None:
 
 
 def _values_writer(column: ColumnType) -> Callable[[list[Any]], pa.Array]:
-    """Gives what makes an array of the declared type from a scalar function's results."""
+    """Gives what makes an array of the declared type from a scalar function's results.
+
+    pa.array alone is too kind: it cuts 1.5 to 1 for an integer and takes bytes for text. So values are of the right Python type,
+    or go through a converter that is strict."""
     arrow = column.arrow()
-    prepare = _record_writer(column)
+    exact = _EXACT.get(column.name)
+    convert = _converter(column)
 
     def write(values: list[Any]) -> pa.Array:
         try:
-            return pa.array(values if prepare is None else [prepare(value) for value in values], arrow)
-        except (pa.ArrowException, TypeError, ValueError, OverflowError, decimal.DecimalException) as failure:
-            raise WrongResult(_what_is_wrong(values, column, arrow, prepare, failure)) from failure
+            if exact is not None and exact.issuperset(map(type, values)):
+                return pa.array(values, arrow)
+            return pa.array([None if value is None else convert(value) for value in values], arrow)
+        except _MISFITS as failure:
+            raise WrongResult(_what_is_wrong(values, column, arrow, convert, failure)) from failure
 
     return write
 
 
-def _record_writer(column: ColumnType) -> Callable[[Any], Any] | None:
-    inner = [(name, _record_writer(kind)) for name, kind in column.inner]
+_MISFITS = (pa.ArrowException, TypeError, ValueError, OverflowError, KeyError, AttributeError, decimal.DecimalException)
+
+#: Values of these Python types are what pa.array takes without changing them.
+_EXACT: dict[str, frozenset[type]] = {
+    "BOOLEAN": frozenset((bool, type(None))), "BIGINT": frozenset((int, type(None))), "DOUBLE": frozenset((float, type(None))),
+    "VARCHAR": frozenset((str, type(None))), "BLOB": frozenset((bytes, type(None))), "DATE": frozenset((datetime.date, type(None))),
+    "TIME": frozenset((datetime.time, type(None))),
+}  # fmt: skip
+
+
+def _converter(column: ColumnType) -> Callable[[Any], Any]:
+    """Gives what turns one value (not None) of a function's result into what pa.array takes; raises where it does not fit."""
+    inner = [(name, _or_none(_converter(kind))) for name, kind in column.inner]
     if column.name == "DECIMAL":
         quantum = decimal.Decimal(1).scaleb(-column.scale)
         context = decimal.Context(prec=76, rounding=decimal.ROUND_HALF_UP)
-        return lambda value: value if value is None else context.quantize(_as_decimal(value), quantum)
-    if column.name == "BOOLEAN":
-        return _only_bool
+        return lambda value: context.quantize(_as_decimal(value), quantum)
+    if column.name == "LIST":
+        item = inner[0][1]
+        return lambda values: [item(value) for value in _of_kind(values, collections.abc.Sequence, "list")]
     if column.name == "MAP":
-        key, value = (convert or (lambda item: item) for _, convert in inner)
-        return lambda pairs: None if pairs is None else [(key(k), value(v)) for k, v in pairs.items()]
-    if column.name == "LIST" and inner[0][1] is not None:
-        convert_item = inner[0][1]
-        return lambda items: None if items is None else [convert_item(item) for item in items]
+        key, entry = inner[0][1], inner[1][1]
+        return lambda pairs: [(key(k), entry(v)) for k, v in _of_kind(pairs, collections.abc.Mapping, "dict").items()]
+    if column.name == "STRUCT" and column.record is not None:
+        return lambda record: {name: convert(getattr(record, name)) for name, convert in inner}
     if column.name == "STRUCT":
-        converters = [(name, convert or (lambda item: item)) for name, convert in inner]
-        if column.record is not None:
-            return lambda record: None if record is None else {
-                name: convert(getattr(record, name)) for name, convert in converters}
-        return lambda fields: None if fields is None else {name: convert(fields[name]) for name, convert in converters}
-    return None
+        return lambda fields: {name: convert(fields[name]) for name, convert in inner}
+    return _SCALARS[column.name]
+
+
+def _or_none(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else convert(value)
+
+
+def _of_kind(value: Any, kind: type, name: str) -> Any:
+    if isinstance(value, kind) and not isinstance(value, (str, bytes)):
+        return value
+    raise TypeError(f"a {type(value).__name__} is not a {name}")
+
+
+def _as_bool(value: Any) -> bool:
+    if isinstance(value, bool) or (type(value).__module__ == "numpy" and type(value).__name__.startswith("bool")):
+        return bool(value)
+    raise TypeError(f"a {type(value).__name__} is not a bool")
+
+
+def _as_float(value: Any) -> float:
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"a {type(value).__name__} is not a float")
+    return float(value)
 
 
 def _as_decimal(value: Any) -> decimal.Decimal:
@@ -263,24 +301,39 @@ def _as_decimal(value: Any) -> decimal.Decimal:
     raise TypeError(f"a {type(value).__name__} is not a Decimal")
 
 
-def _only_bool(value: Any) -> bool | None:
-    """True, False or None; numpy's booleans count."""
-    if value is None or isinstance(value, bool):
-        return value
-    if type(value).__name__ in ("bool_", "bool") and type(value).__module__ == "numpy":
-        return bool(value)
-    raise TypeError(f"a {type(value).__name__} is not a bool")
+def _as_datetime(value: Any) -> datetime.datetime:
+    if not isinstance(value, datetime.datetime):
+        raise TypeError(f"a {type(value).__name__} is not a datetime")
+    if value.tzinfo is not None:
+        raise ValueError("a TIMESTAMP has no time zone, and the value has one")
+    return value
 
 
-def _what_is_wrong(values: list[Any], column: ColumnType, arrow: pa.DataType, prepare: Callable[[Any], Any] | None,
+def _as_date(value: Any) -> datetime.date:
+    if isinstance(value, datetime.datetime) or not isinstance(value, datetime.date):
+        raise TypeError(f"a {type(value).__name__} is not a date")
+    return value
+
+
+_SCALARS: dict[str, Callable[[Any], Any]] = {
+    "BOOLEAN": _as_bool,
+    "BIGINT": lambda value: int(operator.index(value)),
+    "DOUBLE": _as_float,
+    "VARCHAR": lambda value: value if isinstance(value, str) else _of_kind(value, str, "str"),
+    "BLOB": lambda value: value if isinstance(value, bytes) else bytes(_of_kind(value, bytearray, "bytes")),
+    "TIMESTAMP": _as_datetime,
+    "DATE": _as_date,
+    "TIME": lambda value: _of_kind(value, datetime.time, "time"),
+}
+
+
+def _what_is_wrong(values: list[Any], column: ColumnType, arrow: pa.DataType, convert: Callable[[Any], Any],
                    failure: Exception) -> str:  # fmt: skip
     """Names the first value that does not fit."""
     for value in values:
         try:
-            pa.array([value if prepare is None else prepare(value)], arrow)
+            pa.array([None if value is None else convert(value)], arrow)
         except Exception as reason:
             shown = repr(value)
             return f"gave {shown if len(shown) <= 100 else shown[:100] + '...'}, and its hint says {column}: {reason}"
     return f"gave values that are not {column}: {failure}"
-
-

@@ -10,6 +10,7 @@ import pathlib
 import signal
 import socket
 import sys
+from typing import Any
 
 from headrace.worker import serving
 
@@ -56,7 +57,7 @@ def _reap(pid: int) -> dict[str, int]:
     return {"code": os.WEXITSTATUS(status), "signal": 0}
 
 
-def _fork(project: pathlib.Path, abi: ctypes.CDLL, control: socket.socket, request: dict, descriptors: list[int]) -> int:
+def _fork(project: pathlib.Path, abi: ctypes.CDLL, control: socket.socket, request: dict[str, Any], descriptors: list[int]) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid != 0:

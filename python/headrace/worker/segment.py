@@ -13,7 +13,7 @@ MAGIC = 0x48645564
 STATE_FREE, STATE_REQUEST, STATE_RUNNING, STATE_RESULT, STATE_ERROR = 1, 2, 3, 4, 5
 
 ENGINE_FIELDS = 256  # Written by the engine: u32 generation, rows, argument spans, 0; u64 start and size of the result area.
-WORKER_FIELDS = 320  # Written by us: u32 generation, error code, error bytes, result spans; u64 busy ns, resident bytes, 1 = this process ends now.
+WORKER_FIELDS = 320  # Written by us: u32 generation, error code, error bytes, result spans; u64 busy ns, resident bytes, ends.
 ARGUMENT_SPANS = 4096
 RESULT_SPANS = 12288
 

@@ -9,6 +9,7 @@ import pathlib
 import resource
 import time
 import traceback
+from typing import Any
 
 from headrace.errors import FunctionLoad, FunctionRaised, FunctionResult, HeadraceError
 from headrace.function import Function
@@ -58,7 +59,7 @@ def serve(project: pathlib.Path, abi: ctypes.CDLL, channel: int, memory: int, *,
 
 
 class _Worker:
-    def __init__(self, function: Function, segment: Segment, resident_bytes_max: int) -> None:
+    def __init__(self, function: Function[..., Any], segment: Segment, resident_bytes_max: int) -> None:
         self._name = function.name
         self._segment = segment
         self._call = caller_of(function)
@@ -103,7 +104,7 @@ class _Worker:
         return (STATE_ERROR if code else STATE_RESULT), spent
 
 
-def _find(project: pathlib.Path, file: str, name: str, hash: str) -> Function:
+def _find(project: pathlib.Path, file: str, name: str, hash: str) -> Function[..., Any]:
     for found in load_file(project, file):
         if found.function.name == name:
             if found.hash != hash:

@@ -1,0 +1,1 @@
+"""The SQL prompt: `headrace sql URL`, which starts `python -m headrace.shell URL`."""
