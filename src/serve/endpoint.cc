@@ -107,7 +107,7 @@ std::vector<int> statuses_of(const Endpoint& endpoint) {
   for (Code code : common_errors) out.insert(status_of(code));
   for (Code code : endpoint.errors) out.insert(status_of(code));
   if (endpoint.role != Role::nobody) out.insert({401, 403});
-  if (!endpoint.bodies.empty()) out.insert({408, 413, 415});
+  if (!endpoint.bodies.empty()) out.insert({413, 415});
   if (!endpoint.answers.empty()) out.insert(406);
   return {out.begin(), out.end()};
 }

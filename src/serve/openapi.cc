@@ -99,7 +99,6 @@ std::string_view meaning_of(int status) {
     case 403: return "The token's role, the Host or the Origin does not allow this.";
     case 404: return "There is nothing of this name.";
     case 406: return "None of the accepted media types can be given.";
-    case 408: return "The request did not come in whole in time.";
     case 409: return "The idempotency key came with another body before.";
     case 413: return "The body is over the limit.";
     case 415: return "The body's media type or encoding is not taken.";

@@ -131,7 +131,7 @@ class Session : public std::enable_shared_from_this<Session> {
     // A request's first byte may let wait for itself, its rest may not.
     if (buffer.size() == 0) {
       limit(options_.idle_timeout_ms);
-      auto [idle_error, ready] = co_await stream_.async_read_some(buffer.prepare(4096), as_result);
+      auto [idle_error, ready] = co_await stream_.async_read_some(buffer.prepare(std::min<size_t>(4096, buffer.max_size())), as_result);
       if (idle_error) co_return false;
       buffer.commit(ready);
     }
@@ -145,12 +145,11 @@ class Session : public std::enable_shared_from_this<Session> {
     Admission admission;
     if (unreadable) admission.answer = error_response(*unreadable);
     else admission = shared_.dispatch.admit(request);
-    if (admission.answer && !unreadable) {
-      // Refused by its head: a body that follows is not waited for.
+    if (admission.answer) {
+      // Answered by its head: a body that follows is not waited for.
       bool has_body = !parser.is_done() && (parser.chunked() || parser.content_length().value_or(0) > 0);
       co_return co_await write(*admission.answer, parser, parser.keep_alive() && !has_body);
     }
-    if (unreadable) co_return co_await write(*admission.answer, parser, false);
 
     if (lower(std::string_view(parser.get()[http::field::expect])) == "100-continue") {
       http::response<http::empty_body> go_on(http::status::continue_, 11);
@@ -203,7 +202,7 @@ class Session : public std::enable_shared_from_this<Session> {
     return std::nullopt;
   }
 
-  /// Answers what cannot be read as a request, as far as there is somebody to answer.
+  /// Answers what cannot be read as a request. A time-out has closed the connection already.
   asio::awaitable<bool> refuse(error_code error) {
     std::optional<Response> response;
     if (error == http::error::body_limit)
@@ -211,13 +210,10 @@ class Session : public std::enable_shared_from_this<Session> {
                                     .with_remedy("send it in smaller parts, or set server.max_body_bytes"));
     else if (error == http::error::header_limit || error == http::error::buffer_overflow)
       response = error_response(user_error(Code::bad_request, fmt::format("the request's headers have more than {} bytes", options_.header_bytes_max)));
-    else if (error == beast::error::timeout) {
-      response = error_response(user_error(Code::bad_request, fmt::format("the request did not come in whole within {} ms", options_.request_timeout_ms)));
-      response->status = 408;
-    } else if (error != http::error::end_of_stream && error != http::error::partial_message && error.category() == http::make_error_code(http::error::bad_method).category())
+    else if (error != http::error::end_of_stream && error != http::error::partial_message && error.category() == http::make_error_code(http::error::bad_method).category())
       response = error_response(user_error(Code::bad_request, "this is not an HTTP request: " + error.message()));
     if (!response) co_return false;
-    if (response->status != 408) shared_.dispatch.count(*response);
+    shared_.dispatch.count(*response);
     Parser none;
     co_return co_await write(*response, none, false);
   }

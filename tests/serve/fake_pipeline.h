@@ -87,8 +87,10 @@ class FakePipeline final : public Pipeline {
     std::lock_guard lock(mutex_);
     return published_;
   }
-  Result<std::shared_ptr<void>> subscribe(const std::string& view, std::optional<Tick> since,
+  Result<std::shared_ptr<void>> subscribe(const std::string& name, std::optional<Tick> since,
                                           std::function<void(const ViewChanges&)> on_changes) override {
+    std::string view = name;
+    for (char& c : view) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     ViewChanges first;
     int64_t id;
     {
