@@ -6,6 +6,7 @@
 #include <duckdb/main/pending_query_result.hpp>
 #include <duckdb/parser/expression/constant_expression.hpp>
 #include <duckdb/parser/expression/function_expression.hpp>
+#include <duckdb/parser/parser.hpp>
 #include <duckdb/parser/tableref/table_function_ref.hpp>
 
 #include <algorithm>
@@ -170,14 +171,30 @@ duckdb::Value value_of(const AdhocValue& value) {
   return duckdb::Value();
 }
 
-/// Puts the byte position that error_of left in `column` into a line and a column.
-void place_in(const std::string& sql, Error& error) {
-  if (error.at.column == 0 || error.at.line != 0) return;
-  size_t position = std::min<size_t>(error.at.column - 1, sql.size());
-  error.at.file = "query";
-  error.at.line = 1 + static_cast<int32_t>(std::count(sql.begin(), sql.begin() + position, '\n'));
-  size_t line_start = sql.rfind('\n', position == 0 ? 0 : position - 1);
-  error.at.column = static_cast<int32_t>(position - (line_start == std::string::npos || position == 0 ? 0 : line_start + 1)) + 1;
+/// The place that DuckDB draws under its message ("\n\nLINE 2: FROM risk\n             ^"), or none. A long line is drawn in part,
+/// between dots.
+Location place_in(const std::string& message, const std::string& sql) {
+  Location out;
+  size_t start = message.rfind("\nLINE ");
+  if (start == std::string::npos) return out;
+  size_t colon = message.find(": ", start), line_end = message.find('\n', start + 1);
+  size_t caret = line_end == std::string::npos ? line_end : message.find('^', line_end);
+  if (colon == std::string::npos || caret == std::string::npos || colon > line_end) return out;
+  int32_t line = std::atoi(message.c_str() + start + 6);
+  size_t column = caret - line_end - 1 - (colon + 2 - start - 1);
+  std::string drawn = message.substr(colon + 2, line_end - colon - 2);
+  if (drawn.starts_with("...")) {
+    size_t line_start = 0;
+    for (int32_t i = 1; i < line && line_start != std::string::npos; ++i) line_start = sql.find('\n', line_start) + 1;
+    if (drawn.ends_with("...")) drawn.resize(drawn.size() - 3);
+    size_t at = sql.find(drawn.substr(3), line_start);
+    if (at == std::string::npos || column < 3) return out;
+    column = at - line_start + column - 3;
+  }
+  out.file = "query";
+  out.line = line;
+  out.column = static_cast<int32_t>(column) + 1;
+  return out;
 }
 
 class Database final : public AdhocDatabase {
@@ -214,6 +231,7 @@ class Database final : public AdhocDatabase {
     auto state = duckdb::make_shared_ptr<QueryState>();
     state->tables = &tables;
     bool expired = false;
+    Location place;
     Result<AdhocResult> result = guarded(Code::query_failed, [&]() -> Result<AdhocResult> {
       duckdb::Connection connection(*database_);
       connection.context->registered_state->Insert(state_key, state);
@@ -221,13 +239,15 @@ class Database final : public AdhocDatabase {
       Watchdog watchdog(connection, query.timeout_ms);
       try {
         return execute(connection, query);
-      } catch (...) {
+      } catch (const std::exception& exception) {
         expired = watchdog.expired();
+        place = place_in(duckdb::ErrorData(exception).RawMessage(), query.sql);
         throw;
       }
     });
     if (result.ok()) return result;
     Error error = std::move(result).error();
+    error.at = place;
     if (expired) {
       error = user_error(Code::query_failed, "the query took longer than " + std::to_string(query.timeout_ms) + " ms")
                   .with_remedy("ask for less, or set server.query_timeout");
@@ -235,13 +255,14 @@ class Database final : public AdhocDatabase {
     } else if (error.code == Code::unknown_relation && !state->missing.empty()) {
       name_the_missing(state->missing, tables.names, error);
     }
-    place_in(query.sql, error);
     return error;
   }
 
  private:
   static Result<AdhocResult> execute(duckdb::Connection& connection, const AdhocQuery& query) {
-    auto statements = connection.ExtractStatements(query.sql);
+    duckdb::Parser parser(connection.context->GetParserOptions());
+    parser.ParseQuery(query.sql);
+    auto& statements = parser.statements;
     if (statements.size() != 1 || statements[0]->type != duckdb::StatementType::SELECT_STATEMENT)
       return user_error(Code::query_failed, "one SELECT can be asked at a time, and nothing else");
     duckdb::vector<duckdb::Value> parameters;

@@ -237,7 +237,8 @@ int64_t HttpDoor::lag_bytes() const {
 /// The first record that is younger than the retention; everything is kept while nothing is known to be older.
 int64_t HttpDoor::first_kept_by_retention(int64_t now_us) {
   std::lock_guard lock(mutex_);
-  while (arrivals_.size() > 1 && arrivals_[1].first <= now_us - options_.retention_us) arrivals_.pop_front();
+  // An entry stands for what came within a step after it.
+  while (arrivals_.size() > 1 && arrivals_.front().first + arrival_step_us <= now_us - options_.retention_us) arrivals_.pop_front();
   return arrivals_.empty() ? marks_.front().number : arrivals_.front().second;
 }
 
