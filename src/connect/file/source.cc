@@ -124,6 +124,7 @@ Morsel FileCutter::cut(size_t length) {
   morsel.first_record = place_.line;
   const std::string_view records = std::string_view(waiting_).substr(header_.size(), length - header_.size());
   place_.offset += records.size();
+  place_.skip = 0;
   place_.line += count_lines(records);
   std::string rest = header_;
   rest.append(waiting_, length, std::string::npos);
@@ -230,6 +231,7 @@ Result<> FileSource::find_files(const FilePlaces& restored) {
     if (!split_per_file_ && place.file < last) continue;
     if (!split_per_file_ && !restored.places.empty() && place.file < restored.places.front().file) continue;
     files_.push_back(std::make_unique<FileCutter>(path, place, format_));
+    if (watch_) watch_->add(path.substr(0, path.rfind('/') + 1));
     if (stops_at_end_of_now_) {
       HEADRACE_ASSIGN(File file, File::open(path, File::Mode::read));
       HEADRACE_ASSIGN(const std::string magic, file.read_at(0, 2));
@@ -241,6 +243,7 @@ Result<> FileSource::find_files(const FilePlaces& restored) {
 }
 
 Result<> FileSource::open(const std::optional<Position>& from) {
+  if (growing_ && wake_) watch_ = std::make_unique<FolderWatch>(wake_);
   FilePlaces restored;
   if (from && !from->text.empty()) {
     HEADRACE_ASSIGN(restored, FilePlaces::parse(from->text));

@@ -10,6 +10,7 @@
 
 #include "codec/records.h"
 #include "connect/file/input.h"
+#include "connect/file/watch.h"
 #include "connect/spec.h"
 
 namespace headrace {
@@ -106,6 +107,7 @@ class FileSource final : public Source {
   const std::function<void()> wake_;
   FileFormat format_;
   std::vector<std::unique_ptr<FileCutter>> files_;  ///< In name order.
+  std::unique_ptr<FolderWatch> watch_;
   size_t current_ = 0;  ///< One split: the file being read. A split per file: the one whose turn it is.
 };
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "connect/file/replay.h"
 #include "connect/file/sink.h"
 #include "connect/file/source.h"
 
@@ -32,7 +33,11 @@ constexpr ConfigField sink_fields[] = {
     {"delimiter", FieldKind::text, ",", "csv: the character between two fields."},
 };
 
-Result<std::unique_ptr<Source>> make_source(const SourceContext& context) { return FileSource::make(context); }
+Result<std::unique_ptr<Source>> make_source(const SourceContext& context) {
+  HEADRACE_ASSIGN(std::unique_ptr<Source> files, FileSource::make(context));
+  const bool paced = context.options->text("mode") == "replay" && (!context.until_end || context.options->has("speed"));
+  return paced ? ReplaySource::make(context, std::move(files)) : std::move(files);
+}
 
 Result<std::unique_ptr<Sink>> make_sink(const SinkContext& context) { return FileSink::make(context); }
 
