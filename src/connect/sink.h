@@ -55,6 +55,8 @@ class Sink {
   virtual Result<std::string> prepare(const CommitIdentity& identity) = 0;
   /// Makes the prepared output visible. Idempotent. Errors: commit_rejected (never), commit_unknown (later: called again).
   virtual Result<> commit(const CommitIdentity& identity, const std::string& prepared) = 0;
+  /// Called once when a run ends in order, after the last commit: makes visible what a commit may have held back for a later one.
+  virtual Result<> finish() { return {}; }
 };
 
 }  // namespace headrace

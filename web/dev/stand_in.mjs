@@ -4,10 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
-/** The engine's own (src/serve/static_files.cc). */
 export const content_policy =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
-  "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+  "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 const types = {
   '.html': 'text/html; charset=utf-8',
@@ -78,7 +76,6 @@ export class StandIn {
     this.sockets = new Set();
     this.quarantine = [];
     this.alerts = [];
-    this.alerts_told = []; // By a test; no row decides about them.
     this.views = empty ? [] : this.make_views();
     this.nodes = empty ? [] : this.make_nodes();
     this.sources = empty ? [] : this.make_sources();
@@ -527,7 +524,6 @@ export class StandIn {
   /** As a kill: every connection breaks at once. */
   async stop() {
     clearInterval(this.timer);
-    if (!this.server.listening) return;
     for (const socket of this.sockets) socket.destroy();
     await new Promise((resolve) => this.server.close(resolve));
   }
@@ -564,7 +560,7 @@ export class StandIn {
       );
     }
     if (path === '/v1/views') return this.json(response, { views: this.views.map((view) => view.info()) });
-    if (path === '/v1/alerts') return this.json(response, { alerts: [...this.alerts_told, ...this.alerts] });
+    if (path === '/v1/alerts') return this.json(response, { alerts: this.alerts });
     if (path === '/v1/quarantine') return this.quarantine_page(url, response);
     if (path === '/v1/functions') return this.json(response, { functions: this.functions() });
     if (path === '/v1/dashboards') return this.json(response, { dashboards: this.dashboards() });
@@ -595,7 +591,6 @@ export class StandIn {
           {
             tick: this.tick,
             durable_tick: this.durable_tick,
-            snapshot: true,
             changes: [...view.rows.values()].map((row) => ['+I', row]),
           },
           this.tick,
@@ -692,7 +687,7 @@ export class StandIn {
       {
         name: 'fraud',
         title: 'Fraud',
-        tile: [
+        tiles: [
           { title: 'Rows a second', view: 'throughput', kind: 'number', y: ['rows_per_s'], width: 3 },
           { title: 'p99 latency, ms', view: 'throughput', kind: 'number', y: ['p99_ms'], width: 3 },
           { title: 'Payments a second by country', view: 'by_country', kind: 'number', y: ['n'], width: 3 },
@@ -715,7 +710,7 @@ export class StandIn {
       {
         name: 'latency',
         title: 'Latency',
-        tile: [{ title: 'p99', view: 'throughput', kind: 'line', x: 'at', y: ['p99_ms'], width: 12 }],
+        tiles: [{ title: 'p99', view: 'throughput', kind: 'line', x: 'at', y: ['p99_ms'], width: 12 }],
       },
     ];
   }

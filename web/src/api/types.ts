@@ -79,14 +79,7 @@ export type Rows = { columns: Column[]; rows: Cell[][]; tick: number; durable_ti
 
 export type ChangeKind = '+I' | '-U' | '+U' | '-D';
 export type Change = [ChangeKind, { [column: string]: Cell }];
-/** `snapshot`: these changes are the whole view. `more`: the tick goes on in the next event. */
-export type ChangesEvent = {
-  tick: number;
-  durable_tick: number;
-  snapshot?: boolean;
-  more?: boolean;
-  changes: Change[];
-};
+export type ChangesEvent = { tick?: number; durable_tick: number; changes: Change[] };
 
 export type AlertRow = {
   alert: string;
@@ -121,5 +114,4 @@ export type Tile = {
   width?: number;
 };
 
-/** As the project's TOML says, where a tile is a [[tile]]. */
-export type Dashboard = { name: string; title: string; tile?: Tile[]; tiles?: Tile[] };
+export type Dashboard = { name: string; title: string; tiles: Tile[] };

@@ -101,12 +101,7 @@ function FunctionCard({ facts }: { facts: Facts }): JSX.Element {
       <dl class="pairs">
         {rest.map(([name, value]) => (
           <Fragment key={name}>
-            <dt>
-              {name
-                .replace(/_bytes$/, '_memory')
-                .replace(/_(us|ms)$/, '')
-                .replaceAll('_', ' ')}
-            </dt>
+            <dt>{name.replace(/_(us|ms|bytes)$/, '').replaceAll('_', ' ')}</dt>
             <dd>{fact_text(name, value)}</dd>
           </Fragment>
         ))}

@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import type { Cell, Column } from '../api/types.ts';
 import { route, set_query } from '../router.ts';
 import { BarChart } from './bar_chart.tsx';
-import { is_numeric, is_time } from './format.ts';
+import { is_numeric } from './format.ts';
 import { lazy } from './lazy.tsx';
 import { Choice } from './parts.tsx';
 import { bar_data, infer_plot, line_data, type PlotKind, type PlotSpec } from './plot.ts';
@@ -20,17 +20,12 @@ export function Plot(props: {
   bars_max?: number;
 }): JSX.Element {
   const { columns, rows, spec, label } = props;
-  const x = columns.find((column) => column.name === spec.x);
-  if (spec.kind === 'bar' && !(x && is_time(x))) {
+  if (spec.kind === 'bar') {
     const data = bar_data(columns, rows, spec, props.bars_max ?? bars_shown_max);
     return data && data.bars.length > 0 ? <BarChart data={data} label={label} /> : <NothingToDraw />;
   }
   const data = line_data(columns, rows, spec);
-  return data && data.x.length > 0 ? (
-    <LineChart data={data} label={label} bars={spec.kind === 'bar'} />
-  ) : (
-    <NothingToDraw />
-  );
+  return data && data.x.length > 0 ? <LineChart data={data} label={label} /> : <NothingToDraw />;
 }
 
 function NothingToDraw(): JSX.Element {
