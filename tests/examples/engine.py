@@ -117,9 +117,13 @@ def lake_rows(state: Path, table: str) -> list[Row]:
 
 
 def source_books(output: str, source: str) -> tuple[int, int, int]:
-    """Finds a source's line in the summary: records read, accepted, quarantined."""
-    for line in output.splitlines():
-        if re.search(rf"\b{re.escape(source)}\b", line) and "accepted" in line:
-            read, accepted, quarantined = (int(number.replace(",", "")) for number in re.findall(r"\b[\d,]+\b", line)[:3])
-            return read, accepted, quarantined
-    raise EngineError(f"the summary says nothing of source {source}:\n{output}")
+    """Finds a source's line in the summary: records read, accepted, quarantined.
+
+    Raises:
+        EngineError: the line is not there, or the books of the run do not balance.
+    """
+    found = re.search(rf"^source {re.escape(source)}: read (\d+) = accepted (\d+) \+ quarantined (\d+)$", output, re.MULTILINE)
+    if found is None or "books: balanced" not in output:
+        raise EngineError(f"no books of source {source}, or books that do not balance:\n{output}")
+    read, accepted, quarantined = (int(number) for number in found.groups())
+    return read, accepted, quarantined

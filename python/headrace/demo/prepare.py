@@ -59,8 +59,8 @@ class PrepareError(Exception):
 
 
 def cache_directory() -> Path:
-    """Gives the folder of fetched archives: `~/.cache/headrace`, or `$HEADRACE_CACHE`."""
-    return Path(os.environ.get("HEADRACE_CACHE") or Path.home() / ".cache" / "headrace")
+    """Gives the folder of fetched archives: `headrace` in `$XDG_CACHE_HOME`, which is `~/.cache` unless it is set."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headrace"
 
 
 def say(text: str) -> None:
