@@ -336,19 +336,29 @@ Result<std::vector<int32_t>> read_offsets(Cursor& cursor, int64_t rows) {
   return offsets;
 }
 
+bool is_ascii(const char* text, int64_t bytes) {
+  unsigned char seen = 0;
+  for (int64_t i = 0; i < bytes; ++i) seen |= static_cast<unsigned char>(text[i]);
+  return seen < 0x80;
+}
+
 Result<> read_text(Cursor& cursor, const std::vector<uint8_t>& valid, Target target) {
   HEADRACE_ASSIGN(std::vector<int32_t> offsets, read_offsets(cursor, target.rows));
   HEADRACE_ASSIGN(auto bytes, cursor.next(static_cast<uint64_t>(offsets.back())));
-  const bool is_text = target.out.GetType().id() == LogicalTypeId::VARCHAR;
+  // One block for all, which the vector keeps alive: several times quicker than one by one.
+  auto block = duckdb::make_buffer<duckdb::VectorBuffer>(static_cast<duckdb::idx_t>(offsets.back()) + 1);
+  char* texts = reinterpret_cast<char*>(block->GetData());
+  std::memcpy(texts, bytes.data(), static_cast<size_t>(offsets.back()));
+  if (offsets.back() > 0) StringVector::AddBuffer(target.out, block);
+  const bool must_check = target.out.GetType().id() == LogicalTypeId::VARCHAR && !is_ascii(texts, offsets.back());
   auto* out = FlatVector::GetData<string_t>(target.out) + target.first;
   for (int64_t row = 0; row < target.rows; ++row) {
     if (!valid.empty() && !bit_at(valid.data(), row)) {
       out[row] = string_t();
       continue;
     }
-    const char* text = reinterpret_cast<const char*>(bytes.data()) + offsets[row];
-    out[row] = StringVector::AddStringOrBlob(target.out, text, static_cast<duckdb::idx_t>(offsets[row + 1] - offsets[row]));
-    if (is_text && !duckdb::Value::StringIsValid(out[row].GetData(), out[row].GetSize()))
+    out[row] = string_t(texts + offsets[row], static_cast<uint32_t>(offsets[row + 1] - offsets[row]));
+    if (must_check && !duckdb::Value::StringIsValid(out[row].GetData(), out[row].GetSize()))
       return bad_result("a result is not UTF-8 text");
   }
   return {};
