@@ -1,6 +1,8 @@
 // A short wait without giving up the core: worth it when the other side answers sooner than a wake-up takes (about 35 us).
 #pragma once
 
+#include <sched.h>
+
 #include <cstdint>
 
 #include "base/clock.h"
@@ -21,6 +23,7 @@ class AdaptiveSpin {
         if (ready()) return true;
         __builtin_ia32_pause();
       }
+      ::sched_yield();  // Where all cores are taken, the other side may be waiting for ours.
     } while (system_clock().steady_ns() < end_ns);
     return false;
   }
