@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "duck/failure.h"
 #include "duck/flatbuffer.h"
 
 namespace headrace {
@@ -146,8 +147,8 @@ void validity(Body& out, const duckdb::ValidityMask& mask, idx_t count) {
   out.buffer(valid == count ? std::string() : bitmap(count, [&](idx_t i) { return mask.RowIsValid(i); }));
 }
 
-void raw(Body& out, const Vector& column, idx_t count, size_t width) {
-  out.buffer(std::string_view(duckdb::FlatVector::GetData<char>(column), count * width));
+void raw(Body& out, Vector& column, idx_t count, size_t width) {
+  out.buffer(std::string_view(reinterpret_cast<const char*>(duckdb::FlatVector::GetData(column)), count * width));
 }
 
 /// Texts with their offsets; `text_at` is asked for valid rows only.
@@ -173,7 +174,7 @@ std::string widened(const Vector& column, idx_t count) {
   return out;
 }
 
-void decimals(Body& out, const Vector& column, idx_t count) {
+void decimals(Body& out, Vector& column, idx_t count) {
   switch (column.GetType().InternalType()) {
     case duckdb::PhysicalType::INT16: return out.buffer(widened<int16_t>(column, count));
     case duckdb::PhysicalType::INT32: return out.buffer(widened<int32_t>(column, count));
@@ -259,9 +260,7 @@ void append_message(std::string& out, FlatBuffer& metadata, Header kind, FlatBuf
   out.append(reinterpret_cast<const char*>(lead), sizeof lead).append(bytes).append(body);
 }
 
-}  // namespace
-
-std::string arrow_stream(const std::vector<std::string>& names, const duckdb::vector<LogicalType>& types,
+std::string write_stream(const std::vector<std::string>& names, const duckdb::vector<LogicalType>& types,
                          const std::vector<std::unique_ptr<DataChunk>>& chunks) {
   std::string out;
   FlatBuffer schema;
@@ -290,6 +289,13 @@ std::string arrow_stream(const std::vector<std::string>& names, const duckdb::ve
   uint32_t end[] = {0xFFFFFFFF, 0};
   out.append(reinterpret_cast<const char*>(end), sizeof end);
   return out;
+}
+
+}  // namespace
+
+Result<std::string> arrow_stream(const std::vector<std::string>& names, const duckdb::vector<LogicalType>& types,
+                                 const std::vector<std::unique_ptr<DataChunk>>& chunks) {
+  return guarded(Code::internal, [&]() -> Result<std::string> { return write_stream(names, types, chunks); });
 }
 
 }  // namespace headrace

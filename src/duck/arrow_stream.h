@@ -6,12 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "duck/chunk.h"
 
 namespace headrace {
 
 /// One record batch per chunk. Types without a counterpart (INTERVAL, HUGEINT, UUID, ENUM ...) are given as text.
-std::string arrow_stream(const std::vector<std::string>& names, const duckdb::vector<LogicalType>& types,
-                         const std::vector<std::unique_ptr<DataChunk>>& chunks);
+/// Errors: internal.
+Result<std::string> arrow_stream(const std::vector<std::string>& names, const duckdb::vector<LogicalType>& types,
+                                 const std::vector<std::unique_ptr<DataChunk>>& chunks);
 
 }  // namespace headrace

@@ -82,7 +82,7 @@ Result<Response> table_response(const Table& table, std::string_view media_type,
   } else if (media_type == "application/vnd.apache.arrow.stream") {
     std::vector<std::string> names;
     for (const Field& field : table.schema.fields()) names.push_back(field.name);
-    out.body = arrow_stream(names, table.schema.types(), table.chunks);
+    HEADRACE_ASSIGN(out.body, arrow_stream(names, table.schema.types(), table.chunks));
     if (over(out.body, bytes_max)) return too_long(bytes_max);
   } else {
     HEADRACE_ASSIGN(out.body, rows_json(table, bytes_max));

@@ -94,7 +94,9 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void start() {
-    asio::co_spawn(stream_.get_executor(), [self = shared_from_this()] { return self->serve(); }, asio::detached);
+    asio::co_spawn(stream_.get_executor(), [self = shared_from_this()] { return self->serve(); }, [](std::exception_ptr failure) {
+      if (failure) log_line(LogLevel::error, "session_failed", {});  // Out of memory, most likely; the connection is closed.
+    });
   }
 
   /// Ends an idle connection or an event stream; a request in work is answered first.
