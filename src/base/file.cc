@@ -125,6 +125,12 @@ Result<> write_file_atomically(const std::string& path, std::string_view bytes) 
   return sync_directory(std::filesystem::path(path).parent_path().string());
 }
 
+Result<> replace_file(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return errno_error("rename " + from + " to " + to, errno);
+  const size_t slash = to.rfind('/');
+  return sync_directory(slash == std::string::npos ? "." : slash == 0 ? "/" : to.substr(0, slash));
+}
+
 Result<> sync_directory(const std::string& path) {
   int descriptor = ::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return errno_error("open " + path, errno);

@@ -46,6 +46,8 @@ class File {
 Result<std::string> read_file(const std::string& path);
 /// Replaces `path` by `bytes`, whole or not at all, and makes it durable (temporary file, fsync, rename, fsync of the folder).
 Result<> write_file_atomically(const std::string& path, std::string_view bytes);
+/// Renames `from` to `to`, in place of a file that is there, and makes the name durable. Make the bytes durable before.
+Result<> replace_file(const std::string& from, const std::string& to);
 /// Makes a folder's entries durable.
 Result<> sync_directory(const std::string& path);
 /// Creates a folder and those above it.

@@ -34,6 +34,7 @@ Result<std::unique_ptr<Source>> ReplaySource::make(const SourceContext& context,
   config.header = options.boolean("header");
   config.delimiter = options.text("delimiter").empty() ? ',' : options.text("delimiter")[0];
   config.null_text = options.text("null");
+  if (config.format == "parquet") config.format = "ndjson";  // Its rows come decoded; the decoder stays idle.
   config.reject_extra_fields = options.text("extra_fields") == "quarantine";
   HEADRACE_ASSIGN(std::unique_ptr<Decoder> decoder, make_decoder(config));
   return std::unique_ptr<Source>(new ReplaySource(context, std::move(files), std::move(decoder)));
@@ -56,17 +57,18 @@ Result<> ReplaySource::open(const std::optional<Position>& from) {
 Result<bool> ReplaySource::load() {
   while (!ended_) {
     before_ = files_->position();
-    HEADRACE_ASSIGN(const Polled polled, files_->poll(1));  // One byte wanted: one morsel comes.
+    HEADRACE_ASSIGN(Polled polled, files_->poll(1));  // One byte wanted: one morsel comes.
     if (polled.morsels.empty()) {
       ended_ = polled.end_of_input;
       return false;
     }
-    const Morsel& morsel = polled.morsels.front();
+    Morsel& morsel = polled.morsels.front();
     origin_ = morsel.origin;
     split_ = morsel.split;
     decoded_ = morsel.bytes ? decoder_->decode(morsel.text(), morsel.origin, morsel.first_record) : Decoded{};
     if (!morsel.bytes) {
-      decoded_.rejected = morsel.rejected;
+      decoded_.batches = std::move(morsel.rows);
+      decoded_.rejected = std::move(morsel.rejected);
       decoded_.records = morsel.records_read;
     }
     released_ = row_ = 0;

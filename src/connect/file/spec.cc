@@ -1,8 +1,8 @@
 // The file connector's row: its options and how its source and sink are made.
 #include "connect/spec.h"
 
-#include <fmt/format.h>
-
+#include "connect/file/parquet_sink.h"
+#include "connect/file/parquet_source.h"
 #include "connect/file/replay.h"
 #include "connect/file/sink.h"
 #include "connect/file/source.h"
@@ -12,7 +12,7 @@ namespace {
 
 constexpr ConfigField own_source_fields[] = {
     {"path", FieldKind::text, "", "File to read, relative to the project; the matches of a glob are read in name order.", true},
-    {"format", FieldKind::choice, "ndjson", "ndjson | changelog-ndjson | csv: how a record is written."},
+    {"format", FieldKind::choice, "ndjson", "ndjson | changelog-ndjson | csv | parquet: how a record is written."},
     {"mode", FieldKind::choice, "bounded", "bounded | follow | replay: read once to the end, go on as the files grow, or play at the pace of event time."},
     {"speed", FieldKind::real, "", "replay: seconds of event time per second; 1 if not given, and no pacing at all with --until-end."},
     {"splits", FieldKind::choice, "one", "one | file: one split in name order, or one per file, each with its own watermark."},
@@ -25,7 +25,7 @@ constexpr auto source_fields = with_common_source_fields(own_source_fields);
 
 constexpr ConfigField sink_fields[] = {
     {"path", FieldKind::text, "", "File to write, relative to the project.", true},
-    {"format", FieldKind::choice, "ndjson", "ndjson | csv: how a record is written."},
+    {"format", FieldKind::choice, "ndjson", "ndjson | csv | parquet: how a record is written."},
     {"changes", FieldKind::choice, "append", "append | upsert | retract: rows only, one operation per key, or every change."},
     {"key", FieldKind::columns, "", "upsert: the key's columns, separated by commas."},
     {"op_column", FieldKind::text, "op", "upsert, retract: name of the first field, which holds the operation."},
@@ -34,12 +34,15 @@ constexpr ConfigField sink_fields[] = {
 };
 
 Result<std::unique_ptr<Source>> make_source(const SourceContext& context) {
-  HEADRACE_ASSIGN(std::unique_ptr<Source> files, FileSource::make(context));
+  const bool parquet = context.options->text("format") == "parquet";
+  HEADRACE_ASSIGN(std::unique_ptr<Source> files, parquet ? ParquetSource::make(context) : FileSource::make(context));
   const bool paced = context.options->text("mode") == "replay" && (!context.until_end || context.options->has("speed"));
   return paced ? ReplaySource::make(context, std::move(files)) : std::move(files);
 }
 
-Result<std::unique_ptr<Sink>> make_sink(const SinkContext& context) { return FileSink::make(context); }
+Result<std::unique_ptr<Sink>> make_sink(const SinkContext& context) {
+  return context.options->text("format") == "parquet" ? ParquetSink::make(context) : FileSink::make(context);
+}
 
 }  // namespace
 

@@ -8,18 +8,21 @@
 namespace headrace {
 namespace {
 
-constexpr ConfigField http_fields[] = {
+constexpr ConfigField own_http_fields[] = {
     {"format", FieldKind::choice, "ndjson", "ndjson | json: what a body is when its Content-Type does not say it."},
     {"lag_bytes_max", FieldKind::integer, "268435456",
      "Bytes of the source's log that may wait to be read; beyond, requests get 429 and Retry-After."},
     {"segment_bytes", FieldKind::integer, "67108864", "Size of one file of the log, in bytes; whole files are let go."},
 };
-constexpr ConfigField log_fields[] = {
-    http_fields[0],
-    http_fields[1],
-    http_fields[2],
+constexpr ConfigField own_log_fields[] = {
+    own_http_fields[0],
+    own_http_fields[1],
+    own_http_fields[2],
     {"retention", FieldKind::duration_ms, "7 d", "How long records are kept, so that a new pipeline can read them from the beginning."},
 };
+
+constexpr auto http_fields = with_common_source_fields(own_http_fields);
+constexpr auto log_fields = with_common_source_fields(own_log_fields);
 
 /// Rows from which a chunk is passed on as it is; smaller ones are put together.
 constexpr int64_t rows_enough = rows_per_batch / 2;

@@ -1,0 +1,44 @@
+// Rows of Parquet files, read through DuckDB in name order. Gives rows that are ready; a position is a file and a row number.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "connect/file/source.h"
+#include "duck/parquet.h"
+
+namespace headrace {
+
+class ParquetSource final : public Source {
+ public:
+  /// Errors: bad_config (mode = 'follow').
+  static Result<std::unique_ptr<Source>> make(const SourceContext& context);
+
+  Result<> open(const std::optional<Position>& from) override;
+  Result<Polled> poll(int64_t bytes_max) override;
+  Position position() const override;
+  Result<> committed(const Position&) override { return {}; }
+
+ private:
+  struct ParquetFile {
+    std::string path;
+    FilePlace place;  ///< `offset` counts rows.
+    std::unique_ptr<ParquetReader> reader;
+    bool ended = false;
+  };
+
+  explicit ParquetSource(const SourceContext& context);
+  Result<std::optional<Morsel>> next_morsel();
+  Result<std::optional<Morsel>> read(size_t file);
+  void take(DataChunk& rows, const std::string& file, int64_t first_row, Morsel& morsel) const;
+
+  const std::string directory_, pattern_;
+  const bool split_per_file_;
+  const SchemaRef schema_;
+  std::vector<ParquetColumn> columns_;
+  std::vector<ParquetFile> files_;
+  size_t current_ = 0;
+};
+
+}  // namespace headrace
