@@ -23,12 +23,13 @@ export async function open_browser() {
 }
 
 /** A page that notes everything it should not do; `check()` fails the test if there was any. */
-export async function open_page(browser, origin, { width = 1280, height = 800, dark = false, reduced_motion = false } = {}) {
+export async function open_page(t, browser, origin, { width = 1280, height = 800, dark = false, reduced_motion = false } = {}) {
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: dark ? 'dark' : 'light',
     reducedMotion: reduced_motion ? 'reduce' : 'no-preference',
   });
+  t.after(() => context.close());
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
@@ -45,7 +46,6 @@ export async function open_page(browser, origin, { width = 1280, height = 800, d
     go: (hash) => page.goto(`${origin}/${hash}`),
     shot: (name) => page.screenshot({ path: `${screenshots}${name}.png` }),
     check: () => assert.deepEqual(faults, []),
-    close: () => context.close(),
   };
 }
 

@@ -4,8 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
+/** The engine's own (src/serve/static_files.cc). */
 export const content_policy =
-  "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+  "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 const types = {
   '.html': 'text/html; charset=utf-8',
@@ -76,6 +78,7 @@ export class StandIn {
     this.sockets = new Set();
     this.quarantine = [];
     this.alerts = [];
+    this.alerts_told = []; // By a test; no row decides about them.
     this.views = empty ? [] : this.make_views();
     this.nodes = empty ? [] : this.make_nodes();
     this.sources = empty ? [] : this.make_sources();
@@ -462,6 +465,24 @@ export class StandIn {
 
   // ---- the doors --------------------------------------------------------------------------------------------------------
 
+  plan() {
+    const columns_of = (node) => this.views.find((view) => view.name === node.name)?.columns ?? [];
+    return {
+      format: 1,
+      nodes: this.nodes.map((node) => ({
+        id: Number(node.id),
+        kind: node.kind,
+        name: node.name,
+        inputs: node.inputs.map((id) => ({ node: Number(id), output: 0 })),
+        columns: columns_of(node).map((c) => ({ ...c, role: c.name === 'window_start' ? 'window_start' : 'none' })),
+        changelog: this.views.find((view) => view.name === node.name)?.changelog ?? 'append',
+        key: node.kind === 'aggregate' ? [0] : [],
+        detail: node.detail,
+        at: 'sql/pipeline.sql:1:1',
+      })),
+    };
+  }
+
   status() {
     return {
       name: this.empty ? 'empty' : 'fraud',
@@ -472,7 +493,7 @@ export class StandIn {
       ended: false,
       failure: null,
       backpressure: this.empty ? 0 : Math.max(0, 0.12 + 0.1 * Math.sin(Date.now() / 9000)),
-      nodes: this.nodes.map(({ share, ...node }) => node),
+      nodes: this.nodes.map(({ share, detail, ...node }) => node),
       sources: this.sources,
       sinks: this.sinks,
     };
@@ -524,6 +545,7 @@ export class StandIn {
   /** As a kill: every connection breaks at once. */
   async stop() {
     clearInterval(this.timer);
+    if (!this.server.listening) return;
     for (const socket of this.sockets) socket.destroy();
     await new Promise((resolve) => this.server.close(resolve));
   }
@@ -553,14 +575,14 @@ export class StandIn {
     if (this.token && !request.headers.cookie?.includes(`headrace=${this.token}`)) {
       return this.fail(response, 401, 'token_required', 'This engine asks for a token.');
     }
-    if (path === '/v1/pipeline') return this.json(response, this.status());
+    if (path === '/v1/pipeline') return this.json(response, { ...this.status(), plan: this.plan() });
     if (path === '/v1/pipeline/changes') {
       return this.stream(request, response, this.status_subscribers, (send) =>
         send('status', this.status(), this.tick),
       );
     }
     if (path === '/v1/views') return this.json(response, { views: this.views.map((view) => view.info()) });
-    if (path === '/v1/alerts') return this.json(response, { alerts: this.alerts });
+    if (path === '/v1/alerts') return this.json(response, { alerts: [...this.alerts_told, ...this.alerts] });
     if (path === '/v1/quarantine') return this.quarantine_page(url, response);
     if (path === '/v1/functions') return this.json(response, { functions: this.functions() });
     if (path === '/v1/dashboards') return this.json(response, { dashboards: this.dashboards() });
@@ -591,6 +613,7 @@ export class StandIn {
           {
             tick: this.tick,
             durable_tick: this.durable_tick,
+            snapshot: true,
             changes: [...view.rows.values()].map((row) => ['+I', row]),
           },
           this.tick,
@@ -687,7 +710,7 @@ export class StandIn {
       {
         name: 'fraud',
         title: 'Fraud',
-        tiles: [
+        tile: [
           { title: 'Rows a second', view: 'throughput', kind: 'number', y: ['rows_per_s'], width: 3 },
           { title: 'p99 latency, ms', view: 'throughput', kind: 'number', y: ['p99_ms'], width: 3 },
           { title: 'Payments a second by country', view: 'by_country', kind: 'number', y: ['n'], width: 3 },
@@ -704,13 +727,23 @@ export class StandIn {
           },
           { title: 'Share of payments', view: 'by_country', kind: 'bar', x: 'country', y: ['share'], width: 4 },
           { title: 'Riskiest cards', view: 'risky', kind: 'table', width: 8 },
+          {
+            title: 'Payments, stacked',
+            view: 'per_10s',
+            kind: 'bar',
+            x: 'window_start',
+            y: ['n'],
+            series: 'country',
+            limit: 240,
+            width: 12,
+          },
           { title: 'Throughput', view: 'throughput', kind: 'line', x: 'at', y: ['rows_per_s'], limit: 300, width: 12 },
         ],
       },
       {
         name: 'latency',
         title: 'Latency',
-        tiles: [{ title: 'p99', view: 'throughput', kind: 'line', x: 'at', y: ['p99_ms'], width: 12 }],
+        tile: [{ title: 'p99', view: 'throughput', kind: 'line', x: 'at', y: ['p99_ms'], width: 12 }],
       },
     ];
   }

@@ -1,7 +1,7 @@
 // Requests to the engine. Every error, of the engine or of the network, becomes an ApiError that a page can show.
 import { signal } from '@preact/signals';
 import { parse_json } from './json.ts';
-import type { AlertRow, ApiErrorBody, Dashboard, PipelineStatus, QuarantineRow, Rows, ViewInfo } from './types.ts';
+import type { AlertRow, ApiErrorBody, Dashboard, PlanNode, QuarantineRow, Rows, ViewInfo } from './types.ts';
 
 /** True while the engine asks for a token that this browser has not given. */
 export const sign_in_needed = signal(false);
@@ -70,7 +70,7 @@ async function post<T>(path: string, body: unknown, abort?: AbortSignal): Promis
 const segment = encodeURIComponent;
 
 export const api = {
-  pipeline: () => get<PipelineStatus>('/v1/pipeline'),
+  plan: async () => (await get<{ plan: { nodes: PlanNode[] } | null }>('/v1/pipeline')).plan?.nodes ?? [],
   views: async () => (await get<{ views: ViewInfo[] }>('/v1/views')).views,
   view_rows: (name: string, limit: number, abort?: AbortSignal) =>
     get<Rows>(`/v1/views/${segment(name)}?limit=${limit}`, abort),

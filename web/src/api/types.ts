@@ -27,7 +27,6 @@ export type NodeStatus = {
   state_rows: number;
   state_bytes: number;
   watermark_ms: number | null;
-  detail: string;
 };
 
 export type SourceStatus = {
@@ -48,6 +47,16 @@ export type SinkStatus = {
   rows_written: number;
   committed_epoch: number;
   last_commit_us: number;
+};
+
+/** A node as planned: what of it does not change while it runs. `key` counts columns from 0. */
+export type PlanNode = {
+  id: number | string;
+  detail?: string;
+  at?: string;
+  columns?: { name: string; type: string; role?: string }[];
+  changelog?: string;
+  key?: number[];
 };
 
 export type PipelineStatus = {
@@ -79,7 +88,14 @@ export type Rows = { columns: Column[]; rows: Cell[][]; tick: number; durable_ti
 
 export type ChangeKind = '+I' | '-U' | '+U' | '-D';
 export type Change = [ChangeKind, { [column: string]: Cell }];
-export type ChangesEvent = { tick?: number; durable_tick: number; changes: Change[] };
+/** `snapshot`: these changes are the whole view. `more`: the tick goes on in the next event. */
+export type ChangesEvent = {
+  tick: number;
+  durable_tick: number;
+  snapshot?: boolean;
+  more?: boolean;
+  changes: Change[];
+};
 
 export type AlertRow = {
   alert: string;
@@ -114,4 +130,5 @@ export type Tile = {
   width?: number;
 };
 
-export type Dashboard = { name: string; title: string; tiles: Tile[] };
+/** As the project's TOML says, where a tile is a [[tile]]. */
+export type Dashboard = { name: string; title: string; tile?: Tile[]; tiles?: Tile[] };

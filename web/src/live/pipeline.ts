@@ -1,10 +1,10 @@
 // The pipeline's status as it comes in, and rates made from its counters.
 import { computed, signal } from '@preact/signals';
-import { sign_in_needed } from '../api/client.ts';
+import { api, sign_in_needed } from '../api/client.ts';
 import { EventStream } from '../api/events.ts';
 import { parse_json } from '../api/json.ts';
 import { apply_status, type JsonObject, list_of } from '../api/merge.ts';
-import type { NodeStatus, PipelineStatus, SinkStatus, SourceStatus } from '../api/types.ts';
+import type { NodeStatus, PipelineStatus, PlanNode, SinkStatus, SourceStatus } from '../api/types.ts';
 import { on_next_frame } from './frame.ts';
 import { page_visible } from './visible.ts';
 
@@ -12,6 +12,8 @@ export type Link = { state: 'connecting' | 'live' | 'lost'; lost_since_ms: numbe
 
 export const status = signal<PipelineStatus | null>(null);
 export const link = signal<Link>({ state: 'connecting', lost_since_ms: null, retry_at_ms: null });
+/** By node id; read once per connection, because a running plan does not change. */
+export const plan = signal<ReadonlyMap<string, PlanNode>>(new Map());
 export const tick = computed(() => status.value?.tick ?? 0);
 /** True once the engine has answered at least once. */
 export const ever_connected = signal(false);
@@ -30,7 +32,6 @@ const node_zero = {
   state_rows: 0,
   state_bytes: 0,
   watermark_ms: null,
-  detail: '',
 };
 const source_zero = {
   connector: '',
@@ -142,6 +143,14 @@ export function retry_now(): void {
   stream?.retry_now();
 }
 
+async function read_plan(): Promise<void> {
+  try {
+    plan.value = new Map((await api.plan()).map((node) => [String(node.id), node]));
+  } catch {
+    // The stream is open, so this is a passing trouble; definitions are missing until the next connection.
+  }
+}
+
 function open_stream(): EventStream {
   return new EventStream(() => '/v1/pipeline/changes', {
     on_event: ({ event, data }) => {
@@ -149,14 +158,14 @@ function open_stream(): EventStream {
       document_now = apply_status(document_now, parse_json(data) as JsonObject);
       on_next_frame(show);
     },
-    on_state: (state, retry_at_ms, problem) => {
+    on_state: (state, retry_at_ms) => {
       if (state === 'live') {
         document_now = null; // The first event of a connection is the whole document.
         ever_connected.value = true;
         sign_in_needed.value = false;
         link.value = { state, lost_since_ms: null, retry_at_ms: null };
+        void read_plan();
       } else if (state === 'lost') {
-        void problem;
         link.value = { state, lost_since_ms: link.value.lost_since_ms ?? Date.now(), retry_at_ms };
       } else if (link.value.state !== 'lost') {
         link.value = { ...link.value, state };

@@ -51,6 +51,7 @@ export class LiveView {
   private stop_polling: (() => void) | null = null;
   private loaded_tick = -1;
   private since: number | null = null;
+  private unfinished: ChangesEvent[] = [];
   private generation = 0;
   private changes = 0;
   private tick = 0;
@@ -84,23 +85,19 @@ export class LiveView {
     const generation = this.generation;
     this.loaded_tick = -1;
     this.since = null;
+    this.unfinished = [];
     const start = () => {
       if (generation === this.generation) this.stream = this.connect();
     };
-    if (this.view.rows <= rows_max) {
-      this.whole_expected = true;
-      start();
-    } else {
-      void this.load().then(start);
-    }
+    if (this.view.rows <= rows_max) start();
+    else void this.load().then(start);
   }
-
-  private whole_expected = false;
 
   private connect(): EventStream {
     return new EventStream(() => api.view_changes_path(this.view.name, this.since), {
       on_event: (event) => this.on_event(event),
       on_state: (state, _retry, problem) => {
+        if (state === 'connecting') this.unfinished = [];
         if (state === 'live') this.state.value = 'live';
         else if (state === 'lost') {
           this.state.value = 'lost';
@@ -112,18 +109,19 @@ export class LiveView {
 
   private on_event(event: ServerEvent): void {
     if (event.event !== 'changes' && event.event !== 'reset') return;
-    const { tick: event_tick, durable_tick, changes } = parse_json(event.data) as ChangesEvent;
-    this.durable = durable_tick;
-    if (event_tick !== undefined && event_tick <= this.loaded_tick) return;
-    if (this.whole_expected) {
-      this.whole_expected = false;
-      this.rows.clear();
-      this.rows.apply(changes, 0);
-    } else {
-      this.rows.apply(changes, performance.now());
-      this.changes += changes.length;
-    }
-    this.tick = event_tick ?? this.tick;
+    const part = parse_json(event.data) as ChangesEvent;
+    this.unfinished.push(part);
+    if (part.more) return; // A tick is shown whole or not at all.
+    const parts = this.unfinished;
+    this.unfinished = [];
+    this.durable = part.durable_tick;
+    const snapshot = parts.some((one) => one.snapshot);
+    if (!snapshot && part.tick <= this.loaded_tick) return;
+    if (snapshot) this.rows.clear();
+    const changes = parts.length === 1 ? part.changes : parts.flatMap((one) => one.changes);
+    this.rows.apply(changes, snapshot ? 0 : performance.now());
+    if (!snapshot) this.changes += changes.length;
+    this.tick = part.tick;
     on_next_frame(this.show);
   }
 
@@ -142,7 +140,7 @@ export class LiveView {
       if (generation !== this.generation) return;
       this.rows.load(answer.rows);
       this.loaded_tick = answer.tick;
-      this.since = answer.durable_tick;
+      this.since = answer.tick;
       this.tick = answer.tick;
       this.durable = answer.durable_tick;
       on_next_frame(this.show);

@@ -8,7 +8,7 @@ import { link } from '../live/pipeline.ts';
 import { type LiveView, use_live_view, views } from '../live/views.ts';
 import { href, route } from '../router.ts';
 import { Plot } from '../ui/chart.tsx';
-import { cell_number, cell_text, compare_cells, instant, short_number } from '../ui/format.ts';
+import { cell_number, cell_text, compare_cells, instant, is_time, short_number } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Choice, Empty, ErrorBox } from '../ui/parts.tsx';
 import { infer_plot, line_data, type PlotSpec } from '../ui/plot.ts';
@@ -31,7 +31,7 @@ async function load(): Promise<void> {
 const dashboard_example = `# dashboards/traffic.toml
 title = "Traffic"
 
-[[tiles]]
+[[tile]]
 title = "Payments per minute"
 view = "per_minute"
 kind = "line"
@@ -63,6 +63,7 @@ export function DashboardsPage(): JSX.Element {
       </Empty>
     );
   }
+  const tiles = shown.tile ?? shown.tiles ?? [];
   return (
     <div class="page dashboard-page">
       {list.length > 1 && (
@@ -78,11 +79,11 @@ export function DashboardsPage(): JSX.Element {
           ))}
         </nav>
       )}
-      {shown.tiles.length === 0 ? (
+      {tiles.length === 0 ? (
         <Empty icon="dashboards" title="This dashboard has no tiles" example={dashboard_example} />
       ) : (
         <div class="tiles" key={shown.name}>
-          {shown.tiles.map((tile, i) => (
+          {tiles.map((tile, i) => (
             <TileCard key={`${i} ${tile.title}`} tile={tile} />
           ))}
         </div>
@@ -184,9 +185,12 @@ function spec_of(tile: Tile, live: LiveView, view: ViewInfo): PlotSpec | null {
 /** The newest rows along x, so that a limit keeps the end of a line and not its beginning. */
 function tile_rows(tile: Tile, live: LiveView, view: ViewInfo, spec: PlotSpec | null) {
   const rows = live.rows.values();
-  const limit = tile.kind === 'bar' ? tile_rows_max : Math.min(tile.limit ?? tile_rows_max, tile_rows_max);
+  const over_time = view.columns.some((column) => column.name === spec?.x && is_time(column));
+  // Bars of names are the largest ones, which only all rows can tell.
+  const limit =
+    tile.kind === 'bar' && !over_time ? tile_rows_max : Math.min(tile.limit ?? tile_rows_max, tile_rows_max);
   if (rows.length <= limit) return rows;
-  const along = tile.kind === 'line' ? spec?.x : view.time_column;
+  const along = tile.kind === 'line' || over_time ? spec?.x : view.time_column;
   const x = view.columns.findIndex((column) => column.name === along);
   if (x < 0) return rows.slice(-limit);
   return [...rows].sort((a, b) => compare_cells(a.cells[x], b.cells[x])).slice(-limit);

@@ -101,7 +101,12 @@ function FunctionCard({ facts }: { facts: Facts }): JSX.Element {
       <dl class="pairs">
         {rest.map(([name, value]) => (
           <Fragment key={name}>
-            <dt>{name.replace(/_(us|ms|bytes)$/, '').replaceAll('_', ' ')}</dt>
+            <dt>
+              {name
+                .replace(/(_memory)?_bytes(_max)?$/, '_memory$2')
+                .replace(/_(us|ms)$/, '')
+                .replaceAll('_', ' ')}
+            </dt>
             <dd>{fact_text(name, value)}</dd>
           </Fragment>
         ))}

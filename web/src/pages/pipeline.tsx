@@ -1,8 +1,8 @@
 // The pipeline page: what runs, how fast, how far behind, and where every row went.
-import type { JSX } from 'preact';
+import { Fragment, type JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { NodeStatus, PipelineStatus, SinkStatus, SourceStatus } from '../api/types.ts';
-import { backpressure_history, rates, status } from '../live/pipeline.ts';
+import type { NodeStatus, PipelineStatus, PlanNode, SinkStatus, SourceStatus } from '../api/types.ts';
+import { backpressure_history, plan, rates, status } from '../live/pipeline.ts';
 import { views } from '../live/views.ts';
 import { href, route, set_query } from '../router.ts';
 import { ago, bytes, duration, percent, rate, short_number, watermark, whole_number } from '../ui/format.ts';
@@ -285,15 +285,46 @@ function NodePanel(props: {
         </dl>
       )}
       <Balance node={node} />
-      {node.detail && (
+      <Definition planned={plan.value.get(node.id)} />
+    </aside>
+  );
+}
+
+function Definition({ planned }: { planned: PlanNode | undefined }): JSX.Element | null {
+  if (!planned) return null;
+  const { detail, at, columns = [], changelog, key = [] } = planned;
+  return (
+    <>
+      {detail && (
         <section>
           <h3>
-            Definition <CopyButton text={node.detail} />
+            Definition <CopyButton text={detail} label="Copy the definition" />
+            <span class="spacer" />
+            {at && <code class="at">{at}</code>}
           </h3>
-          <pre class="detail">{node.detail}</pre>
+          <pre class="detail">{detail}</pre>
         </section>
       )}
-    </aside>
+      {columns.length > 0 && (
+        <section>
+          <h3>Sends on {changelog && <Pill tone="quiet">{changelog}</Pill>}</h3>
+          <dl class="pairs columns">
+            {columns.map((column, i) => (
+              <Fragment key={column.name}>
+                <dt>
+                  {key.includes(i) && <span class="key-mark" role="img" aria-label="key" />}
+                  <code>{column.name}</code>
+                </dt>
+                <dd>
+                  {column.type}
+                  {column.role && column.role !== 'none' && <small> {column.role.replaceAll('_', ' ')}</small>}
+                </dd>
+              </Fragment>
+            ))}
+          </dl>
+        </section>
+      )}
+    </>
   );
 }
 

@@ -114,15 +114,7 @@ export function SqlPage(): JSX.Element {
     <div class="page sql-page">
       <div class="sql-main">
         <div class="editor-box">
-          <Editor
-            text={text.value}
-            views={list}
-            error_at={error_at.value}
-            on_change={(next) => {
-              text.value = next;
-            }}
-            on_run={() => void run()}
-          />
+          <Editor text={text} views={list} error_at={error_at.value} on_run={() => void run()} />
         </div>
         <div class="toolbar">
           {running.value ? (

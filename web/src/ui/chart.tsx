@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import type { Cell, Column } from '../api/types.ts';
 import { route, set_query } from '../router.ts';
 import { BarChart } from './bar_chart.tsx';
-import { is_numeric } from './format.ts';
+import { is_numeric, is_time } from './format.ts';
 import { lazy } from './lazy.tsx';
 import { Choice } from './parts.tsx';
 import { bar_data, infer_plot, line_data, type PlotKind, type PlotSpec } from './plot.ts';
@@ -20,12 +20,17 @@ export function Plot(props: {
   bars_max?: number;
 }): JSX.Element {
   const { columns, rows, spec, label } = props;
-  if (spec.kind === 'bar') {
+  const x = columns.find((column) => column.name === spec.x);
+  if (spec.kind === 'bar' && !(x && is_time(x))) {
     const data = bar_data(columns, rows, spec, props.bars_max ?? bars_shown_max);
     return data && data.bars.length > 0 ? <BarChart data={data} label={label} /> : <NothingToDraw />;
   }
   const data = line_data(columns, rows, spec);
-  return data && data.x.length > 0 ? <LineChart data={data} label={label} /> : <NothingToDraw />;
+  return data && data.x.length > 0 ? (
+    <LineChart data={data} label={label} bars={spec.kind === 'bar'} />
+  ) : (
+    <NothingToDraw />
+  );
 }
 
 function NothingToDraw(): JSX.Element {
@@ -57,6 +62,7 @@ export function ChartBench(props: {
     y: y.length > 0 ? y : inferred.y,
     series: series === '-' ? null : has(series) ? series : inferred.series,
   };
+  const over_time = props.columns.some((column) => column.name === spec.x && is_time(column));
   const names = props.columns.map((column) => column.name);
   const numbers = props.columns.filter(is_numeric).map((column) => column.name);
   return (
@@ -72,13 +78,13 @@ export function ChartBench(props: {
           on_change={(kind) => set_query({ kind })}
         />
         <Select
-          label={spec.kind === 'bar' ? 'label' : 'x'}
+          label={spec.kind === 'bar' && !over_time ? 'label' : 'x'}
           value={spec.x}
           options={names}
           on_change={(to) => set_query({ x: to })}
         />
         <Select label="value" value={spec.y[0] ?? ''} options={numbers} on_change={(to) => set_query({ y: to })} />
-        {spec.kind === 'line' && (
+        {(spec.kind === 'line' || over_time) && (
           <Select
             label="series"
             value={spec.series ?? '-'}

@@ -1,12 +1,19 @@
 // The SQL editor: CodeMirror in a shadow root. There it styles itself through adopted style sheets, so that the page's content
 // policy can forbid inline styles.
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete';
+import {
+  acceptCompletion,
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+} from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
 import { SQLDialect, sql } from '@codemirror/lang-sql';
 import { bracketMatching, HighlightStyle, indentUnit, syntaxHighlighting } from '@codemirror/language';
 import { Compartment, EditorState, StateEffect, StateField } from '@codemirror/state';
 import { Decoration, type DecorationSet, drawSelection, EditorView, keymap, placeholder } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
+import type { Signal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ViewInfo } from '../api/types.ts';
@@ -106,10 +113,10 @@ function language(views: ViewInfo[]) {
 }
 
 export default function Editor(props: {
-  text: string;
+  /** Read and written. A signal and not a value: a value that arrives one keystroke late would undo that keystroke. */
+  text: Signal<string>;
   views: ViewInfo[];
   error_at: { line: number; column: number } | null;
-  on_change: (text: string) => void;
   on_run: () => void;
 }): JSX.Element {
   const host = useRef<HTMLDivElement>(null);
@@ -135,11 +142,16 @@ export default function Editor(props: {
       root,
       parent: root,
       state: EditorState.create({
-        doc: latest.current.text,
+        doc: latest.current.text.peek(),
         extensions: [
           // What closes the completion list comes before what leaves the editor.
           keymap.of([{ key: 'Mod-Enter', run, preventDefault: true }]),
-          keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap]),
+          keymap.of([
+            { key: 'Tab', run: acceptCompletion },
+            ...closeBracketsKeymap,
+            ...completionKeymap,
+            ...historyKeymap,
+          ]),
           keymap.of([{ key: 'Escape', run: leave }, indentWithTab, ...defaultKeymap]),
           history(),
           drawSelection(),
@@ -155,7 +167,7 @@ export default function Editor(props: {
           wrong_place,
           look,
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) latest.current.on_change(update.state.doc.toString());
+            if (update.docChanged) latest.current.text.value = update.state.doc.toString();
           }),
         ],
       }),
@@ -164,11 +176,15 @@ export default function Editor(props: {
     return () => editor.current?.destroy();
   }, []);
 
-  useEffect(() => {
-    const view = editor.current;
-    if (!view || view.state.doc.toString() === props.text) return;
-    view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: props.text } });
-  }, [props.text]);
+  useEffect(
+    () =>
+      props.text.subscribe((text) => {
+        const view = editor.current;
+        if (!view || view.state.doc.toString() === text) return;
+        view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
+      }),
+    [props.text],
+  );
 
   const schema_text = JSON.stringify(props.views.map((view) => [view.name, view.columns]));
   // row counts change all the time, the schema seldom.
