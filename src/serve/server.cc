@@ -287,6 +287,7 @@ class Session : public std::enable_shared_from_this<Session> {
     limit(options_.request_timeout_ms);
     auto [head_error, head_bytes] = co_await http::async_write_header(stream_, serializer, as_result);
     if (head_error) co_return false;
+    in_work_ = false;  // The end need not wait for a subscriber.
     co_await send_events(feed);
     co_return false;
   }

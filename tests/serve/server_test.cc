@@ -237,15 +237,36 @@ TEST_F(ServerTest, QueriesThatFailSayWhere) {
   EXPECT_EQ(http.post("/v1/sql", R"({"sql":"SELECT 1","parameter":[]})").status, 400);
 }
 
+/// A Parquet file with one column a BIGINT and one row, 7 (written with pyarrow).
+std::string parquet_of_seven() {
+  std::string_view hex =
+      "504152311504151015104c1502150012000007000000000000001500151215122c15021510150615061c0000000200000002010102001504192c3500"
+      "1806736368656d6115020015042502180161001602191c191c26001c1504193500061019180161150016021664166426342608292c15041500150200"
+      "150015101502003c2906192600020000001664160226081664002820706172717565742d6370702d6172726f772076657273696f6e2032362e302e31"
+      "191c1c0000008400000050415231";
+  std::string out;
+  for (size_t i = 0; i < hex.size(); i += 2) out.push_back(static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
+  return out;
+}
+
 TEST_F(ServerTest, ReadsLakeTablesAndNoOtherFiles) {
-  std::string file = options_.state_directory + "/part.csv";
+  std::string given = options_.state_directory + "/part[1].parquet", other = options_.state_directory + "/other.parquet";
+  std::ofstream(given, std::ios::binary) << parquet_of_seven();
+  std::ofstream(other, std::ios::binary) << parquet_of_seven();
   options_.lake_files = [&](const std::string& table) -> Result<std::vector<std::string>> {
-    if (table == "empty") return std::vector<std::string>{};
+    if (table == "sevens") return std::vector<std::string>{given, given};
     return user_error(Code::unknown_relation, "there is no lake table '" + table + "'");
   };
-  HttpAnswer answer = client().post("/v1/sql", R"({"sql":"SELECT * FROM lake.nope"})");
-  EXPECT_EQ(answer.status, 400);
-  EXPECT_THAT(answer.body, HasSubstr("there is no lake table 'nope'"));
+  HttpClient http = client();
+  auto ask = [&](const std::string& sql) { return http.post("/v1/sql", boost::json::serialize(boost::json::object{{"sql", sql}})).body; };
+  EXPECT_THAT(ask("SELECT sum(a) AS a, count(*) FROM lake.sevens"), HasSubstr("[[14,2]]"));
+  EXPECT_THAT(ask("SELECT count(*) FROM lake.sevens JOIN risky ON score > a"), HasSubstr("[[2]]"));
+  EXPECT_THAT(ask("SELECT * FROM lake.nope"), HasSubstr("there is no lake table 'nope'"));
+  for (const std::string& path : {given, other, options_.state_directory + "/*.parquet"}) {
+    EXPECT_THAT(ask("SELECT * FROM read_parquet('" + path + "')"), HasSubstr("error"));
+    EXPECT_THAT(ask("SELECT * FROM read_parquet('headrace-lake:" + path + "')"), HasSubstr("may not read"));
+  }
+  EXPECT_THAT(ask("SELECT * FROM lake.sevens, read_parquet('headrace-lake:" + other + "')"), HasSubstr("may not read"));
 }
 
 TEST_F(ServerTest, GivesViewsWithLimitAndOffset) {

@@ -21,7 +21,11 @@ Result<> HttpDoor::open(std::function<void()> wake) {
   HEADRACE_ASSIGN(log_, Log::open({.directory = options_.directory, .segment_bytes = options_.segment_bytes}));
   HEADRACE_TRY(keys_.open(options_.directory));
   HEADRACE_TRY(recover());
-  log_->on_durable(std::move(wake));
+  wake_ = std::move(wake);
+  log_->on_durable([this] {
+    std::lock_guard lock(wake_mutex_);
+    if (wake_) wake_();
+  });
   std::lock_guard lock(mutex_);
   open_ = true;
   return {};
@@ -60,8 +64,12 @@ Result<> HttpDoor::recover() {
 }
 
 void HttpDoor::close() {
-  std::lock_guard lock(mutex_);
-  open_ = false;
+  {
+    std::lock_guard lock(mutex_);
+    open_ = false;
+  }
+  std::lock_guard lock(wake_mutex_);
+  wake_ = nullptr;
 }
 
 Result<std::unique_ptr<HttpDoor::Worker>> HttpDoor::take_worker(const std::string& format) {

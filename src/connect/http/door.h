@@ -61,7 +61,7 @@ class HttpDoor {
   void set_check(std::function<Check()> make) { make_check_ = std::move(make); }
   /// Opens the log; from then on requests are taken. Errors: corrupt_state, io_error, bad_config (a format no decoder has).
   Result<> open(std::function<void()> wake);
-  /// Takes no more requests; those under way end.
+  /// Takes no more requests; those under way end. `wake` is not called any more once this is back.
   void close();
 
   /// Takes one body, `format` = ndjson | json | "" (the source's own). Waits for the disk. An empty key means none.
@@ -109,7 +109,8 @@ class HttpDoor {
 
   DoorOptions options_;
   std::function<Check()> make_check_;
-  std::unique_ptr<Log> log_;
+  std::mutex wake_mutex_;
+  std::function<void()> wake_;
 
   mutable std::mutex mutex_;
   std::condition_variable key_done_, landed_change_;
@@ -123,6 +124,7 @@ class HttpDoor {
   std::deque<LogPlace> marks_;    ///< Places in the log, one for every 256 records, the first at its beginning.
   int64_t bytes_consumed_ = 0;
   std::deque<std::pair<int64_t, int64_t>> arrivals_;  ///< (time, number), at most one a minute; for retention.
+  std::unique_ptr<Log> log_;  ///< Last, so that its thread ends before what it wakes goes.
 };
 
 }  // namespace headrace
