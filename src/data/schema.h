@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "duck/chunk.h"
 
 namespace headrace {
@@ -40,10 +41,5 @@ class Schema {
 };
 
 using SchemaRef = std::shared_ptr<const Schema>;
-
-/// Equal without regard to ASCII case.
-bool same_name(std::string_view a, std::string_view b);
-/// The name among `known` that is nearest to `name` by edit distance, or "" when none is near.
-std::string nearest_name(std::string_view name, const std::vector<std::string>& known);
 
 }  // namespace headrace

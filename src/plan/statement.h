@@ -10,14 +10,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "plan/sql_text.h"
 
 namespace headrace {
-
-/// A piece of SQL with its place in a file, so that every error can point at it.
-struct SqlText {
-  std::string text;
-  Location at;
-};
 
 struct OptionText {
   std::string value;
@@ -35,7 +30,7 @@ struct ColumnText {
 struct CreateSource {
   std::string name;
   std::vector<ColumnText> columns;
-  std::vector<std::string> primary_key;
+  std::vector<std::string> primary_key;  ///< As written; whether they are columns is the planner's to say.
   std::optional<std::string> watermark_column;
   SqlText watermark;  ///< The expression after AS, rewritten for DuckDB.
   OptionTexts options;
@@ -81,11 +76,14 @@ struct CreateAlert {
 
 using Statement = std::variant<CreateSource, CreateView, CreateSink, CreateFunction, CreateAlert>;
 
-/// Parses a file's statements. All errors of the file are given, each with its place (syntax_error: what was expected, what stood there).
+/// Parses a file's statements. A statement with an error is left out; all errors of the file are given, each with its place (syntax_error: what was expected, what stood there).
 struct ParsedFile {
   std::vector<Statement> statements;
   std::vector<Error> errors;
 };
-ParsedFile parse_statements(std::string_view text, const std::string& file);
+struct ParseOptions {
+  bool sources_need_with = true;  ///< A test feeds its sources: there, a source may stand without WITH.
+};
+ParsedFile parse_statements(std::string_view text, const std::string& file, ParseOptions options = {});
 
 }  // namespace headrace
