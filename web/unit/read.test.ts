@@ -32,6 +32,11 @@ test('an event without its empty line is not one yet', () => {
 
 test('long integers keep their digits', { skip: Number(process.versions.node.split('.')[0]) < 21 }, () => {
   assert.deepEqual(parse_json('{"rows": [[9007199254740993, 12]]}'), { rows: [['9007199254740993', 12]] });
+  assert.deepEqual(parse_json('[12345678901234567.89, -0.30000000000000004, 1234567890123.5000]'), [
+    '12345678901234567.89',
+    -0.30000000000000004,
+    1234567890123.5,
+  ]);
 });
 
 test('short JSON is JSON', () => {

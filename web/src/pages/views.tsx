@@ -15,12 +15,18 @@ import { DataTable, row_count, row_json, type Sort, type TableRow } from '../ui/
 const first_view_example =
   "CREATE MATERIALIZED VIEW per_minute AS\nSELECT window_start, count(*) AS n\nFROM TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE)\nGROUP BY window_start, window_end;";
 
+const counts_read_ms = 2000;
+
 export function ViewsPage(): JSX.Element {
   const list = views.value;
   const { name } = route.value;
+  const follows_counts = name === null && link.value.state === 'live';
   useEffect(() => {
-    if (link.peek().state === 'live') void load_views();
-  }, [name]);
+    if (!follows_counts) return;
+    void load_views();
+    const timer = setInterval(() => void load_views(), counts_read_ms);
+    return () => clearInterval(timer);
+  }, [follows_counts]);
   if (views_error.value && !list) return <ErrorBox error={views_error.value} />;
   if (!list) return <div class="loading" aria-busy="true" />;
   if (list.length === 0) {
