@@ -119,7 +119,8 @@ class ProcessFunctionHost final : public FunctionHost {
       HEADRACE_ASSIGN(int output, output_.add(description.name));
       hosted_.push_back(std::make_unique<HostedFunction>(description, *parent_, output));
     }
-    return output_.start();
+    HEADRACE_TRY(output_.start());
+    return parent_->start();
   }
 
   const std::vector<FunctionDescription>& functions() const override { return descriptions_; }

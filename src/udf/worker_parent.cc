@@ -98,12 +98,21 @@ Result<> WorkerParent::ensure_running() {
                                  "--library", library}};
   spec.environment = python_environment(options_);
   spec.environment.push_back("ARROW_DEFAULT_MEMORY_POOL=system");  // The others reserve memory that a budget would count.
+  // Threads of a BLAS would be forked into nothing, and a worker has one core at best.
+  for (const char* name : {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}) {
+    if (std::getenv(name) == nullptr) spec.environment.push_back(fmt::format("{}=1", name));
+  }
   spec.descriptors = {pair.theirs.number()};
   spec.output = spec.error_output = output_;
   HEADRACE_ASSIGN(Process process, Process::start(spec));
   process_.emplace(std::move(process));
   control_ = std::move(pair.ours);
   return {};
+}
+
+Result<> WorkerParent::start() {
+  std::lock_guard lock(mutex_);
+  return ensure_running();
 }
 
 void WorkerParent::give_up() {

@@ -26,6 +26,8 @@ class WorkerParent {
   /// Starts nothing yet. `output` takes what the parent itself prints.
   WorkerParent(FunctionHostOptions options, int output) : options_(std::move(options)), output_(output) {}
 
+  /// Starts the parent, which then has time to import pyarrow before the first call. Errors: as fork_worker.
+  Result<> start();
   /// Forks a worker for `function`; `descriptors` = its channel, its shared memory, its output. Starts the parent if it does not run.
   /// Errors: function_died (the parent does not start, or does not answer).
   Result<Forked> fork_worker(const FunctionDescription& function, int64_t memory_bytes, const std::vector<int>& descriptors);

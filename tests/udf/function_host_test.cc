@@ -406,7 +406,8 @@ def sleeps(n: int) -> int:
     EXPECT_EQ(call(name, {{1}}), (Rows{"function_timeout"}));
     EXPECT_THAT(last_error_.message, HasSubstr("200 ms"));
     Rows next = call(name, {{0}});
-    while (next == (Rows{"function_timeout"})) next = call(name, {{0}});  // A busy machine may starve even a quick function.
+    // A busy machine may starve even a quick function.
+    for (int again = 0; again < 50 && next == (Rows{"function_timeout"}); ++again) next = call(name, {{0}});
     EXPECT_EQ(next, (Rows{"0"}));
   }
 }

@@ -25,8 +25,7 @@ def main(project: pathlib.Path, library: str) -> int:
     {"fork": {"file", "function", "hash", "memory_bytes"}} with three descriptors: forks a worker; {"pid": n} with its pidfd comes back.
     {"reap": pid}: waits for the end of that worker; {"code": n, "signal": n} comes back.
     """
-    import pyarrow  # noqa: F401  Once, here: every worker then has it without paying for it.
-
+    _warm_up()
     abi = serving.load_library(library)
     control = socket.socket(fileno=CONTROL)
     gc.collect()
@@ -45,6 +44,16 @@ def main(project: pathlib.Path, library: str) -> int:
             control.send(json.dumps(_reap(request["reap"])).encode())
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _warm_up() -> None:
+    """Does once what every worker would do in its first call, on that call's time: pyarrow imports numpy and pandas (where it is
+    installed) with the first conversion."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    array = pa.array([None, 1], pa.int64())
+    array.fill_null(0).take(pc.indices_nonzero(array.is_valid())).to_pylist()
 
 
 def _reap(pid: int) -> dict[str, int]:
