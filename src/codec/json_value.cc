@@ -29,29 +29,6 @@ std::string_view token_of(ondemand::value& value) {
   return token;
 }
 
-bool follows_number_grammar(std::string_view text) {
-  size_t at = 0;
-  auto digits = [&] {
-    const size_t begin = at;
-    while (at < text.size() && is_digit(text[at])) ++at;
-    return at - begin;
-  };
-  if (at < text.size() && text[at] == '-') ++at;
-  const size_t first = at;
-  const size_t whole = digits();
-  if (whole == 0 || (whole > 1 && text[first] == '0')) return false;
-  if (at < text.size() && text[at] == '.') {
-    ++at;
-    if (digits() == 0) return false;
-  }
-  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
-    ++at;
-    if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
-    if (digits() == 0) return false;
-  }
-  return at == text.size();
-}
-
 bool malformed(const JsonColumn& column, std::string_view text, ValueFault& fault) {
   fault.code = Code::malformed_record;
   fault.reason = fmt::format("field \"{}\": {} is not a JSON value", column.name, shortened(text));
@@ -107,7 +84,7 @@ class JsonCheck {
     const size_t begin = at_;
     while (at_ < text_.size() && !is_space(text_[at_]) && std::string_view(",]}").find(text_[at_]) == std::string_view::npos) ++at_;
     const std::string_view token = text_.substr(begin, at_ - begin);
-    return token == "true" || token == "false" || token == "null" || follows_number_grammar(token);
+    return token == "true" || token == "false" || token == "null" || is_json_number(token);
   }
   bool member(int depth, bool keyed) { return (!keyed || (string() && take(':'))) && value(depth + 1); }
   bool value(int depth) {
@@ -180,7 +157,7 @@ bool read_scalar(const JsonColumn& column, ondemand::value value, std::string_vi
       if (kind != ScalarKind::boolean && kind != ScalarKind::text) return refuse(column, Parse::wrong_type, token, fault);
       break;
     default:
-      if (!follows_number_grammar(token)) return malformed(column, token, fault);
+      if (!is_json_number(token)) return malformed(column, token, fault);
       if (!is_number_kind(kind) && kind != ScalarKind::text) return refuse(column, Parse::wrong_type, token, fault);
   }
   const Parse parsed = store_text(column.scalar, text, vector, row);
@@ -254,6 +231,29 @@ bool read_map(const JsonColumn& column, ondemand::value value, Vector& vector, i
 
 }  // namespace
 
+bool is_json_number(std::string_view text) {
+  size_t at = 0;
+  auto digits = [&] {
+    const size_t begin = at;
+    while (at < text.size() && is_digit(text[at])) ++at;
+    return at - begin;
+  };
+  if (at < text.size() && text[at] == '-') ++at;
+  const size_t first = at;
+  const size_t whole = digits();
+  if (whole == 0 || (whole > 1 && text[first] == '0')) return false;
+  if (at < text.size() && text[at] == '.') {
+    ++at;
+    if (digits() == 0) return false;
+  }
+  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+    ++at;
+    if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
+    if (digits() == 0) return false;
+  }
+  return at == text.size();
+}
+
 bool plausible_scalar(std::string_view token) {
   while (!token.empty() && is_space(token.back())) token.remove_suffix(1);
   if (token.empty()) return false;
@@ -264,7 +264,7 @@ bool plausible_scalar(std::string_view token) {
     case 't': return token == "true";
     case 'f': return token == "false";
     case 'n': return token == "null";
-    default: return follows_number_grammar(token);
+    default: return is_json_number(token);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "codec/json_scan.h"
 #include "codec/json_value.h"
 #include "codec/records.h"
 #include "codec/row_writer.h"
@@ -31,13 +32,17 @@ struct FieldName {
 constexpr size_t names_max = 4096;
 
 /// Decodes one JSON object at a time into the row writer. Most records have their fields in the same order, so the name at each
-/// place is compared with the one that stood there last; only another name is looked up.
+/// place is compared with the one that stood there last; only another name is looked up. And most values are plain (numbers, texts
+/// without escapes): such records are read in one pass over their bytes. All others, the broken ones among them, are simdjson's.
 class JsonRecordReader {
  public:
   JsonRecordReader(const DecoderConfig& config, bool changelog)
       : schema_(config.schema), declared_(config.declared ? config.declared : config.schema),
         reject_extra_fields_(config.reject_extra_fields), changelog_(changelog), seen_(config.schema->size()) {
-    for (const Field& field : schema_->fields()) columns_.emplace_back(field.name, field.type);
+    for (const Field& field : schema_->fields()) {
+      columns_.emplace_back(field.name, field.type);
+      some_not_null_ = some_not_null_ || !field.nullable;
+    }
   }
 
   /// Reads the object `text`, of which `readable` bytes (more than text.size() + padding) may be touched.
@@ -60,6 +65,21 @@ class JsonRecordReader {
       return false;
     }
     return fill_missing(rows);
+  }
+
+  /// Reads a record whose fields stand as in the record before and whose values are plain. False: read() has to look at it; the
+  /// row is as it was. The text is known to be UTF-8.
+  bool read_plain(std::string_view text, RowWriter& rows) {
+    if (expected_.empty() || text.size() < 2 || text.front() != '{' || text.back() != '}') return false;
+    ++record_;
+    columns_seen_ = 0;
+    nulls_ = false;
+    const bool whole = read_plain_fields(text.data() + 1, text.data() + text.size(), rows);
+    diff_ = 1;
+    if (whole && columns_seen_ == columns_.size() && !(nulls_ && some_not_null_)) return true;
+    if (whole && fill_missing(rows)) return true;
+    for (size_t column = 0; column < columns_.size(); ++column) set_valid(rows.vector(column), rows.row());
+    return false;
   }
 
   int32_t diff() const { return diff_; }
@@ -93,6 +113,71 @@ class JsonRecordReader {
       if (!read_field(*name, field.value(), rows)) return false;
     }
     return true;
+  }
+
+  bool read_plain_fields(const char* at, const char* const end, RowWriter& rows) {
+    for (const FieldName* name : expected_) {
+      if (*at != '"' || !stands_at(*name, at + 1, end)) return false;
+      at += 1 + name->quoted.size();
+      if (*at++ != ':') return false;
+      if (*at == ' ') ++at;
+      if (name->use == Use::column ? !read_plain_value(name->column, at, end, rows) : !skip_plain_value(*name, at, end)) return false;
+      if (*at == '}') return at + 1 == end;
+      if (*at++ != ',') return false;
+      if (*at == ' ') ++at;
+    }
+    return false;  // More fields than the record before.
+  }
+
+  bool skip_plain_value(const FieldName& name, const char*& at, const char* end) const {
+    if (name.use == Use::operation || (name.use == Use::extra && reject_extra_fields_)) return false;
+    if (*at == '"') {
+      const char* close = end_of_plain_string(at + 1, end);
+      if (close == nullptr) return false;
+      at = close + 1;
+      return true;
+    }
+    const std::string_view token = plain_token(at, end);
+    at += token.size();
+    return !token.empty() && token.front() != '{' && token.front() != '[' && plausible_scalar(token);
+  }
+
+  bool read_plain_value(size_t column, const char*& at, const char* end, RowWriter& rows) {
+    Seen& seen = seen_[column];
+    if (seen.record == record_) return false;
+    seen = {record_, true};
+    ++columns_seen_;
+    const JsonColumn& reader = columns_[column];
+    if (reader.shape != JsonColumn::Shape::scalar) return false;
+    Vector& vector = rows.vector(column);
+    if (*at == '"') {
+      const char* close = end_of_plain_string(at + 1, end);
+      if (close == nullptr) return false;
+      const std::string_view text(at + 1, static_cast<size_t>(close - at - 1));
+      at = close + 1;
+      if (reader.scalar.kind == ScalarKind::text) return rows.put_text(column, text), true;
+      if (reader.scalar.kind < ScalarKind::float32 || reader.scalar.kind == ScalarKind::boolean) return false;
+      return store_text(reader.scalar, text, vector, rows.row()) == Parse::ok;
+    }
+    if (reader.scalar.kind == ScalarKind::int64) {
+      int64_t value;
+      if (take_plain_integer(at, value)) {
+        duckdb::FlatVector::GetDataUnsafe<int64_t>(vector)[rows.row()] = value;
+        return true;
+      }
+    }
+    const std::string_view token = plain_token(at, end);
+    at += token.size();
+    if (token == "null") {
+      set_null(vector, rows.row());
+      nulls_ = true;
+      return true;
+    }
+    if (reader.scalar.kind == ScalarKind::boolean) {
+      return (token == "true" || token == "false") && store_text(reader.scalar, token, vector, rows.row()) == Parse::ok;
+    }
+    if (reader.scalar.kind > ScalarKind::decimal128 || !is_json_number(token)) return false;
+    return store_text(reader.scalar, token, vector, rows.row()) == Parse::ok;
   }
 
   static bool stands_at(const FieldName& name, const char* at, const char* end) {
@@ -203,6 +288,8 @@ class JsonRecordReader {
   std::vector<Seen> seen_;                  ///< By column.
   uint64_t record_ = 0;
   size_t columns_seen_ = 0;
+  bool some_not_null_ = false;
+  bool nulls_ = false;  ///< The plain record has a null.
   int32_t diff_ = 1;
   ValueFault fault_;
 };
@@ -213,9 +300,9 @@ std::string_view trimmed(std::string_view line) {
   return line;
 }
 
-/// One record: in place where enough readable bytes follow it, else from a copy with padding.
-void decode_record(std::string_view record, const char* readable_end, JsonRecordReader& reader, RowWriter& rows, std::string& padded,
-                   int64_t line) {
+/// One record: plain if it can be, else by simdjson; in place where enough readable bytes follow it, else from a copy with padding.
+void decode_record(std::string_view record, const char* readable_end, bool utf8, JsonRecordReader& reader, RowWriter& rows,
+                   std::string& padded, int64_t line) {
   size_t readable = static_cast<size_t>(readable_end - record.data());
   std::string_view text = record;
   if (readable < record.size() + SIMDJSON_PADDING) {
@@ -225,7 +312,7 @@ void decode_record(std::string_view record, const char* readable_end, JsonRecord
     text = std::string_view(padded).substr(0, record.size());
     readable = padded.size();
   }
-  if (reader.read(text, readable, rows)) {
+  if ((utf8 && reader.read_plain(text, rows)) || reader.read(text, readable, rows)) {
     rows.keep_row(reader.diff());
   } else {
     rows.reject_row(record, reader.fault().code, std::move(reader.fault().reason), line);
@@ -239,13 +326,14 @@ class NdjsonDecoder final : public Decoder {
   Decoded decode(std::string_view bytes, std::string_view origin, int64_t first_record) override {
     rows_.begin(origin);
     const char* const end = bytes.data() + bytes.size();
+    const bool utf8 = simdjson::validate_utf8(bytes.data(), bytes.size());
     if (bytes.starts_with(byte_order_mark)) bytes.remove_prefix(byte_order_mark.size());
     for (int64_t line = first_record; !bytes.empty(); ++line) {
       const void* found = std::memchr(bytes.data(), '\n', bytes.size());
       const size_t length = found ? static_cast<size_t>(static_cast<const char*>(found) - bytes.data()) : bytes.size();
       const std::string_view record = trimmed(bytes.substr(0, length));
       bytes.remove_prefix(std::min(length + 1, bytes.size()));
-      if (!record.empty()) decode_record(record, end, reader_, rows_, padded_, line);
+      if (!record.empty()) decode_record(record, end, utf8, reader_, rows_, padded_, line);
     }
     return rows_.finish();
   }
@@ -265,6 +353,7 @@ class JsonArrayDecoder final : public Decoder {
   Decoded decode(std::string_view bytes, std::string_view origin, int64_t first_record) override {
     rows_.begin(origin);
     const char* const end = bytes.data() + bytes.size();
+    const bool utf8 = simdjson::validate_utf8(bytes.data(), bytes.size());
     if (bytes.starts_with(byte_order_mark)) bytes.remove_prefix(byte_order_mark.size());
     while (!bytes.empty() && is_space(bytes.back())) bytes.remove_suffix(1);
     skip_space(bytes);
@@ -286,7 +375,7 @@ class JsonArrayDecoder final : public Decoder {
       if (element.empty()) {
         reject(left.substr(0, length + 1), "an element of the array is missing", number++);
       } else {
-        decode_record(element, end, reader_, rows_, padded_, number++);
+        decode_record(element, end, utf8, reader_, rows_, padded_, number++);
       }
       const bool last = left[length] == ']';
       left.remove_prefix(length + 1);

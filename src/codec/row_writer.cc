@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "codec/json_value.h"
 
 namespace headrace {
@@ -30,8 +32,20 @@ void RowWriter::reject_row(std::string_view bytes, Code code, std::string reason
 void RowWriter::close_batch() {
   batch_.chunk.SetCardinality(static_cast<duckdb::idx_t>(row_));
   decoded_.batches.push_back(std::move(batch_));
+  new_batch();
+}
+
+void RowWriter::new_batch() {
   batch_ = Batch::make(schema_);
+  blocks_.assign(schema_->size(), TextBlock{});
   row_ = 0;
+}
+
+void RowWriter::new_block(size_t column, size_t bytes_min) {
+  constexpr size_t block_bytes = 32 * 1024;
+  const size_t bytes = std::max(bytes_min, block_bytes);
+  duckdb::string_t block = duckdb::StringVector::EmptyString(batch_.chunk.data[column], bytes);
+  blocks_[column] = {block.GetDataWriteable(), bytes};
 }
 
 Decoded RowWriter::finish() {

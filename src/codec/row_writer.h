@@ -1,8 +1,10 @@
 // The batches that a decoder is filling: rows one by one into flat vectors, without a trace of the rows that failed.
 #pragma once
 
+#include <cstring>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "codec/decoder.h"
 
@@ -16,12 +18,27 @@ class RowWriter {
   void begin(std::string_view origin) {
     origin_ = origin;
     decoded_ = Decoded{};
-    batch_ = Batch::make(schema_);
-    row_ = 0;
+    new_batch();
   }
   /// The cell of `column` in the row that is being written.
   Vector& vector(size_t column) { return batch_.chunk.data[column]; }
   int64_t row() const { return row_; }
+  /// Puts a text that needs no check into the cell of `column`. Long texts are laid one behind the other in blocks of the vector's
+  /// memory: asking DuckDB for each one costs more than copying it.
+  void put_text(size_t column, std::string_view text) {
+    auto* cells = duckdb::FlatVector::GetDataUnsafe<duckdb::string_t>(batch_.chunk.data[column]);
+    const uint32_t length = static_cast<uint32_t>(text.size());
+    if (length > duckdb::string_t::INLINE_LENGTH) {
+      if (blocks_[column].size < length) new_block(column, length);
+      TextBlock& block = blocks_[column];
+      std::memcpy(block.free, text.data(), length);
+      cells[row_] = duckdb::string_t(block.free, length);
+      block.free += length;
+      block.size -= length;
+    } else {
+      cells[row_] = duckdb::string_t(text.data(), length);
+    }
+  }
   /// The row is complete; `diff` is +1 or -1.
   void keep_row(int32_t diff);
   /// The record failed: its row's cells are made valid again, and the record goes to the rejected ones.
@@ -29,12 +46,20 @@ class RowWriter {
   Decoded finish();
 
  private:
+  struct TextBlock {
+    char* free = nullptr;
+    size_t size = 0;
+  };
+
+  void new_batch();
+  void new_block(size_t column, size_t bytes_min);
   void close_batch();
 
   SchemaRef schema_;
   std::string_view origin_;
   Decoded decoded_;
   Batch batch_;
+  std::vector<TextBlock> blocks_;  ///< By column; each belongs to the batch's vector.
   int64_t row_ = 0;
 };
 

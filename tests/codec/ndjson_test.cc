@@ -169,6 +169,44 @@ TEST(Ndjson, ProjectionLeavesOtherFieldsAlone) {
   EXPECT_EQ(rows_of(config.schema, decoded), "{\"c\":\"x\"}\n");
 }
 
+/// What the first record teaches (the order of its fields) must not change how the others are read.
+TEST(Ndjson, PlainAndCarefulReadingAgree) {
+  const SchemaRef schema = schema_of({{"a", LogicalType::BIGINT, true},
+                                      {"s", LogicalType::VARCHAR, true},
+                                      {"n", LogicalType::INTEGER, false},
+                                      {"d", LogicalType::DECIMAL(12, 2), true},
+                                      {"f", LogicalType::DOUBLE, true},
+                                      {"b", LogicalType::BOOLEAN, true},
+                                      {"t", LogicalType::TIMESTAMP, true}});
+  const std::vector<std::string> values{"1", "-0", "007", "null", "1.5", "true", "\"x\"", "\"2013-01-01 00:00:00\"", "\"a\\nb\"", "{\"k\":1}",
+                                        "9223372036854775808", "-9223372036854775808", "123456789012345678", "1e2", "nul", "\"long text, longer than twelve\"",
+                                        "", "[1]", "\"\u00e9\"", "1 ", " 1", "-", "\"\t\""};
+  const std::vector<std::string> names{"a", "s", "n", "d", "f", "b", "t", "skipped"};
+  std::mt19937 random(11);
+  const std::string first = "{\"a\":1,\"s\":\"x\",\"n\":1,\"d\":1.5,\"f\":1.5,\"b\":true,\"t\":\"2013-01-01 00:00:00\",\"skipped\":1}\n";
+  for (int round = 0; round < 5'000; ++round) {
+    std::string record = "{";
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (random() % 20 == 0) continue;
+      const bool fits = random() % 6 != 0;
+      const std::string own[] = {"17", "\"some text of this column\"", "18", "19.995", "-2.5e3", "false", "\"2024-02-29T12:00:00.5Z\"", "0"};
+      record += (record.size() > 1 ? "," : "") + std::string("\"") + names[random() % 30 ? i : random() % 8] + "\":" +
+                (random() % 9 ? "" : " ") + (fits ? own[i] : values[random() % values.size()]);
+    }
+    record += random() % 25 ? "}" : "";
+    // Alone, a record meets a decoder that knows no order yet: simdjson reads it. Behind `first`, it is tried as a plain one.
+    const Decoded alone = decode(schema, record);
+    const Decoded behind = decode(schema, first + record);
+    const std::string head = rows_of(schema, decode(schema, first));
+    ASSERT_EQ(head + rows_of(schema, alone), rows_of(schema, behind)) << record;
+    ASSERT_EQ(alone.rejected.size(), behind.rejected.size()) << record;
+    if (!alone.rejected.empty()) {
+      ASSERT_EQ(alone.rejected[0].code, behind.rejected[0].code) << record;
+      ASSERT_EQ(alone.rejected[0].reason, behind.rejected[0].reason) << record;
+    }
+  }
+}
+
 TEST(Ndjson, RandomBytesNeverCrash) {
   const SchemaRef schema = schema_of({{"a", LogicalType::BIGINT, true},
                                       {"m", LogicalType::MAP(LogicalType::VARCHAR, LogicalType::INTEGER), true},
