@@ -250,7 +250,7 @@ class Database final : public AdhocDatabase {
     error.at = place;
     if (expired) {
       error = user_error(Code::query_failed, "the query took longer than " + std::to_string(query.timeout_ms) + " ms")
-                  .with_remedy("ask for less, or set server.query_timeout");
+                  .with_remedy("ask for less, or set server.query_timeout_ms");
       error.retry = Retry::later;
     } else if (error.code == Code::unknown_relation && !state->missing.empty()) {
       name_the_missing(state->missing, tables.names, error);
