@@ -267,3 +267,32 @@ test('empty pages teach', limits, async (t) => {
   await session.shot('light-empty');
   session.check();
 });
+
+test('a dashboard with mistakes in it still draws, and digits are not rounded', limits, async (t) => {
+  const session = await open_page(t, browser, origin);
+  const { page } = session;
+  const tile = [{ title: 'Lost', kind: 'line' }, { title: 'Gone', view: 'no_such', kind: 'pie' }, { view: 'by_country', kind: 'bar', y: 'n' }, 7];
+  await page.route('**/v1/dashboards', (route) => route.fulfill({ json: { dashboards: [{ name: 'x', title: 'X', tile }] } }));
+  await session.go('#/dashboards');
+  await page.getByText('This tile names no view.').waitFor();
+  await page.getByText('There is no view named no_such.').waitFor();
+  await page.locator('.bar-chart li').nth(5).waitFor();
+  const body = '{"columns":[{"name":"a","type":"BIGINT"},{"name":"b","type":"DECIMAL(38,2)"}],"rows":[[9007199254740993,12345678901234567890.10]],"tick":1,"durable_tick":1}';
+  await page.route('**/v1/sql', (route) => route.fulfill({ body, contentType: 'application/json' }));
+  await session.go('#/sql?q=SELECT');
+  await page.getByRole('textbox', { name: 'SQL' }).click();
+  await page.keyboard.press('Control+Enter');
+  await page.locator('.answer tbody td').first().waitFor();
+  assert.deepEqual(await page.locator('.answer tbody td').allInnerTexts(), ['9007199254740993', '12345678901234567890.10']);
+  session.check();
+});
+
+test('a page that fails to draw leaves the rest usable', limits, async (t) => {
+  const session = await open_page(t, browser, origin);
+  const { page } = session;
+  await page.route('**/v1/quarantine*', (route) => route.fulfill({ json: { rows: [null, { id: 1 }], next: null } }));
+  await session.go('#/quarantine');
+  await page.getByText('This page failed to draw').waitFor();
+  await page.getByRole('link', { name: 'Views' }).click();
+  await page.locator('a.card').first().waitFor();
+});

@@ -131,4 +131,4 @@ export type Tile = {
 };
 
 /** As the project's TOML says, where a tile is a [[tile]]. */
-export type Dashboard = { name: string; title: string; tile?: Tile[]; tiles?: Tile[] };
+export type Dashboard = { name: string; title: string; tile?: unknown; tiles?: unknown };

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api, as_error_body } from '../api/client.ts';
+import { is_object } from '../api/merge.ts';
 import type { ApiErrorBody, Dashboard, Tile, ViewInfo } from '../api/types.ts';
 import { link } from '../live/pipeline.ts';
 import { type LiveView, use_live_view, views } from '../live/views.ts';
@@ -27,6 +28,32 @@ async function load(): Promise<void> {
     dashboards_error.value = as_error_body(error);
   }
 }
+
+/** The file is written by hand: what is missing or of another kind must not take the page down. */
+export function tiles_of(dashboard: Dashboard): Tile[] {
+  const list = dashboard.tile ?? dashboard.tiles;
+  if (!Array.isArray(list)) return [];
+  return list.filter(is_object).map((tile) => {
+    const text = (name: string) => (typeof tile[name] === 'string' ? { [name]: tile[name] } : {});
+    const count = (name: string) => (typeof tile[name] === 'number' ? { [name]: tile[name] } : {});
+    const y = Array.isArray(tile.y) ? tile.y.map(String) : typeof tile.y === 'string' ? [tile.y] : [];
+    const kind = tile_kinds.find((known) => known === tile.kind) ?? 'table';
+    return {
+      title: '',
+      view: '',
+      ...text('title'),
+      ...text('view'),
+      ...text('x'),
+      ...text('series'),
+      ...count('limit'),
+      ...count('width'),
+      kind,
+      y,
+    };
+  });
+}
+
+const tile_kinds: Tile['kind'][] = ['line', 'bar', 'table', 'number'];
 
 const dashboard_example = `# dashboards/traffic.toml
 title = "Traffic"
@@ -63,7 +90,7 @@ export function DashboardsPage(): JSX.Element {
       </Empty>
     );
   }
-  const tiles = shown.tile ?? shown.tiles ?? [];
+  const tiles = tiles_of(shown);
   return (
     <div class="page dashboard-page">
       {list.length > 1 && (
@@ -127,7 +154,13 @@ function TileCard({ tile }: { tile: Tile }): JSX.Element {
       <div class="tile-body">
         {live === null ? (
           <p class="note centred">
-            There is no view named <code>{tile.view}</code>.
+            {tile.view ? (
+              <>
+                There is no view named <code>{tile.view}</code>.
+              </>
+            ) : (
+              'This tile names no view.'
+            )}
           </p>
         ) : live && view ? (
           <TileBody tile={as_table ? { ...tile, kind: 'table' } : tile} live={live} view={view} title={title} />
