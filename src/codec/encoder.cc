@@ -8,13 +8,10 @@
 #include <optional>
 #include <vector>
 
-#include <duckdb/common/types/hugeint.hpp>
-#include <duckdb/common/types/uuid.hpp>
-#include <duckdb/common/vector_operations/vector_operations.hpp>
-
 #include "base/json_text.h"
 #include "codec/scalar_text.h"
 #include "duck/cast.h"
+#include "duck/value_types.h"
 
 namespace headrace {
 namespace {

@@ -5,11 +5,8 @@
 #include <charconv>
 #include <limits>
 
-#include <duckdb/common/types/uhugeint.hpp>
-#include <duckdb/common/types/uuid.hpp>
-#include <duckdb/common/types/validity_mask.hpp>
-
 #include "duck/cast.h"
+#include "duck/value_types.h"
 
 namespace headrace {
 namespace {
