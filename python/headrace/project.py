@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
 import pathlib
 import re
@@ -11,7 +13,7 @@ import sys
 
 from headrace.errors import BadProject, HeadraceError, error_of
 
-_ERROR_LINE = re.compile(r"^(?:(?P<at>\S+?): )?error (?P<code>\d{4}) \(\w+\): (?P<message>.*)$")
+_ERROR_LINE = re.compile(r"^(?:(?P<at>.+?): )?error (?P<code>\d{4}) \(\w+\): (?P<message>.*)$")
 _REMEDY_LINE = re.compile(r"^\s+remedy: (?P<remedy>.*)$")
 
 
@@ -65,31 +67,37 @@ class Project:
         return self._run(arguments)
 
     def _run(self, arguments: list[str]) -> str:
-        command = [engine_program(), *arguments, *(["--profile", self.profile] if self.profile else [])]
-        environment = {"HEADRACE_PYTHON": sys.executable, **os.environ}
+        program, environment = engine_program()
+        command = [program, *arguments, *(["--profile", self.profile] if self.profile else [])]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
         if done.returncode in (0, 130):
             return done.stdout
         raise _failure_of(done)
 
 
-def engine_program() -> str:
-    """Finds the engine: HEADRACE_BINARY, the one beside this package, the one built in this clone, the one in PATH.
+def engine_program() -> tuple[str, dict[str, str]]:
+    """Finds the engine, and the environment to start it with: HEADRACE_BINARY, the one installed with this package, the one built in
+    this clone, the one in PATH.
 
     Raises:
         BadProject: there is none (code 1003).
     """
+    plain = {"HEADRACE_PYTHON": sys.executable, **os.environ}
     named = os.environ.get("HEADRACE_BINARY")
     if named:
-        return named
-    package = pathlib.Path(__file__).resolve().parent
-    for candidate in (package.parent / "bin/headrace", package.parent.parent / "build/headrace"):
-        if os.access(candidate, os.X_OK) and candidate.is_file():
-            return str(candidate)
+        return named, plain
+    if importlib.util.find_spec("headrace_engine") is not None:
+        engine = importlib.import_module("headrace_engine")
+        return str(engine.PROGRAM), engine.environment()
+    clone = pathlib.Path(__file__).resolve().parent.parent.parent
+    built = clone / "build/headrace"
+    if built.is_file() and os.access(built, os.X_OK):
+        path = os.pathsep.join(filter(None, (str(clone / "python"), os.environ.get("PYTHONPATH"))))
+        return str(built), {"HEADRACE_SHARE": str(clone), **plain, "PYTHONPATH": path}
     found = shutil.which("headrace")
     if found is None:
         raise BadProject("the engine's program is not found", remedy="install headrace, or set HEADRACE_BINARY to its path")
-    return found
+    return found, plain
 
 
 def _failure_of(done: subprocess.CompletedProcess[str]) -> HeadraceError:

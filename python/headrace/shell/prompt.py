@@ -15,7 +15,7 @@ from prompt_toolkit.filters import completion_is_selected
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.lexers import PygmentsLexer
-from pygments.lexers.sql import SqlLexer
+from pygments.lexers.sql import SqlLexer  # type: ignore[import-untyped]
 
 from headrace.client import Connection
 from headrace.errors import HeadraceError
