@@ -253,10 +253,9 @@ Parse store_uuid(std::string_view text, Vector& column, int64_t row) {
   return Parse::ok;
 }
 
-/// A spelling outside our own form ("infinity", a year of five digits) may still be one of DuckDB's.
+/// A spelling outside our own form ("infinity", a year before Christ or of five digits) may still be one of DuckDB's.
 Parse store_by_cast(Parse parsed, std::string_view text, Vector& column, int64_t row) {
-  if (parsed != Parse::wrong_type) return parsed;
-  return cast_text(text, column, row) ? Parse::ok : Parse::wrong_type;
+  return parsed == Parse::ok || !cast_text(text, column, row) ? parsed : Parse::ok;
 }
 
 }  // namespace
