@@ -87,12 +87,13 @@ Rewriter::Claimed Rewriter::colon_cast(size_t i) {
   return std::optional(behind);
 }
 
-/// INTERVAL '5' SECOND is DuckDB's, too; INTERVAL '1 12' DAY TO HOUR and INTERVAL '1' DAY(3) are written out.
+/// INTERVAL '5' SECOND is DuckDB's, too; INTERVAL '1 12' DAY TO HOUR, INTERVAL '1' DAY(3) and INTERVAL -'1' DAY are written out.
 Rewriter::Claimed Rewriter::interval(size_t i) {
-  if (token(i + 1).kind != TokenKind::string) return not_here();
+  bool sign = token(i + 1).is_op("-") || token(i + 1).is_op("+");
+  if (token(i + 1 + sign).kind != TokenKind::string) return not_here();
   size_t behind = i;
   Result<IntervalText> read = read_interval(tokens_, behind, file_);
-  if (behind <= i + 3) return not_here();  // DuckDB takes it, or says what is wrong.
+  if (!sign && behind <= i + 3) return not_here();  // DuckDB takes it, or says what is wrong.
   if (!read) return std::move(read).error();
   space(i);
   put("INTERVAL " + quote_text(read->duckdb_text()), i);

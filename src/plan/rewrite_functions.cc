@@ -27,15 +27,15 @@ constexpr std::array spellings{
     Spelling{"UNIX_TIMESTAMP", 0, "(epoch_ms(now()) // 1000)"},
     Spelling{"UNIX_TIMESTAMP", 1, "(epoch_ms(CAST({0} AS TIMESTAMP)) // 1000)"},
     Spelling{"UNIX_TIMESTAMP", 2, "(epoch_ms(strptime({0}, {p1})) // 1000)"},
-    Spelling{"FROM_UNIXTIME", 1, "strftime(make_timestamp(({0}) * 1000000), '%Y-%m-%d %H:%M:%S')"},
-    Spelling{"FROM_UNIXTIME", 2, "strftime(make_timestamp(({0}) * 1000000), {p1})"},
+    Spelling{"FROM_UNIXTIME", 1, "strftime(make_timestamp(CAST({0} AS BIGINT) * 1000000), '%Y-%m-%d %H:%M:%S')"},
+    Spelling{"FROM_UNIXTIME", 2, "strftime(make_timestamp(CAST({0} AS BIGINT) * 1000000), {p1})"},
     Spelling{"DATE_FORMAT", 2, "strftime({0}, {p1})"},
     // What is no time is NULL, as in Flink.
     Spelling{"TO_TIMESTAMP", 1, "TRY_CAST({0} AS TIMESTAMP)"},
     Spelling{"TO_TIMESTAMP", 2, "try_strptime({0}, {p1})"},
     Spelling{"TO_DATE", 1, "TRY_CAST({0} AS DATE)"},
     Spelling{"TO_DATE", 2, "CAST(try_strptime({0}, {p1}) AS DATE)"},
-    Spelling{"TO_TIMESTAMP_LTZ", 1, "make_timestamptz(({0}) * 1000)"},
+    Spelling{"TO_TIMESTAMP_LTZ", 1, "make_timestamptz(CAST({0} AS BIGINT) * 1000)"},
 };
 
 /// The units of TIMESTAMPADD and TIMESTAMPDIFF; Flink writes some of them with SQL_TSI_ before.
@@ -71,7 +71,7 @@ Rewriter::Claimed Rewriter::function(size_t i, size_t end) {
   if (epoch && given.size() == 2 && literal_integer(given[1])) {
     int64_t precision = *literal_integer(given[1]);
     if (precision != 0 && precision != 3) return error_at(given[1].begin, "TO_TIMESTAMP_LTZ counts seconds (0) or milliseconds (3)");
-    HEADRACE_TRY(written(precision == 0 ? "make_timestamptz(({0}) * 1000000)" : "make_timestamptz(({0}) * 1000)", i, given));
+    HEADRACE_TRY(written(precision == 0 ? "make_timestamptz(CAST({0} AS BIGINT) * 1000000)" : "make_timestamptz(CAST({0} AS BIGINT) * 1000)", i, given));
     return std::optional(close + 1);
   }
   for (const Spelling& spelling : spellings) {

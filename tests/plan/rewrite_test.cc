@@ -55,6 +55,14 @@ TEST(Rewrite, WindowsInEverySpelling) {
             "INTERVAL '0 months 93600000000 microseconds')");
 }
 
+TEST(Rewrite, Intervals) {
+  EXPECT_EQ(rewritten("SELECT INTERVAL -'2 03:04:05.5' DAY TO SECOND, INTERVAL '1-2' YEAR TO MONTH, INTERVAL -'10' SECOND"),
+            "SELECT INTERVAL '0 months -183845500000 microseconds', INTERVAL '14 months 0 microseconds', "
+            "INTERVAL '0 months -10000000 microseconds'");
+  EXPECT_EQ(rewritten("SELECT INTERVAL '10' SECOND - INTERVAL (n) DAY"), "SELECT INTERVAL '10' SECOND - INTERVAL (n) DAY");
+  EXPECT_THAT(rewritten("SELECT INTERVAL '1:2' DAY TO SECOND"), HasSubstr("is not a length of time"));
+}
+
 TEST(Rewrite, Sessions) {
   const std::string session = "FROM session((FROM tx), 'ts', INTERVAL '10' SECOND, 'card,user')";
   EXPECT_EQ(rewritten("FROM SESSION(TABLE tx PARTITION BY (card, user), DESCRIPTOR(ts), INTERVAL '10' SECOND)"), session);
@@ -123,7 +131,7 @@ TEST(Rewrite, FunctionsOfFlink) {
   EXPECT_EQ(rewritten("SELECT FLOOR(a.ts TO HOUR), FLOOR(x)"), "SELECT date_trunc('hour', a.ts), FLOOR(x)");
   EXPECT_EQ(rewritten("SELECT TIMESTAMPDIFF(MINUTE,a,b)"), "SELECT date_sub('minute', a, b)");
   EXPECT_EQ(rewritten("SELECT TIMESTAMPADD(HOUR,-2,ts)"), "SELECT ((ts) + to_hours(-2))");
-  EXPECT_EQ(rewritten("SELECT TO_TIMESTAMP_LTZ(n,3)"), "SELECT make_timestamptz((n) * 1000)");
+  EXPECT_EQ(rewritten("SELECT TO_TIMESTAMP_LTZ(n,3)"), "SELECT make_timestamptz(CAST(n AS BIGINT) * 1000)");
   EXPECT_EQ(rewritten("SELECT PROCTIME(), TO_TIMESTAMP(a)"), "SELECT now(), TRY_CAST(a AS TIMESTAMP)");
   EXPECT_EQ(rewritten("SELECT TO_TIMESTAMP(a,'dd.MM.yyyy')"), "SELECT try_strptime(a, '%d.%m.%Y')");
 }
