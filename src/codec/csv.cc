@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "codec/json_value.h"
+#include "codec/plain_scan.h"
 #include "codec/records.h"
 #include "codec/row_writer.h"
 
@@ -45,7 +46,7 @@ Split split_record(std::string_view bytes, char delimiter, std::vector<CsvField>
       if (at < bytes.size() && bytes[at] != delimiter && bytes[at] != '\n') return Split::text_after_quote;
     } else {
       const size_t begin = at;
-      while (at < bytes.size() && bytes[at] != delimiter && bytes[at] != '\n') ++at;
+      at = static_cast<size_t>(end_of_csv_run(bytes.data() + at, bytes.data() + bytes.size(), delimiter, false) - bytes.data());
       size_t end = at;
       if ((at == bytes.size() || bytes[at] == '\n') && end > begin && bytes[end - 1] == '\r') --end;
       field.text = bytes.substr(begin, end - begin);
@@ -157,7 +158,7 @@ class CsvDecoder final : public Decoder {
     for (size_t i = 0; i < columns_.size(); ++i) {
       const bool null = columns_[i].place == npos || is_null(columns_[i], fields_[columns_[i].place]);
       if (!null) {
-        if (!read_field(columns_[i], fields_[columns_[i].place], rows_.vector(i), fault)) return false;
+        if (!read_field(i, fields_[columns_[i].place], fault)) return false;
       } else {
         set_null(rows_.vector(i), rows_.row());
       }
@@ -175,9 +176,12 @@ class CsvDecoder final : public Decoder {
     return field.text.empty() && !(column.reader.shape == JsonColumn::Shape::scalar && column.reader.scalar.kind == ScalarKind::text);
   }
 
-  bool read_field(const CsvColumn& column, const CsvField& field, Vector& vector, ValueFault& fault) {
+  bool read_field(size_t index, const CsvField& field, ValueFault& fault) {
+    const CsvColumn& column = columns_[index];
+    Vector& vector = rows_.vector(index);
     const std::string_view text = unquoted(field, scratch_);
     if (column.reader.shape != JsonColumn::Shape::scalar) return read_nested(column.reader, text, vector, fault);
+    if (column.reader.scalar.kind == ScalarKind::text) return rows_.put_text(index, text), true;
     const Parse parsed = store_text(column.reader.scalar, text, vector, rows_.row());
     if (parsed == Parse::ok) return true;
     fault.code = parsed == Parse::out_of_range ? Code::out_of_range : Code::wrong_type;

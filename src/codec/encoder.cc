@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json_text.h"
+#include "codec/plain_scan.h"
 #include "codec/scalar_text.h"
 #include "duck/cast.h"
 #include "duck/value_types.h"
@@ -101,15 +102,19 @@ bool append_timestamp(std::string& out, int64_t us) {
   return true;
 }
 
-/// Whether a value's text can be mistaken for something else: JSON puts strings in quotes, csv only where it must.
-enum class Text : uint8_t { bare, string };
+/// What a value's text is: JSON puts all but numbers and booleans in quotes, csv only what it must.
+enum class Text : uint8_t {
+  bare,   ///< A number or a boolean.
+  plain,  ///< Letters, digits and marks that need no escape: times, ids, base64.
+  any,
+};
 
 /// Types that seldom leave the engine, and dates outside the years 1 to 9999: as DuckDB prints them.
 Text append_by_duckdb(std::string& out, const LogicalType& type, const void* data, uint64_t value) {
   const auto width = duckdb::GetTypeIdSize(type.InternalType());
   Vector one(type, static_cast<duckdb::data_ptr_t>(const_cast<void*>(data)) + value * width);
   out += value_text(one, 0);
-  return Text::string;
+  return Text::any;
 }
 
 /// Appends a scalar's text without quotes. `data` is the column's array, `value` the place in it.
@@ -144,30 +149,30 @@ Text append_scalar(std::string& out, const LogicalType& type, const void* data, 
         return Text::bare;
       }
       out += std::isnan(number) ? "NaN" : number > 0 ? "Infinity" : "-Infinity";
-      return Text::string;
+      return Text::plain;
     }
     case LogicalTypeId::VARCHAR: {
       const string_t text = get(string_t{});
       out.append(text.GetData(), text.GetSize());
-      return Text::string;
+      return Text::any;
     }
     case LogicalTypeId::BLOB: {
       const string_t bytes = get(string_t{});
       append_base64(out, {bytes.GetData(), bytes.GetSize()});
-      return Text::string;
+      return Text::plain;
     }
     case LogicalTypeId::DATE:
-      if (append_date(out, get(int32_t{}))) return Text::string;
+      if (append_date(out, get(int32_t{}))) return Text::plain;
       break;
-    case LogicalTypeId::TIME: append_time(out, get(int64_t{})); return Text::string;
+    case LogicalTypeId::TIME: append_time(out, get(int64_t{})); return Text::plain;
     case LogicalTypeId::TIMESTAMP:
-      if (append_timestamp(out, get(int64_t{}))) return Text::string;
+      if (append_timestamp(out, get(int64_t{}))) return Text::plain;
       break;
     case LogicalTypeId::TIMESTAMP_TZ:
       if (!append_timestamp(out, get(int64_t{}))) break;
       out += "+00:00";
-      return Text::string;
-    case LogicalTypeId::UUID: out += duckdb::UUID::ToString(get(hugeint_t{})); return Text::string;
+      return Text::plain;
+    case LogicalTypeId::UUID: out += duckdb::UUID::ToString(get(hugeint_t{})); return Text::plain;
     default: break;
   }
   return append_by_duckdb(out, type, data, value);
@@ -179,10 +184,18 @@ void append_scalar_json(std::string& out, const LogicalType& type, const void* d
     return append_json_string(out, {text.GetData(), text.GetSize()});
   }
   const size_t begin = out.size();
-  if (append_scalar(out, type, data, value) == Text::bare) return;
-  const std::string text = out.substr(begin);  // Short: a date, a time, an id; only a BLOB may be long.
-  out.resize(begin);
-  append_json_string(out, text);
+  switch (append_scalar(out, type, data, value)) {
+    case Text::bare: return;
+    case Text::plain:
+      out.insert(begin, 1, '"');
+      out += '"';
+      return;
+    case Text::any: {
+      const std::string text = out.substr(begin);
+      out.resize(begin);
+      append_json_string(out, text);
+    }
+  }
 }
 
 /// A nested value; every vector below `flat` is flat.
@@ -264,7 +277,7 @@ class ReadableColumn {
   Text append_text(std::string& out, uint64_t row) const {
     if (!flat_) return append_scalar(out, type_, format_.data, format_.sel->get_index(offset_ + row));
     append_flat_json(out, *flat_, row);
-    return Text::string;
+    return Text::any;
   }
 
  private:
@@ -361,19 +374,20 @@ class CsvEncoder final : public Encoder {
   /// NULL is an empty field, an empty text is "".
   void append_field(std::string& out, const ReadableColumn& column, uint64_t row) {
     const size_t begin = out.size();
-    if (column.append_text(out, row) == Text::bare) return;
-    const std::string_view written = std::string_view(out).substr(begin);
-    if (!written.empty() && written.find_first_of(special()) == std::string_view::npos) return;
-    scratch_.assign(written);
+    column.append_text(out, row);
+    if (out.size() > begin && !has_special(std::string_view(out).substr(begin))) return;
+    scratch_.assign(out, begin);
     out.resize(begin);
     append_quoted(out, scratch_, true);
   }
 
-  std::string special() const { return {'"', '\n', '\r', delimiter_}; }
+  bool has_special(std::string_view text) const {
+    const char* end = text.data() + text.size();
+    return end_of_csv_run(text.data(), end, delimiter_, true) != end;
+  }
 
   void append_quoted(std::string& out, std::string_view text, bool quote_empty) const {
-    const bool quotes = text.empty() ? quote_empty : text.find_first_of(special()) != std::string_view::npos;
-    if (!quotes) {
+    if (text.empty() ? !quote_empty : !has_special(text)) {
       out += text;
       return;
     }

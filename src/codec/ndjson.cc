@@ -6,7 +6,7 @@
 #include <cstring>
 #include <unordered_map>
 
-#include "codec/json_scan.h"
+#include "codec/plain_scan.h"
 #include "codec/json_value.h"
 #include "codec/records.h"
 #include "codec/row_writer.h"

@@ -1,4 +1,5 @@
-// Scanning of plain JSON text: strings without escapes, numbers, literals. Whatever is not plain is left to simdjson.
+// Scanning of plain text, sixteen bytes at a time: JSON strings without escapes, numbers, csv fields. JSON that is not plain is left
+// to simdjson.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +36,24 @@ inline const char* end_of_plain_string(const char* at, const char* end) {
   }
   return nullptr;
 #endif
+}
+
+/// The first delimiter or line end (or, with `quotes`, quote or carriage return) from `at` on, or `end`. Reads no byte behind `end`.
+inline const char* end_of_csv_run(const char* at, const char* end, char delimiter, bool quotes) {
+#if defined(__SSE2__)
+  const __m128i comma = _mm_set1_epi8(delimiter), line = _mm_set1_epi8('\n');
+  const __m128i quote = _mm_set1_epi8(quotes ? '"' : '\n'), back = _mm_set1_epi8(quotes ? '\r' : '\n');
+  for (; end - at >= 16; at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i found = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, comma), _mm_cmpeq_epi8(bytes, line)),
+                                       _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, back)));
+    if (const int mask = _mm_movemask_epi8(found)) return at + __builtin_ctz(static_cast<unsigned>(mask));
+  }
+#endif
+  for (; at < end; ++at) {
+    if (*at == delimiter || *at == '\n' || (quotes && (*at == '"' || *at == '\r'))) return at;
+  }
+  return end;
 }
 
 /// Reads "-123" of at most 18 digits without a leading zero and moves `at` behind it. False: it is written in another way.
