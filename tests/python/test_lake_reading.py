@@ -65,3 +65,33 @@ def test_a_table_whose_rows_another_program_deleted_is_not_shown_wrong(warehouse
     SqlCatalog("headrace", uri=catalog_uri(warehouse)).load_table("lake.t").delete("k = 10")
     files = ask(Steward(open_catalog(warehouse)), do="files", table="lake.t")["files"]
     assert [k for (k,) in duckdb.connect().execute("SELECT k FROM read_parquet(?) ORDER BY k", [files]).fetchall()] == [1, 2, 3, 20, 30]
+
+
+def test_old_snapshots_go_and_rows_stay(tmp_path: Path) -> None:
+    """The number of snapshots and of metadata files stays bounded; every reader still sees every row."""
+    writer = Writer(Steward(open_catalog(tmp_path)))
+    catalog = open_catalog(tmp_path)
+    with catalog.load_table("lake.t").transaction() as change:
+        change.set_properties({"history.expire.min-snapshots-to-keep": "3", "commit.manifest.min-count-to-merge": "4"})
+    for epoch in range(1, 31):
+        writer.commit(writer.prepare(epoch, [epoch]))
+    table = SqlCatalog("headrace", uri=catalog_uri(tmp_path)).load_table("lake.t")
+    assert 3 <= len(table.metadata.snapshots) <= 6
+    assert sorted(table.scan().to_arrow()["k"].to_pylist()) == list(range(1, 31))
+    for snapshot in table.metadata.snapshots:
+        table.scan(snapshot_id=snapshot.snapshot_id).to_arrow()
+    assert len(list(Path(writer.opened["folder"]).parent.glob("metadata/*.avro"))) < 25
+
+
+def test_branches_and_tags_keep_every_snapshot(tmp_path: Path) -> None:
+    writer = Writer(Steward(open_catalog(tmp_path)))
+    writer.commit(writer.prepare(1, [1]))
+    table = open_catalog(tmp_path).load_table("lake.t")
+    with table.transaction() as change:
+        change.set_properties({"history.expire.min-snapshots-to-keep": "1"})
+    table.manage_snapshots().create_tag(table.metadata.snapshots[0].snapshot_id, "audited").commit()
+    for epoch in range(2, 6):
+        writer.commit(writer.prepare(epoch, [epoch]))
+    table = open_catalog(tmp_path).load_table("lake.t")
+    assert len(table.metadata.snapshots) == 5
+    assert table.scan(snapshot_id=table.metadata.refs["audited"].snapshot_id).to_arrow()["k"].to_pylist() == [1]

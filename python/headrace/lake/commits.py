@@ -20,6 +20,7 @@ from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.table import Table, Transaction
 
 from headrace.lake.data_files import data_file
+from headrace.lake.retention import let_go, surplus, sweep
 
 Json = dict[str, Any]
 
@@ -111,15 +112,19 @@ def read_back(catalog: Catalog, name: str, lineage: str, sink: str, own: Marker,
 def append(table: Table, marker: str, own: Marker, files: list[Json]) -> None:
     """Adds files and marker in one swap that asserts the head of the table as it was loaded."""
     table.metadata.properties["commit.retry.num-retries"] = "0"  # Whatever somebody has set since: only commit() may try again.
+    old, oldest = surplus(table)
     transaction = Transaction(table)
-    transaction.set_properties({marker: own.text()})
-    update = transaction.update_snapshot(snapshot_properties={marker: own.text()})
-    with update.merge_append() as snapshot:
+    # The snapshot comes first: PyIceberg copies all metadata at each look at it once something else is staged.
+    with transaction.update_snapshot(snapshot_properties={marker: own.text()}).merge_append() as snapshot:
         for file in files:
             snapshot.append_data_file(data_file(table, file))
+    transaction.set_properties({marker: own.text()})
+    let_go(transaction, old)
     crash_point("steward_commit_before")
     transaction.commit_transaction()
     crash_point("steward_commit_after")
+    if oldest is not None:
+        sweep(table.io, old, oldest)
 
 
 def crash_point(name: str) -> None:

@@ -34,6 +34,7 @@ from pyiceberg.types import (
 )
 
 from headrace.lake.refusal import Refusal
+from headrace.lake.retention import KEPT_DEFAULT, KEPT_PROPERTY
 
 Json = dict[str, Any]
 
@@ -44,7 +45,8 @@ TABLE_PROPERTIES = {
     # A commit a second adds a manifest a second: a hundred small ones become one.
     "commit.manifest-merge.enabled": "true",
     "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "100",
+    "write.metadata.previous-versions-max": "20",
+    KEPT_PROPERTY: str(KEPT_DEFAULT),
     "write.parquet.compression-codec": "zstd",
 }
 
