@@ -197,6 +197,19 @@ Location place_in(const std::string& message, const std::string& sql) {
   return out;
 }
 
+/// About what a flat chunk takes. Texts lie beside their vectors, which do not count them.
+int64_t bytes_of(const DataChunk& chunk) {
+  auto out = static_cast<int64_t>(chunk.GetAllocationSize());
+  for (const Vector& column : chunk.data) {
+    if (column.GetType().InternalType() != duckdb::PhysicalType::VARCHAR) continue;
+    const auto* texts = duckdb::FlatVector::GetData<duckdb::string_t>(column);
+    const duckdb::ValidityMask& mask = duckdb::FlatVector::Validity(column);
+    for (duckdb::idx_t row = 0; row < chunk.size(); ++row)
+      if (mask.RowIsValid(row)) out += texts[row].GetSize();
+  }
+  return out;
+}
+
 class Database final : public AdhocDatabase {
  public:
   Result<> start(const AdhocOptions& options) {
@@ -273,6 +286,7 @@ class Database final : public AdhocDatabase {
     if (answer->HasError()) answer->ThrowError();
 
     AdhocResult out;
+    int64_t bytes = 0;
     out.types = answer->types;
     for (const auto& name : answer->names) out.names.push_back(name);
     for (;;) {
@@ -284,6 +298,10 @@ class Database final : public AdhocDatabase {
         return user_error(Code::query_failed, "the answer has more than " + std::to_string(query.rows_max) + " rows")
             .with_remedy("add a LIMIT, aggregate, or set server.query_rows_max");
       chunk->Flatten();
+      bytes += bytes_of(*chunk);
+      if (bytes > query.bytes_max)
+        return user_error(Code::query_failed, "the answer takes more than " + std::to_string(query.bytes_max) + " bytes of memory")
+            .with_remedy("add a LIMIT, ask for fewer columns, or set server.query_memory_bytes");
       out.chunks.push_back(std::move(chunk));
     }
     return out;

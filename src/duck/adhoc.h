@@ -43,6 +43,7 @@ struct AdhocQuery {
   std::vector<AdhocValue> parameters;  ///< For ? or $1, $2 ...
   int64_t timeout_ms = 0;
   int64_t rows_max = 0;
+  int64_t bytes_max = 0;  ///< Of the result in memory.
 };
 
 struct AdhocResult {

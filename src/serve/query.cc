@@ -69,7 +69,8 @@ Result<Table> QueryEngine::run(const std::string& sql, std::vector<AdhocValue> p
   HEADRACE_ASSIGN(AdhocResult result, database_->run({.sql = sql,
                                                       .parameters = std::move(parameters),
                                                       .timeout_ms = options_.query_timeout_ms,
-                                                      .rows_max = options_.query_rows_max},
+                                                      .rows_max = options_.query_rows_max,
+                                                      .bytes_max = options_.query_memory_bytes},
                                                      tables));
   std::vector<Field> fields;
   for (size_t i = 0; i < result.names.size(); ++i) fields.push_back({result.names[i], result.types[i]});

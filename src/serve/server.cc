@@ -70,7 +70,6 @@ struct Shared {
 
   Api& api;
   Dispatch& dispatch;
-  asio::io_context io;
   std::unique_ptr<asio::thread_pool> requests;
   std::atomic<int64_t> connections{0};
   std::atomic<bool> stopping{false};
@@ -78,6 +77,7 @@ struct Shared {
   std::mutex mutex;
   std::condition_variable idle;
   std::set<class Session*> sessions;
+  asio::io_context io;  ///< Last: what is left in it when it goes are sessions, which use the rest.
 };
 
 class Session : public std::enable_shared_from_this<Session> {

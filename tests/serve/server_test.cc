@@ -237,6 +237,17 @@ TEST_F(ServerTest, QueriesThatFailSayWhere) {
   EXPECT_EQ(http.post("/v1/sql", R"({"sql":"SELECT 1","parameter":[]})").status, 400);
 }
 
+TEST_F(ServerTest, AnAnswerThatIsTooLargeIsAnError) {
+  options_.query_memory_bytes = 32 << 20;
+  options_.query_bytes_max = 1 << 20;
+  HttpClient http = client();
+  auto ask = [&](const std::string& sql) { return http.post("/v1/sql", boost::json::serialize(boost::json::object{{"sql", sql}})).body; };
+  EXPECT_THAT(ask("SELECT repeat('x', 2000) FROM range(100000)"), HasSubstr("bytes of memory"));
+  EXPECT_THAT(ask("SELECT repeat('x', 2000000)"), HasSubstr("1048576 bytes"));
+  EXPECT_THAT(ask("SELECT string_agg(repeat(i::VARCHAR, 100), '') FROM range(1000000) r(i)"), HasSubstr("query_failed"));
+  EXPECT_EQ(http.get("/healthz").status, 200);
+}
+
 /// A Parquet file with one column a BIGINT and one row, 7 (written with pyarrow).
 std::string parquet_of_seven() {
   std::string_view hex =
