@@ -7,6 +7,7 @@ after them.
 
 from __future__ import annotations
 
+import itertools
 import logging
 
 from pyiceberg.io import FileIO
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 def straight_history(table: Table) -> list[Snapshot]:
     """Gives the snapshots from the oldest to the head, or nothing when some are not on that line."""
     snapshots = sorted(table.metadata.snapshots, key=lambda snapshot: snapshot.sequence_number or 0)
-    linked = all(after.parent_snapshot_id == before.snapshot_id for before, after in zip(snapshots, snapshots[1:], strict=False))
+    linked = all(after.parent_snapshot_id == before.snapshot_id for before, after in itertools.pairwise(snapshots))
     head = table.current_snapshot()
     alone = set(table.metadata.refs) <= {"main"}
     return snapshots if alone and linked and snapshots and head == snapshots[-1] else []
