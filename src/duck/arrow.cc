@@ -305,7 +305,7 @@ Result<> read_fixed(Cursor& cursor, const std::vector<uint8_t>& valid, Target ta
   const size_t width = width_of(target.out.GetType());
   const size_t bytes = static_cast<size_t>(target.rows) * width;
   HEADRACE_ASSIGN(auto source, cursor.next(bytes));
-  std::memcpy(FlatVector::GetData(target.out) + static_cast<size_t>(target.first) * width, source.data(), bytes);
+  if (bytes > 0) std::memcpy(FlatVector::GetData(target.out) + static_cast<size_t>(target.first) * width, source.data(), bytes);
   return check_time(valid, target);
 }
 
