@@ -98,6 +98,7 @@ Result<> WorkerParent::ensure_running() {
                                  "--library", library}};
   spec.environment = python_environment(options_);
   spec.environment.push_back("ARROW_DEFAULT_MEMORY_POOL=system");  // The others reserve memory that a budget would count.
+  spec.environment.push_back("JE_ARROW_MALLOC_CONF=background_thread:false");  // The parent has one thread: forking is safe.
   // Threads of a BLAS would be forked into nothing, and a worker has one core at best.
   for (const char* name : {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}) {
     if (std::getenv(name) == nullptr) spec.environment.push_back(fmt::format("{}=1", name));
