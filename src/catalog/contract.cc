@@ -14,7 +14,8 @@ struct ActionName {
   ExpectationAction action;
 };
 constexpr std::array actions{ActionName{"warn", ExpectationAction::warn}, ActionName{"drop", ExpectationAction::drop},
-                             ActionName{"quarantine", ExpectationAction::quarantine}, ActionName{"fail", ExpectationAction::fail}};
+                             ActionName{"quarantine", ExpectationAction::quarantine},
+                             ActionName{"fail", ExpectationAction::fail}};
 
 class ContractReader {
  public:
@@ -29,11 +30,17 @@ class ContractReader {
       return std::move(out_);
     }
     for (const auto& [key, node] : *table) {
-      if (key == "source") take_text(node, "source", out_.contract.source);
-      else if (key == "extra_fields") extra_fields(node);
-      else if (key == "not_null") not_null(node);
-      else if (key == "expect") expectations(node);
-      else out_.errors.push_back(unknown_key(key, {"source", "extra_fields", "not_null", "expect"}, path_, Code::bad_contract));
+      if (key == "source")
+        take_text(node, "source", out_.contract.source);
+      else if (key == "extra_fields")
+        extra_fields(node);
+      else if (key == "not_null")
+        not_null(node);
+      else if (key == "expect")
+        expectations(node);
+      else
+        out_.errors.push_back(
+            unknown_key(key, {"source", "extra_fields", "not_null", "expect"}, path_, Code::bad_contract));
     }
     return std::move(out_);
   }
@@ -61,7 +68,8 @@ class ContractReader {
   void extra_fields(const toml::node& node) {
     std::string text;
     if (!take_text(node, "extra_fields", text)) return;
-    if (text != "ignore" && text != "quarantine") return fail(node, "extra_fields is \"ignore\" or \"quarantine\", not \"" + text + "\"");
+    if (text != "ignore" && text != "quarantine")
+      return fail(node, "extra_fields is \"ignore\" or \"quarantine\", not \"" + text + "\"");
     out_.contract.reject_extra_fields = text == "quarantine";
   }
 
@@ -77,8 +85,10 @@ class ContractReader {
     if (list == nullptr) return fail(node, "expectations are written as [[expect]], with double brackets");
     for (const toml::node& item : *list) {
       const toml::table* table = item.as_table();
-      if (table == nullptr) fail(item, "expectations are written as [[expect]], each with name and check");
-      else expectation(*table);
+      if (table == nullptr)
+        fail(item, "expectations are written as [[expect]], each with name and check");
+      else
+        expectation(*table);
     }
   }
 
@@ -87,10 +97,14 @@ class ContractReader {
     out.at = place_of(table, path_);
     size_t errors_before = out_.errors.size();
     for (const auto& [key, node] : table) {
-      if (key == "name") take_text(node, "name", out.name);
-      else if (key == "check") check(node, out);
-      else if (key == "action") action(node, out);
-      else out_.errors.push_back(unknown_key(key, {"name", "check", "action"}, path_, Code::bad_contract));
+      if (key == "name")
+        take_text(node, "name", out.name);
+      else if (key == "check")
+        check(node, out);
+      else if (key == "action")
+        action(node, out);
+      else
+        out_.errors.push_back(unknown_key(key, {"name", "check", "action"}, path_, Code::bad_contract));
     }
     if (out_.errors.size() != errors_before) return;
     if (out.name.empty()) return fail(table, "an expectation needs a name");
@@ -123,6 +137,8 @@ class ContractReader {
 
 }  // namespace
 
-ReadContract read_contract(const std::string& text, const std::string& path) { return ContractReader(path).run(text); }
+ReadContract read_contract(const std::string& text, const std::string& path) {
+  return ContractReader(path).run(text);
+}
 
 }  // namespace headrace

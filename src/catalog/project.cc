@@ -46,10 +46,14 @@ std::optional<std::string> scalar_text(const toml::node& node, SettingKind kind)
 
 std::string_view wanted(SettingKind kind) {
   switch (kind) {
-    case SettingKind::text: return "a text in quotes";
-    case SettingKind::integer: return "a whole number";
-    case SettingKind::real: return "a number";
-    case SettingKind::texts: return "a list of texts";
+    case SettingKind::text:
+      return "a text in quotes";
+    case SettingKind::integer:
+      return "a whole number";
+    case SettingKind::real:
+      return "a number";
+    case SettingKind::texts:
+      return "a list of texts";
   }
   return "";
 }
@@ -58,7 +62,9 @@ class ProjectLoader {
  public:
   ProjectLoader(const std::string& directory, const std::string& profile) : profile_(profile) {
     out_.project.directory = directory;
-    std::filesystem::path whole = std::filesystem::path(directory).is_absolute() ? std::filesystem::path(directory) : std::filesystem::current_path() / directory;
+    std::filesystem::path whole = std::filesystem::path(directory).is_absolute()
+                                      ? std::filesystem::path(directory)
+                                      : std::filesystem::current_path() / directory;
     whole = whole.lexically_normal();
     out_.project.name = (whole.has_filename() ? whole : whole.parent_path()).filename().string();
   }
@@ -70,8 +76,9 @@ class ProjectLoader {
     read_contracts();
     for (const std::string& path : files("dashboards", ".toml")) read_dashboard(path);
     out_.project.functions = files("functions", ".py");
-    std::sort(out_.project.secrets.begin(), out_.project.secrets.end(),
-              [](const std::string& a, const std::string& b) { return a.size() != b.size() ? a.size() > b.size() : a < b; });
+    std::sort(out_.project.secrets.begin(), out_.project.secrets.end(), [](const std::string& a, const std::string& b) {
+      return a.size() != b.size() ? a.size() > b.size() : a < b;
+    });
     return std::move(out_);
   }
 
@@ -82,7 +89,8 @@ class ProjectLoader {
   bool is_project() {
     const std::string& directory = out_.project.directory;
     if (!list_directory(directory)) {
-      fail(user_error(Code::bad_project, "there is no directory " + directory).with_remedy("make one with: headrace init " + directory));
+      fail(user_error(Code::bad_project, "there is no directory " + directory)
+               .with_remedy("make one with: headrace init " + directory));
       return false;
     }
     if (file_exists(full(toml_path)) || file_exists(full("sql"))) return true;
@@ -101,7 +109,8 @@ class ProjectLoader {
       return out;
     }
     for (const std::string& name : *names)
-      if (name[0] != '.' && name.size() > ending.size() && std::string_view(name).substr(name.size() - ending.size()) == ending)
+      if (name[0] != '.' && name.size() > ending.size() &&
+          std::string_view(name).substr(name.size() - ending.size()) == ending)
         out.push_back(folder + "/" + name);
     return out;
   }
@@ -128,11 +137,16 @@ class ProjectLoader {
     if (!table) return fail(std::move(table).error());
     const toml::table* profiles = nullptr;
     for (const auto& [key, node] : *table) {
-      if (key == "name") name(node);
-      else if (key == "engine" || key == "server") settings(std::string(key.str()), node, true);
-      else if (key == "engines") continue;  // Of the printers for Flink and Spark; read by them.
-      else if (key == "profiles" && node.is_table()) profiles = node.as_table();
-      else fail(unknown_key(key, {"name", "engine", "server", "engines", "profiles"}, toml_path, Code::unknown_option));
+      if (key == "name")
+        name(node);
+      else if (key == "engine" || key == "server")
+        settings(std::string(key.str()), node, true);
+      else if (key == "engines")
+        continue;  // Of the printers for Flink and Spark; read by them.
+      else if (key == "profiles" && node.is_table())
+        profiles = node.as_table();
+      else
+        fail(unknown_key(key, {"name", "engine", "server", "engines", "profiles"}, toml_path, Code::unknown_option));
     }
     read_profiles(profiles);
   }
@@ -156,15 +170,18 @@ class ProjectLoader {
       std::vector<std::string> known;
       for (const Setting& setting : all_settings()) {
         if (setting.name == full_name) found = &setting;
-        if (setting.name.substr(0, table.size() + 1) == table + ".") known.emplace_back(setting.name.substr(table.size() + 1));
+        if (setting.name.substr(0, table.size() + 1) == table + ".")
+          known.emplace_back(setting.name.substr(table.size() + 1));
       }
       if (found == nullptr) {
         fail(unknown_key(key, known, toml_path, Code::unknown_option));
         continue;
       }
       std::optional<std::string> text = scalar_text(value, found->kind);
-      if (!text) wrong(value, full_name + " is " + std::string(wanted(found->kind)));
-      else if (effective) out_.project.settings[full_name] = *text;
+      if (!text)
+        wrong(value, full_name + " is " + std::string(wanted(found->kind)));
+      else if (effective)
+        out_.project.settings[full_name] = *text;
     }
   }
 
@@ -175,8 +192,10 @@ class ProjectLoader {
       for (const auto& [key, node] : *profiles) {
         names.emplace_back(key.str());
         found = found || key == profile_;
-        if (!node.is_table()) wrong(node, "a profile is a table: [profiles." + names.back() + "]");
-        else read_profile(*node.as_table(), key == profile_);
+        if (!node.is_table())
+          wrong(node, "a profile is a table: [profiles." + names.back() + "]");
+        else
+          read_profile(*node.as_table(), key == profile_);
       }
     }
     if (!profile_.empty() && !found) fail(no_profile(names));
@@ -184,10 +203,14 @@ class ProjectLoader {
 
   void read_profile(const toml::table& profile, bool effective) {
     for (const auto& [key, node] : profile) {
-      if (key == "engine" || key == "server") settings(std::string(key.str()), node, effective);
-      else if (key == "variables" && node.is_table()) variables(*node.as_table(), effective);
-      else if (key == "engines") continue;
-      else fail(unknown_key(key, {"engine", "server", "variables", "engines"}, toml_path, Code::unknown_option));
+      if (key == "engine" || key == "server")
+        settings(std::string(key.str()), node, effective);
+      else if (key == "variables" && node.is_table())
+        variables(*node.as_table(), effective);
+      else if (key == "engines")
+        continue;
+      else
+        fail(unknown_key(key, {"engine", "server", "variables", "engines"}, toml_path, Code::unknown_option));
     }
   }
 
@@ -195,13 +218,16 @@ class ProjectLoader {
     for (const auto& [key, node] : table) {
       std::optional<std::string> text = scalar_text(node, SettingKind::text);
       if (!text) text = scalar_text(node, SettingKind::real);
-      if (!text) wrong(node, "a variable is a text or a number");
-      else if (effective) variables_[std::string(key.str())] = *text;
+      if (!text)
+        wrong(node, "a variable is a text or a number");
+      else if (effective)
+        variables_[std::string(key.str())] = *text;
     }
   }
 
   Error no_profile(const std::vector<std::string>& names) const {
-    Error error = user_error(Code::bad_config, "headrace.toml has no profile '" + profile_ + "'").with_location({toml_path, 0, 0});
+    Error error = user_error(Code::bad_config, "headrace.toml has no profile '" + profile_ + "'")
+                      .with_location({toml_path, 0, 0});
     std::string nearest = nearest_name(profile_, names);
     error.remedy = nearest.empty() ? "add [profiles." + profile_ + "]" : "did you mean '" + nearest + "'?";
     return error;
@@ -215,20 +241,24 @@ class ProjectLoader {
     if (value == nullptr) return {};
     constexpr size_t secret_bytes_min = 4;  // A shorter one stands in every second word.
     std::vector<std::string>& secrets = out_.project.secrets;
-    if (std::string_view(value).size() >= secret_bytes_min && std::find(secrets.begin(), secrets.end(), value) == secrets.end())
+    if (std::string_view(value).size() >= secret_bytes_min &&
+        std::find(secrets.begin(), secrets.end(), value) == secrets.end())
       secrets.emplace_back(value);
     return value;
   }
 
   void read_sql() {
     std::vector<std::string> paths = files("sql", ".sql");
-    if (paths.empty()) fail(user_error(Code::bad_project, "the project has no statements: sql/ holds no *.sql file").with_location({"sql", 0, 0}));
+    if (paths.empty())
+      fail(user_error(Code::bad_project, "the project has no statements: sql/ holds no *.sql file")
+               .with_location({"sql", 0, 0}));
     for (const std::string& path : paths) {
       std::optional<std::string> text = text_of(path);
       if (!text) continue;
       constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
       if (text->compare(0, byte_order_mark.size(), byte_order_mark) == 0) text->erase(0, byte_order_mark.size());
-      Substituted done = substitute_variables(*text, path, [this](const std::string& name) { return find_variable(name); });
+      Substituted done =
+          substitute_variables(*text, path, [this](const std::string& name) { return find_variable(name); });
       out_.project.sql.push_back({path, std::move(done.text)});
       for (Error& error : done.errors) fail(std::move(error));
     }
@@ -241,7 +271,9 @@ class ProjectLoader {
       ReadContract read = read_contract(*text, path);
       for (const Contract& other : out_.project.contracts)
         if (same_name(other.source, read.contract.source))
-          fail(user_error(Code::bad_contract, "a second contract for " + other.source + "; the first is " + other.at.file).with_location(read.contract.at));
+          fail(user_error(Code::bad_contract,
+                          "a second contract for " + other.source + "; the first is " + other.at.file)
+                   .with_location(read.contract.at));
       out_.project.contracts.push_back(std::move(read.contract));
       for (Error& error : read.errors) fail(std::move(error));
     }
@@ -262,7 +294,9 @@ class ProjectLoader {
 
 }  // namespace
 
-LoadedProject load_project(const std::string& directory, const std::string& profile) { return ProjectLoader(directory, profile).run(); }
+LoadedProject load_project(const std::string& directory, const std::string& profile) {
+  return ProjectLoader(directory, profile).run();
+}
 
 std::string redact(const Project& project, std::string text) {
   for (const std::string& secret : project.secrets) {  // The longest first: one may hold another.

@@ -1,5 +1,5 @@
-// A project directory as read from disk: headrace.toml, sql/*.sql, contracts/*, functions/*.py, dashboards/*.toml, with ${NAME}
-// replaced from profile and environment. Nothing is parsed here but TOML.
+// A project directory as read from disk: headrace.toml, sql/*.sql, contracts/*, functions/*.py, dashboards/*.toml, with
+// ${NAME} replaced from profile and environment. Nothing is parsed here but TOML.
 #pragma once
 
 #include <map>
@@ -37,17 +37,20 @@ struct Contract {
 
 struct Project {
   std::string directory;
-  std::string name;                                ///< From headrace.toml, else the folder's name.
-  std::map<std::string, std::string> settings;     ///< Flat, with the profile's over the others: "engine.shards" ... (setting.h)
-  std::vector<ProjectFile> sql;                    ///< In file-name order.
+  std::string name;  ///< From headrace.toml, else the folder's name.
+  std::map<std::string, std::string>
+      settings;                  ///< Flat, with the profile's over the others: "engine.shards" ... (setting.h)
+  std::vector<ProjectFile> sql;  ///< In file-name order.
   std::vector<Contract> contracts;
   std::vector<ProjectFile> dashboards;
-  std::vector<std::string> functions;              ///< Paths, relative.
-  std::vector<std::string> secrets;                ///< Values of 4 bytes or more that came from the environment: never to be printed (redact()).
+  std::vector<std::string> functions;  ///< Paths, relative.
+  std::vector<std::string>
+      secrets;  ///< Values of 4 bytes or more that came from the environment: never to be printed (redact()).
 };
 
-/// Reads the project with all errors at once. `profile` "" = none. Variables: [profiles.NAME.variables], then the environment.
-/// A variable in a comment is left alone; $${ stands for ${. Relative file paths in error places are relative to the project.
+/// Reads the project with all errors at once. `profile` "" = none. Variables: [profiles.NAME.variables], then the
+/// environment. A variable in a comment is left alone; $${ stands for ${. Relative file paths in error places are
+/// relative to the project.
 struct LoadedProject {
   Project project;
   std::vector<Error> errors;

@@ -23,6 +23,8 @@ constexpr std::array settings{
 
 }  // namespace
 
-std::span<const Setting> all_settings() { return settings; }
+std::span<const Setting> all_settings() {
+  return settings;
+}
 
 }  // namespace headrace

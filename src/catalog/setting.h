@@ -1,5 +1,5 @@
-// The keys of headrace.toml that the engine and its server read. A new setting is one row here; the check and the reference page
-// follow from it.
+// The keys of headrace.toml that the engine and its server read. A new setting is one row here; the check and the
+// reference page follow from it.
 #pragma once
 
 #include <cstdint>

@@ -18,11 +18,16 @@ Result<toml::table> parse_toml(const std::string& text, const std::string& path,
   return user_error(code, std::string(error.description())).with_location(place(error.source().begin, path));
 }
 
-Location place_of(const toml::node& node, const std::string& path) { return place(node.source().begin, path); }
-Location place_of(const toml::key& key, const std::string& path) { return place(key.source().begin, path); }
+Location place_of(const toml::node& node, const std::string& path) {
+  return place(node.source().begin, path);
+}
+Location place_of(const toml::key& key, const std::string& path) {
+  return place(key.source().begin, path);
+}
 
 Error unknown_key(const toml::key& key, const std::vector<std::string>& known, const std::string& path, Code code) {
-  Error error = user_error(code, "there is no key '" + std::string(key.str()) + "' here").with_location(place_of(key, path));
+  Error error =
+      user_error(code, "there is no key '" + std::string(key.str()) + "' here").with_location(place_of(key, path));
   std::string nearest = nearest_name(key.str(), known);
   if (!nearest.empty()) {
     error.remedy = "did you mean '" + nearest + "'?";

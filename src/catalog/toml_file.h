@@ -1,4 +1,5 @@
-// The one place that includes toml++: reading a file's text into a table, and places of its nodes. Private to src/catalog.
+// The one place that includes toml++: reading a file's text into a table, and places of its nodes. Private to
+// src/catalog.
 #pragma once
 
 #define TOML_EXCEPTIONS 0

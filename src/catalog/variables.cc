@@ -8,15 +8,21 @@ namespace {
 
 class Substitution {
  public:
-  Substitution(std::string_view sql, const std::string& path, const FindVariable& find) : sql_(sql), path_(path), find_(find) {}
+  Substitution(std::string_view sql, const std::string& path, const FindVariable& find)
+      : sql_(sql), path_(path), find_(find) {}
 
   Substituted run() && {
     while (at_ < sql_.size()) {
-      if (quote_ == '\0' && starts("--")) copy(std::min(sql_.find('\n', at_), sql_.size()) - at_);
-      else if (quote_ == '\0' && starts("/*")) copy_block_comment();
-      else if (starts("$${")) drop(1), copy(2);
-      else if (starts("${")) variable();
-      else note_quote(), copy(1);
+      if (quote_ == '\0' && starts("--"))
+        copy(std::min(sql_.find('\n', at_), sql_.size()) - at_);
+      else if (quote_ == '\0' && starts("/*"))
+        copy_block_comment();
+      else if (starts("$${"))
+        drop(1), copy(2);
+      else if (starts("${"))
+        variable();
+      else
+        note_quote(), copy(1);
     }
     return std::move(out_);
   }
@@ -28,8 +34,10 @@ class Substitution {
   void drop(size_t bytes) {
     for (size_t stop = std::min(at_ + bytes, sql_.size()); at_ < stop; ++at_) {
       bool continuation = (static_cast<unsigned char>(sql_[at_]) & 0xC0) == 0x80;
-      if (sql_[at_] == '\n') ++line_, column_ = 1;
-      else if (!continuation) ++column_;
+      if (sql_[at_] == '\n')
+        ++line_, column_ = 1;
+      else if (!continuation)
+        ++column_;
     }
   }
 
@@ -41,17 +49,22 @@ class Substitution {
   void copy_block_comment() {
     int depth = 0;
     do {
-      if (starts("/*")) ++depth, copy(2);
-      else if (starts("*/")) --depth, copy(2);
-      else copy(1);
+      if (starts("/*"))
+        ++depth, copy(2);
+      else if (starts("*/"))
+        --depth, copy(2);
+      else
+        copy(1);
     } while (depth > 0 && at_ < sql_.size());
   }
 
   /// A doubled quote closes and opens again: the state between does not matter.
   void note_quote() {
     char c = sql_[at_];
-    if (quote_ == c) quote_ = '\0';
-    else if (quote_ == '\0' && (c == '\'' || c == '"' || c == '`')) quote_ = c;
+    if (quote_ == c)
+      quote_ = '\0';
+    else if (quote_ == '\0' && (c == '\'' || c == '"' || c == '`'))
+      quote_ = c;
   }
 
   void variable() {
@@ -68,7 +81,8 @@ class Substitution {
     std::optional<std::string> value = find_(name);
     if (!value) {
       out_.errors.push_back(user_error(Code::missing_variable, "the variable " + name + " is not set")
-                                .with_remedy("set it in the environment (export " + name + "=...), or in [profiles.NAME.variables] of headrace.toml")
+                                .with_remedy("set it in the environment (export " + name +
+                                             "=...), or in [profiles.NAME.variables] of headrace.toml")
                                 .with_location(here));
       return copy(end + 1 - at_);
     }

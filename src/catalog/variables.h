@@ -18,7 +18,8 @@ struct Substituted {
   std::vector<Error> errors;  ///< missing_variable, syntax_error (a ${ without its }), each with its place.
 };
 
-/// Replaces every ${NAME} of an SQL text but those in comments. Inside a '...' text, quotes of the value are doubled. $${ stands for ${.
+/// Replaces every ${NAME} of an SQL text but those in comments. Inside a '...' text, quotes of the value are doubled.
+/// $${ stands for ${.
 Substituted substitute_variables(std::string_view sql, const std::string& path, const FindVariable& find);
 
 }  // namespace headrace

@@ -10,14 +10,16 @@ struct Letters {
   std::string_view java, code;
 };
 constexpr std::array table{
-    Letters{"yyyy", "%Y"},  Letters{"yy", "%y"},    Letters{"uuuu", "%Y"}, Letters{"MMMM", "%B"},  Letters{"MMM", "%b"},
-    Letters{"MM", "%m"},    Letters{"M", "%-m"},    Letters{"dd", "%d"},   Letters{"d", "%-d"},    Letters{"HH", "%H"},
-    Letters{"H", "%-H"},    Letters{"hh", "%I"},    Letters{"h", "%-I"},   Letters{"mm", "%M"},    Letters{"m", "%-M"},
-    Letters{"ss", "%S"},    Letters{"s", "%-S"},    Letters{"SSS", "%g"},  Letters{"SSSSSS", "%f"}, Letters{"a", "%p"},
-    Letters{"EEEE", "%A"},  Letters{"EEE", "%a"},   Letters{"EE", "%a"},   Letters{"E", "%a"},     Letters{"DDD", "%j"},
+    Letters{"yyyy", "%Y"}, Letters{"yy", "%y"},  Letters{"uuuu", "%Y"}, Letters{"MMMM", "%B"},   Letters{"MMM", "%b"},
+    Letters{"MM", "%m"},   Letters{"M", "%-m"},  Letters{"dd", "%d"},   Letters{"d", "%-d"},     Letters{"HH", "%H"},
+    Letters{"H", "%-H"},   Letters{"hh", "%I"},  Letters{"h", "%-I"},   Letters{"mm", "%M"},     Letters{"m", "%-M"},
+    Letters{"ss", "%S"},   Letters{"s", "%-S"},  Letters{"SSS", "%g"},  Letters{"SSSSSS", "%f"}, Letters{"a", "%p"},
+    Letters{"EEEE", "%A"}, Letters{"EEE", "%a"}, Letters{"EE", "%a"},   Letters{"E", "%a"},      Letters{"DDD", "%j"},
 };
 
-std::string literal(char c) { return c == '%' ? "%%" : std::string(1, c); }
+std::string literal(char c) {
+  return c == '%' ? "%%" : std::string(1, c);
+}
 
 }  // namespace
 
@@ -44,7 +46,9 @@ Result<std::string> date_pattern(std::string_view pattern) {
       if (letters.java == java) code = letters.code;
     if (code.empty())
       return user_error(Code::syntax_error, "the pattern's '" + std::string(java) + "' is not known")
-          .with_remedy("known: yyyy MM dd HH hh mm ss SSS a EEE and their short and long forms; text in quotes; or use strftime");
+          .with_remedy(
+              "known: yyyy MM dd HH hh mm ss SSS a EEE and their short and long forms; text in quotes; or use "
+              "strftime");
     out += code;
     i += run;
   }

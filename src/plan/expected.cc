@@ -23,7 +23,8 @@ Error expected(const std::string& what, const Token& found, const std::string& f
 
 Error expected_one_of(const std::vector<std::string>& keywords, const Token& found, const std::string& file) {
   std::string list;
-  for (size_t i = 0; i < keywords.size(); ++i) list += (i == 0 ? "" : i + 1 == keywords.size() ? " or " : ", ") + keywords[i];
+  for (size_t i = 0; i < keywords.size(); ++i)
+    list += (i == 0 ? "" : i + 1 == keywords.size() ? " or " : ", ") + keywords[i];
   Error error = expected(list, found, file);
   std::string nearest = found.kind == TokenKind::word ? nearest_name(found.text, keywords) : "";
   if (!nearest.empty()) error.remedy = "did you mean " + nearest + "?";

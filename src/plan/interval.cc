@@ -19,12 +19,19 @@ struct Unit {
   int64_t months, us;  // One of them is 0.
 };
 constexpr std::array units{
-    Unit{"YEAR", 12, 0},          Unit{"QUARTER", 3, 0},        Unit{"MONTH", 1, 0},          Unit{"WEEK", 0, 604'800'000'000},
-    Unit{"DAY", 0, 86'400'000'000}, Unit{"HOUR", 0, 3'600'000'000}, Unit{"MINUTE", 0, 60'000'000}, Unit{"SECOND", 0, 1'000'000},
-    Unit{"MILLISECOND", 0, 1000}, Unit{"MICROSECOND", 0, 1},
+    Unit{"YEAR", 12, 0},
+    Unit{"QUARTER", 3, 0},
+    Unit{"MONTH", 1, 0},
+    Unit{"WEEK", 0, 604'800'000'000},
+    Unit{"DAY", 0, 86'400'000'000},
+    Unit{"HOUR", 0, 3'600'000'000},
+    Unit{"MINUTE", 0, 60'000'000},
+    Unit{"SECOND", 0, 1'000'000},
+    Unit{"MILLISECOND", 0, 1000},
+    Unit{"MICROSECOND", 0, 1},
 };
 /// The units that may stand on both sides of TO, in order.
-constexpr std::array parts{std::string_view("YEAR"), std::string_view("MONTH"), std::string_view("DAY"),
+constexpr std::array parts{std::string_view("YEAR"), std::string_view("MONTH"),  std::string_view("DAY"),
                            std::string_view("HOUR"), std::string_view("MINUTE"), std::string_view("SECOND")};
 
 /// A unit's name, in the singular or the plural.
@@ -82,7 +89,9 @@ std::optional<IntervalText> stretch(std::string_view text, const Unit& from, con
   if (negative || (!text.empty() && text[0] == '+')) text.remove_prefix(1);
   auto first = std::find(parts.begin(), parts.end(), from.name), last = std::find(parts.begin(), parts.end(), to.name);
   std::vector<std::string_view> numbers = cut(text, " :-");
-  if (first == parts.end() || last == parts.end() || last <= first || numbers.size() != static_cast<size_t>(last - first + 1)) return {};
+  if (first == parts.end() || last == parts.end() || last <= first ||
+      numbers.size() != static_cast<size_t>(last - first + 1))
+    return {};
   IntervalText sum;
   for (std::string_view word : numbers) {
     std::optional<double> count = number_of(word);
@@ -101,7 +110,9 @@ std::optional<IntervalText> single(std::string_view text, const Unit& unit) {
 
 }  // namespace
 
-std::string IntervalText::duckdb_text() const { return fmt::format("{} months {} microseconds", months, us); }
+std::string IntervalText::duckdb_text() const {
+  return fmt::format("{} months {} microseconds", months, us);
+}
 
 Result<IntervalText> read_interval(std::span<const Token> tokens, size_t& at, const std::string& file) {
   auto token = [&](size_t i) -> const Token& { return tokens[std::min(i, tokens.size() - 1)]; };
@@ -112,7 +123,8 @@ Result<IntervalText> read_interval(std::span<const Token> tokens, size_t& at, co
   bool minus = token(at).is_op("-");
   if (minus || token(at).is_op("+")) ++at;
   const Token& value = token(at);
-  if (value.kind != TokenKind::string && value.kind != TokenKind::number) return expected("a length such as '10'", value, file);
+  if (value.kind != TokenKind::string && value.kind != TokenKind::number)
+    return expected("a length such as '10'", value, file);
   ++at;
   const Unit* unit = token(at).kind == TokenKind::word ? find_unit(token(at).text) : nullptr;
   const Unit* to = nullptr;
@@ -129,8 +141,12 @@ Result<IntervalText> read_interval(std::span<const Token> tokens, size_t& at, co
     return expected("a unit such as SECOND", token(at), file);
   }
   std::string text = value.value();
-  std::optional<IntervalText> read = to != nullptr ? stretch(text, *unit, *to) : unit != nullptr ? single(text, *unit) : pairs(text);
-  if (!read) return syntax_error(describe(value) + " is not a length of time", value, file).with_remedy("write INTERVAL '10' SECOND");
+  std::optional<IntervalText> read = to != nullptr     ? stretch(text, *unit, *to)
+                                     : unit != nullptr ? single(text, *unit)
+                                                       : pairs(text);
+  if (!read)
+    return syntax_error(describe(value) + " is not a length of time", value, file)
+        .with_remedy("write INTERVAL '10' SECOND");
   if (minus) {
     read->months = -read->months;
     read->us = -read->us;

@@ -11,8 +11,12 @@ namespace {
 
 constexpr int depth_max = 200;  // Of nested calls: a file cannot exhaust the stack.
 
-bool opens(const Token& token) { return token.is_op("(") || token.is_op("[") || token.is_op("{"); }
-bool closes(const Token& token) { return token.is_op(")") || token.is_op("]") || token.is_op("}"); }
+bool opens(const Token& token) {
+  return token.is_op("(") || token.is_op("[") || token.is_op("{");
+}
+bool closes(const Token& token) {
+  return token.is_op(")") || token.is_op("]") || token.is_op("}");
+}
 
 }  // namespace
 
@@ -87,7 +91,8 @@ Rewriter::Claimed Rewriter::colon_cast(size_t i) {
   return std::optional(behind);
 }
 
-/// INTERVAL '5' SECOND is DuckDB's, too; INTERVAL '1 12' DAY TO HOUR, INTERVAL '1' DAY(3) and INTERVAL -'1' DAY are written out.
+/// INTERVAL '5' SECOND is DuckDB's, too; INTERVAL '1 12' DAY TO HOUR, INTERVAL '1' DAY(3) and INTERVAL -'1' DAY are
+/// written out.
 Rewriter::Claimed Rewriter::interval(size_t i) {
   bool sign = token(i + 1).is_op("-") || token(i + 1).is_op("+");
   if (token(i + 1 + sign).kind != TokenKind::string) return not_here();
@@ -149,9 +154,9 @@ Rewriter::Claimed Rewriter::table_wrapper(size_t i, size_t end) {
 
 /// The end of an ON condition that begins at `i`.
 size_t Rewriter::end_of_condition(size_t i, size_t end) const {
-  constexpr std::array ends{"JOIN",   "INNER", "CROSS", "NATURAL", "ASOF",   "POSITIONAL", "SEMI",  "ANTI",      "WHERE",
-                            "GROUP",  "HAVING", "ORDER", "LIMIT",   "OFFSET", "WINDOW",     "UNION", "INTERSECT", "EXCEPT",
-                            "QUALIFY", "FULL",  "FETCH", "LEFT",    "RIGHT"};
+  constexpr std::array ends{"JOIN",      "INNER",  "CROSS",   "NATURAL", "ASOF",  "POSITIONAL", "SEMI",   "ANTI",
+                            "WHERE",     "GROUP",  "HAVING",  "ORDER",   "LIMIT", "OFFSET",     "WINDOW", "UNION",
+                            "INTERSECT", "EXCEPT", "QUALIFY", "FULL",    "FETCH", "LEFT",       "RIGHT"};
   int depth = 0;
   for (; i < end; ++i) {
     const Token& here = token(i);
@@ -169,7 +174,8 @@ size_t Rewriter::end_of_condition(size_t i, size_t end) const {
 /// v FOR SYSTEM_TIME AS OF time [AS] alias ON condition -> v AS alias ON (condition) AND headrace_as_of(time)
 Rewriter::Claimed Rewriter::as_of(size_t i, size_t end) {
   if (!token(i + 1).is("SYSTEM_TIME")) return not_here();
-  if (!token(i + 2).is("AS") || !token(i + 3).is("OF")) return expected("AS OF", token(token(i + 2).is("AS") ? i + 3 : i + 2), file_);
+  if (!token(i + 2).is("AS") || !token(i + 3).is("OF"))
+    return expected("AS OF", token(token(i + 2).is("AS") ? i + 3 : i + 2), file_);
   TokenRange time{i + 4, i + 4};
   size_t on = end;
   int depth = 0;
@@ -179,11 +185,16 @@ Rewriter::Claimed Rewriter::as_of(size_t i, size_t end) {
     if (depth == 0 && token(j).is("AS") && time.empty()) time.end = j;
     if (depth == 0 && token(j).is("ON")) on = j;
   }
-  if (on == end) return error_at(i, "a join FOR SYSTEM_TIME AS OF needs an ON condition").with_remedy("write ... FOR SYSTEM_TIME AS OF t.ts AS v ON t.key = v.key");
+  if (on == end)
+    return error_at(i, "a join FOR SYSTEM_TIME AS OF needs an ON condition")
+        .with_remedy("write ... FOR SYSTEM_TIME AS OF t.ts AS v ON t.key = v.key");
   TokenRange alias{on, on};
-  if (!time.empty()) alias.begin = time.end + 1;
-  else if (token(on - 1).is_name() && on - i > 5 && (token(on - 2).is_name() || token(on - 2).is_op(")"))) alias.begin = time.end = on - 1;
-  else time.end = on;
+  if (!time.empty())
+    alias.begin = time.end + 1;
+  else if (token(on - 1).is_name() && on - i > 5 && (token(on - 2).is_name() || token(on - 2).is_op(")")))
+    alias.begin = time.end = on - 1;
+  else
+    time.end = on;
   if (time.empty()) return expected("a time", token(i + 4), file_);
   size_t behind = end_of_condition(on + 1, end);
   if (!alias.empty()) {
@@ -221,8 +232,10 @@ std::vector<TokenRange> Rewriter::arguments(size_t open, size_t close) const {
   out.push_back({open + 1, open + 1});
   for (size_t i = open + 1; i < close; ++i) {
     depth += opens(token(i)) - closes(token(i));
-    if (depth == 0 && token(i).is_op(",")) out.push_back({i + 1, i + 1});
-    else out.back().end = i + 1;
+    if (depth == 0 && token(i).is_op(","))
+      out.push_back({i + 1, i + 1});
+    else
+      out.back().end = i + 1;
   }
   return out;
 }
@@ -266,7 +279,8 @@ Result<std::string> rewrite_type(std::string_view type, const Location& at) {
   if (!tokens.errors.empty()) return std::move(tokens.errors.front());
   size_t behind = 0;
   HEADRACE_ASSIGN(std::string out, read_type(tokens.tokens, behind, at.file));
-  if (tokens.tokens[behind].kind != TokenKind::end) return expected("the end of the type", tokens.tokens[behind], at.file);
+  if (tokens.tokens[behind].kind != TokenKind::end)
+    return expected("the end of the type", tokens.tokens[behind], at.file);
   return out;
 }
 

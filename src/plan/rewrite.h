@@ -1,14 +1,17 @@
 // Rewrites our SQL, on tokens, into what DuckDB's grammar takes:
 //   `x`                                              -> "x"
-//   TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), ...))      -> tumble((FROM t), 'ts', ...)      also HOP, CUMULATE, SESSION, with or without
-//                                                       the TABLE( ) wrapper, with named arguments (DATA =>, TIMECOL =>, SIZE => ...)
-//     tumble((FROM t), 'ts', size, offset) · hop((FROM t), 'ts', slide, size, offset) · cumulate((FROM t), 'ts', step, size, offset) ·
-//     session((FROM t), 'ts', gap, 'key1,key2')      every argument is always given (offset: INTERVAL '0' SECOND; no keys: '')
+//   TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), ...))      -> tumble((FROM t), 'ts', ...)      also HOP, CUMULATE, SESSION,
+//   with or without
+//                                                       the TABLE( ) wrapper, with named arguments (DATA =>, TIMECOL
+//                                                       =>, SIZE => ...)
+//     tumble((FROM t), 'ts', size, offset) · hop((FROM t), 'ts', slide, size, offset) · cumulate((FROM t), 'ts', step,
+//     size, offset) · session((FROM t), 'ts', gap, 'key1,key2')      every argument is always given (offset: INTERVAL
+//     '0' SECOND; no keys: '')
 //   FROM late(x)                                     -> headrace_late('x')
 //   CAST(x AS STRING), x::TIMESTAMP_LTZ(3) ...       -> DuckDB's type names
 //   a JOIN v FOR SYSTEM_TIME AS OF a.ts AS b ON c    -> a JOIN v AS b ON (c) AND headrace_as_of(a.ts)
-//   IF(a, b, c), DATE_FORMAT(ts, 'yyyy') ...         -> DuckDB's spelling, where one means the same (rewrite_functions.cc)
-//   MATCH_RECOGNIZE ( ... )                          stays as it is
+//   IF(a, b, c), DATE_FORMAT(ts, 'yyyy') ...         -> DuckDB's spelling, where one means the same
+//   (rewrite_functions.cc) MATCH_RECOGNIZE ( ... )                          stays as it is
 // What is already DuckDB's stays; rewriting twice changes nothing more. Text between tokens (lines, comments) is kept.
 #pragma once
 

@@ -9,7 +9,8 @@
 namespace headrace {
 namespace {
 
-/// {0} is the first argument, rewritten; {p1} the second one, a date pattern, as DuckDB's. A form without {p} fits any arguments.
+/// {0} is the first argument, rewritten; {p1} the second one, a date pattern, as DuckDB's. A form without {p} fits any
+/// arguments.
 struct Spelling {
   std::string_view name;
   size_t arguments;
@@ -19,8 +20,8 @@ constexpr std::array spellings{
     Spelling{"CHAR_LENGTH", 1, "length({0})"},
     Spelling{"CHARACTER_LENGTH", 1, "length({0})"},
     Spelling{"IF", 3, "CASE WHEN {0} THEN {1} ELSE {2} END"},
-    // Counts from 0; NULL behind the last part, before the first, and of an empty text. No argument may stand twice in a form: nested calls
-    // would double the text with every level.
+    // Counts from 0; NULL behind the last part, before the first, and of an empty text. No argument may stand twice in
+    // a form: nested calls would double the text with every level.
     Spelling{"SPLIT_INDEX", 3, "list_extract(str_split(nullif({0}, ''), {1}), greatest({2}, -1) + 1)"},
     Spelling{"PROCTIME", 0, "now()"},
     Spelling{"CURRENT_ROW_TIMESTAMP", 0, "now()"},
@@ -39,13 +40,15 @@ constexpr std::array spellings{
 };
 
 /// The units of TIMESTAMPADD and TIMESTAMPDIFF; Flink writes some of them with SQL_TSI_ before.
-constexpr std::array time_units{"MICROSECOND", "MILLISECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"};
+constexpr std::array time_units{"MICROSECOND", "MILLISECOND", "SECOND", "MINUTE",  "HOUR",
+                                "DAY",         "WEEK",        "MONTH",  "QUARTER", "YEAR"};
 
 std::string unit_of(const Token& token) {
   std::string name(token.text);
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
   if (name.rfind("SQL_TSI_", 0) == 0) name.erase(0, 8);
-  bool known = token.kind == TokenKind::word && std::find(time_units.begin(), time_units.end(), name) != time_units.end();
+  bool known =
+      token.kind == TokenKind::word && std::find(time_units.begin(), time_units.end(), name) != time_units.end();
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
   return known ? name : "";
 }
@@ -57,7 +60,8 @@ Rewriter::Claimed Rewriter::function(size_t i, size_t end) {
   bool rounds = name.is("FLOOR") || name.is("CEIL") || name.is("CEILING");
   bool units = name.is("TIMESTAMPDIFF") || name.is("TIMESTAMPADD");
   bool epoch = name.is("TO_TIMESTAMP_LTZ"), parse = name.is("TO_TIMESTAMP");
-  bool spelt = std::any_of(spellings.begin(), spellings.end(), [&](const Spelling& spelling) { return name.is(spelling.name); });
+  bool spelt =
+      std::any_of(spellings.begin(), spellings.end(), [&](const Spelling& spelling) { return name.is(spelling.name); });
   if (!rounds && !units && !spelt) return not_here();
   HEADRACE_ASSIGN(size_t close, closing(i + 1, end));
   std::vector<TokenRange> given = arguments(i + 1, close);
@@ -70,8 +74,11 @@ Rewriter::Claimed Rewriter::function(size_t i, size_t end) {
   if (parse && given.size() == 1 && literal_integer(given[0])) return not_here();
   if (epoch && given.size() == 2 && literal_integer(given[1])) {
     int64_t precision = *literal_integer(given[1]);
-    if (precision != 0 && precision != 3) return error_at(given[1].begin, "TO_TIMESTAMP_LTZ counts seconds (0) or milliseconds (3)");
-    HEADRACE_TRY(written(precision == 0 ? "make_timestamptz(CAST({0} AS BIGINT) * 1000000)" : "make_timestamptz(CAST({0} AS BIGINT) * 1000)", i, given));
+    if (precision != 0 && precision != 3)
+      return error_at(given[1].begin, "TO_TIMESTAMP_LTZ counts seconds (0) or milliseconds (3)");
+    HEADRACE_TRY(written(precision == 0 ? "make_timestamptz(CAST({0} AS BIGINT) * 1000000)"
+                                        : "make_timestamptz(CAST({0} AS BIGINT) * 1000)",
+                         i, given));
     return std::optional(close + 1);
   }
   for (const Spelling& spelling : spellings) {
@@ -91,7 +98,8 @@ Rewriter::Claimed Rewriter::rounded_time(size_t i, TokenRange argument, size_t c
   if (unit.empty()) return expected("a unit such as HOUR", token(argument.end - 1), file_);
   TokenRange time{argument.begin, argument.end - 2};
   std::string cut = "date_trunc('" + unit + "', ";
-  HEADRACE_TRY(written(token(i).is("FLOOR") ? cut + "{0})" : cut + "({0}) + to_" + unit + "s(1) - to_microseconds(1))", i, {time}));
+  HEADRACE_TRY(written(token(i).is("FLOOR") ? cut + "{0})" : cut + "({0}) + to_" + unit + "s(1) - to_microseconds(1))",
+                       i, {time}));
   return std::optional(close + 1);
 }
 
@@ -100,7 +108,9 @@ Rewriter::Claimed Rewriter::with_unit(size_t i, const std::vector<TokenRange>& g
   if (given.size() != 3) return error_at(i, std::string(token(i).text) + " takes a unit and two values");
   std::string unit = given[0].size() == 1 ? unit_of(token(given[0].begin)) : "";
   if (unit.empty()) return expected("a unit such as HOUR", token(given[0].begin), file_);
-  HEADRACE_TRY(written(token(i).is("TIMESTAMPADD") ? "(({2}) + to_" + unit + "s({1}))" : "date_sub('" + unit + "', {1}, {2})", i, given));
+  HEADRACE_TRY(
+      written(token(i).is("TIMESTAMPADD") ? "(({2}) + to_" + unit + "s({1}))" : "date_sub('" + unit + "', {1}, {2})", i,
+              given));
   return std::optional(close + 1);
 }
 
@@ -117,7 +127,8 @@ Result<> Rewriter::written(std::string_view form, size_t i, const std::vector<To
     if (pattern) {
       Result<std::string> translated = date_pattern(token(argument.begin).value());
       if (!translated)
-        return Error(std::move(translated).error()).with_location({file_, token(argument.begin).line, token(argument.begin).column});
+        return Error(std::move(translated).error())
+            .with_location({file_, token(argument.begin).line, token(argument.begin).column});
       put(quote_text(*translated), argument.begin);
     } else {
       HEADRACE_TRY(run(argument));

@@ -14,12 +14,21 @@ struct Window {
 
 const std::array<Window, 4>& windows() {
   static const std::array<Window, 4> table{
-      Window{"TUMBLE", "tumble", {"DATA", "TIMECOL", "SIZE", "OFFSET"}, "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"},
-      Window{"HOP", "hop", {"DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"},
+      Window{"TUMBLE",
+             "tumble",
+             {"DATA", "TIMECOL", "SIZE", "OFFSET"},
+             "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"},
+      Window{"HOP",
+             "hop",
+             {"DATA", "TIMECOL", "SLIDE", "SIZE", "OFFSET"},
              "HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '1' MINUTE)"},
-      Window{"CUMULATE", "cumulate", {"DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"},
+      Window{"CUMULATE",
+             "cumulate",
+             {"DATA", "TIMECOL", "STEP", "SIZE", "OFFSET"},
              "CUMULATE(TABLE t, DESCRIPTOR(ts), INTERVAL '10' SECOND, INTERVAL '1' MINUTE)"},
-      Window{"SESSION", "session", {"DATA", "TIMECOL", "GAP"},
+      Window{"SESSION",
+             "session",
+             {"DATA", "TIMECOL", "GAP"},
              "SESSION(TABLE t PARTITION BY key, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"},
   };
   return table;
@@ -46,11 +55,13 @@ Rewriter::Claimed Rewriter::window(size_t i, size_t end) {
   if (duckdb) return not_here();
   if (!ours) {
     if (given.size() > 1 && token(given[1].begin).is("INTERVAL")) return group_window(i);
-    return error_at(given[0].begin, "expected TABLE, found " + describe(token(given[0].begin))).with_remedy("write " + std::string(window->form));
+    return error_at(given[0].begin, "expected TABLE, found " + describe(token(given[0].begin)))
+        .with_remedy("write " + std::string(window->form));
   }
   HEADRACE_ASSIGN(std::string keys, window_keys(given));
   if (!keys.empty() && window->name != "SESSION")
-    return error_at(given[0].begin, "PARTITION BY belongs to SESSION; " + std::string(window->name) + " takes its keys from GROUP BY");
+    return error_at(given[0].begin,
+                    "PARTITION BY belongs to SESSION; " + std::string(window->name) + " takes its keys from GROUP BY");
 
   const std::vector<std::string_view>& parameters = window->parameters;
   std::vector<TokenRange> values(parameters.size());
@@ -62,21 +73,26 @@ Rewriter::Claimed Rewriter::window(size_t i, size_t end) {
     if (token(value.begin).is_name() && token(value.begin + 1).is_op("=>")) {
       named = true;
       std::string name = token(value.begin).value();
-      for (parameter = 0; parameter < parameters.size() && !Token{TokenKind::word, name}.is(parameters[parameter]);) ++parameter;
+      for (parameter = 0; parameter < parameters.size() && !Token{TokenKind::word, name}.is(parameters[parameter]);)
+        ++parameter;
       if (parameter == parameters.size())
-        return error_at(value.begin, std::string(window->name) + " has no argument " + name).with_remedy("its arguments are " + listed(parameters));
+        return error_at(value.begin, std::string(window->name) + " has no argument " + name)
+            .with_remedy("its arguments are " + listed(parameters));
       value.begin += 2;
     } else if (named) {
       return error_at(value.begin, "an argument without a name stands behind one with a name");
     } else if (k >= parameters.size()) {
-      return error_at(value.begin, std::string(window->name) + " takes at most " + std::to_string(parameters.size()) + " arguments: " + listed(parameters));
+      return error_at(value.begin, std::string(window->name) + " takes at most " + std::to_string(parameters.size()) +
+                                       " arguments: " + listed(parameters));
     }
-    if (!values[parameter].empty()) return error_at(value.begin, std::string(parameters[parameter]) + " is given twice");
+    if (!values[parameter].empty())
+      return error_at(value.begin, std::string(parameters[parameter]) + " is given twice");
     values[parameter] = value;
   }
   for (size_t p = 0; p < parameters.size(); ++p)
     if (values[p].empty() && parameters[p] != "OFFSET")
-      return error_at(close, std::string(window->name) + " needs " + std::string(parameters[p])).with_remedy("write " + std::string(window->form));
+      return error_at(close, std::string(window->name) + " needs " + std::string(parameters[p]))
+          .with_remedy("write " + std::string(window->form));
 
   TokenRange column = values[1];
   if (column.size() != 4 || !token(column.begin).is("DESCRIPTOR") || !token(column.begin + 2).is_name())
@@ -99,7 +115,8 @@ Rewriter::Claimed Rewriter::window(size_t i, size_t end) {
   return std::optional(close + 1);
 }
 
-/// Takes PARTITION BY and its keys out of the arguments: "a,b". Keys after the first stand where arguments do, or in brackets.
+/// Takes PARTITION BY and its keys out of the arguments: "a,b". Keys after the first stand where arguments do, or in
+/// brackets.
 Result<std::string> Rewriter::window_keys(std::vector<TokenRange>& arguments) {
   size_t holder = arguments.size(), partition = 0;
   for (size_t a = 0; a < arguments.size() && holder == arguments.size(); ++a)
@@ -110,17 +127,20 @@ Result<std::string> Rewriter::window_keys(std::vector<TokenRange>& arguments) {
     }
   if (holder == arguments.size()) return std::string();
   size_t last = holder;
-  while (last + 1 < arguments.size() && arguments[last + 1].size() == 1 && token(arguments[last + 1].begin).is_name()) ++last;
+  while (last + 1 < arguments.size() && arguments[last + 1].size() == 1 && token(arguments[last + 1].begin).is_name())
+    ++last;
   std::string keys;
   for (size_t i = partition + 2; i < arguments[last].end; ++i) {
     const Token& key = token(i);
     if (key.is_op("(") || key.is_op(")") || key.is_op(",")) continue;
-    if (!key.is_name() || token(i + 1).is_op(".")) return expected("the name of a column", key.is_name() ? token(i + 1) : key, file_);
+    if (!key.is_name() || token(i + 1).is_op("."))
+      return expected("the name of a column", key.is_name() ? token(i + 1) : key, file_);
     keys += (keys.empty() ? "" : ",") + key.value();
   }
   if (keys.empty()) return expected("the name of a column", token(partition + 2), file_);
   arguments[holder].end = partition;
-  arguments.erase(arguments.begin() + static_cast<std::ptrdiff_t>(holder) + 1, arguments.begin() + static_cast<std::ptrdiff_t>(last) + 1);
+  arguments.erase(arguments.begin() + static_cast<std::ptrdiff_t>(holder) + 1,
+                  arguments.begin() + static_cast<std::ptrdiff_t>(last) + 1);
   return keys;
 }
 
@@ -145,7 +165,9 @@ Result<> Rewriter::window_data(TokenRange data) {
 /// TUMBLE(ts, INTERVAL ...) in GROUP BY is Flink's older form.
 Error Rewriter::group_window(size_t i) const {
   return error_at(i, std::string(token(i).text) + " stands in FROM, not among the grouping expressions")
-      .with_remedy("write SELECT window_start, ... FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE) GROUP BY window_start, window_end");
+      .with_remedy(
+          "write SELECT window_start, ... FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE) GROUP BY "
+          "window_start, window_end");
 }
 
 }  // namespace headrace

@@ -1,5 +1,5 @@
-// The token walk behind rewrite.h. Each pattern looks at the tokens from one place on, writes what DuckDB takes instead and says where
-// to go on; what no pattern claims is copied. Private to the rewriting.
+// The token walk behind rewrite.h. Each pattern looks at the tokens from one place on, writes what DuckDB takes instead
+// and says where to go on; what no pattern claims is copied. Private to the rewriting.
 #pragma once
 
 #include <algorithm>
@@ -59,7 +59,9 @@ class Rewriter {
   Result<> written(std::string_view form, size_t i, const std::vector<TokenRange>& given);
 
   const Token& token(size_t i) const { return tokens_[std::min(i, tokens_.size() - 1)]; }
-  bool is_call(size_t i) const { return token(i).kind == TokenKind::word && token(i + 1).is_op("(") && !(i > 0 && token(i - 1).is_op(".")); }
+  bool is_call(size_t i) const {
+    return token(i).kind == TokenKind::word && token(i + 1).is_op("(") && !(i > 0 && token(i - 1).is_op("."));
+  }
   /// The token that closes the bracket at `open`. Errors: syntax_error when none does before `end`.
   Result<size_t> closing(size_t open, size_t end) const;
   /// The arguments of a call, cut at the commas; none for "()".

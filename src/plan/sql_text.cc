@@ -5,7 +5,8 @@
 namespace headrace {
 
 Location SqlText::locate(size_t byte) const {
-  auto behind = std::upper_bound(places.begin(), places.end(), byte, [](size_t b, const Place& place) { return b < place.byte; });
+  auto behind =
+      std::upper_bound(places.begin(), places.end(), byte, [](size_t b, const Place& place) { return b < place.byte; });
   if (behind == places.begin()) return at;
   const Place& place = *std::prev(behind);
   Location out{at.file, place.line, place.column};

@@ -14,7 +14,8 @@ struct SqlText {
     size_t byte = 0;
     int32_t line = 0;
     int32_t column = 0;
-    bool verbatim = false;  ///< Copied from the file: later bytes lie as far behind there. Else all of it stands for that one place.
+    bool verbatim = false;  ///< Copied from the file: later bytes lie as far behind there. Else all of it stands for
+                            ///< that one place.
   };
 
   std::string text;

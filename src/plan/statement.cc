@@ -15,15 +15,21 @@ namespace {
 
 const std::vector<std::string> kinds{"SOURCE", "TABLE", "VIEW", "MATERIALIZED", "SINK", "FUNCTION", "ALERT"};
 
-bool opens(const Token& token) { return token.is_op("(") || token.is_op("[") || token.is_op("{"); }
-bool closes(const Token& token) { return token.is_op(")") || token.is_op("]") || token.is_op("}"); }
+bool opens(const Token& token) {
+  return token.is_op("(") || token.is_op("[") || token.is_op("{");
+}
+bool closes(const Token& token) {
+  return token.is_op(")") || token.is_op("]") || token.is_op("}");
+}
 
 /// What people try first, and what to write here instead.
 struct Lesson {
   std::string_view first, remedy;
 };
 constexpr std::array lessons{
-    Lesson{"SELECT", "a project's file holds CREATE statements: CREATE VIEW name AS SELECT ...; a running pipeline answers SELECTs"},
+    Lesson{
+        "SELECT",
+        "a project's file holds CREATE statements: CREATE VIEW name AS SELECT ...; a running pipeline answers SELECTs"},
     Lesson{"WITH", "a project's file holds CREATE statements: CREATE VIEW name AS WITH ... SELECT ..."},
     Lesson{"INSERT", "write CREATE SINK name WITH (connector = '...') AS SELECT ..."},
     Lesson{"EXECUTE", "all statements of a project run together: take EXECUTE STATEMENT SET away"},
@@ -36,7 +42,8 @@ constexpr std::array lessons{
 /// Reads one statement: tokens[at] up to its ';' or the end.
 class StatementParser {
  public:
-  StatementParser(std::span<const Token> tokens, size_t begin, size_t end, const std::string& file, ParseOptions options)
+  StatementParser(std::span<const Token> tokens, size_t begin, size_t end, const std::string& file,
+                  ParseOptions options)
       : tokens_(tokens), at_(begin), end_(end), file_(file), options_(options) {}
 
   Result<Statement> parse() {
@@ -96,22 +103,27 @@ class StatementParser {
 
   Result<> refuse_modifiers() {
     if (token().is("OR") && token(1).is("REPLACE"))
-      return here("CREATE OR REPLACE: nothing has to be replaced").with_remedy("write CREATE; the project's files are the definition, each name is defined once");
+      return here("CREATE OR REPLACE: nothing has to be replaced")
+          .with_remedy("write CREATE; the project's files are the definition, each name is defined once");
     if (token().is("TEMPORARY") || token().is("TEMP"))
-      return here("nothing is temporary in a project").with_remedy("write CREATE VIEW: a view that is not MATERIALIZED keeps nothing");
+      return here("nothing is temporary in a project")
+          .with_remedy("write CREATE VIEW: a view that is not MATERIALIZED keeps nothing");
     return {};
   }
 
   Result<std::string> name(const std::string& of) {
     if (token().is("IF") && token(1).is("NOT") && token(2).is("EXISTS"))
-      return here("IF NOT EXISTS: nothing exists before").with_remedy("leave it out; the project's files are the definition, each name is defined once");
-    if (token().kind == TokenKind::string) return expected_here(of + " (a name, not a text)").with_remedy("write " + quote_name(token().value()));
+      return here("IF NOT EXISTS: nothing exists before")
+          .with_remedy("leave it out; the project's files are the definition, each name is defined once");
+    if (token().kind == TokenKind::string)
+      return expected_here(of + " (a name, not a text)").with_remedy("write " + quote_name(token().value()));
     bool keyword = token().is("AS") || token().is("WITH") || token().is("ON") || token().is("FROM");
     if (!token().is_name() || (keyword && !token(1).is("AS") && !token(1).is("WITH"))) return expected_here(of);
     std::string out = token().value();
     if (out.empty()) return expected_here(of);
     ++at_;
-    if (token().is_op(".")) return here("names have no dots here").with_remedy("put the name in quotes if the dot belongs to it");
+    if (token().is_op("."))
+      return here("names have no dots here").with_remedy("put the name in quotes if the dot belongs to it");
     return out;
   }
 
@@ -127,10 +139,12 @@ class StatementParser {
     } while (take_op(","));
     HEADRACE_TRY(need_op(")"));
     if (at_ == end_ && options_.sources_need_with)
-      return expected_here("WITH (connector = '...')").with_remedy("a source needs WITH: it says where its rows come from");
+      return expected_here("WITH (connector = '...')")
+          .with_remedy("a source needs WITH: it says where its rows come from");
     if (at_ < end_) {
       if (token().is("COMMENT") || token().is("PARTITIONED") || token().is("LIKE") || token().is("DISTRIBUTED"))
-        return expected_one_of({"WITH"}, token(), file_).with_remedy(std::string(token().text) + " is not known here: leave it out");
+        return expected_one_of({"WITH"}, token(), file_)
+            .with_remedy(std::string(token().text) + " is not known here: leave it out");
       HEADRACE_ASSIGN(out.options, options());
     }
     HEADRACE_TRY(need_end());
@@ -167,7 +181,8 @@ class StatementParser {
   }
 
   Result<> not_enforced() {
-    if (token().is("ENFORCED")) return here("keys are not enforced: rows come from outside").with_remedy("write NOT ENFORCED");
+    if (token().is("ENFORCED"))
+      return here("keys are not enforced: rows come from outside").with_remedy("write NOT ENFORCED");
     if (!token().is("NOT") || !token(1).is("ENFORCED")) return {};
     at_ += 2;
     return {};
@@ -206,7 +221,8 @@ class StatementParser {
   }
 
   Error computed() const {
-    return here("a source's columns come from outside: they are not computed").with_remedy("compute it in a view: CREATE VIEW v AS SELECT *, expression AS name FROM source");
+    return here("a source's columns come from outside: they are not computed")
+        .with_remedy("compute it in a view: CREATE VIEW v AS SELECT *, expression AS name FROM source");
   }
 
   /// The ',' or ')' that ends an item of the list that at_ is in; the statement's end where there is none.
@@ -237,8 +253,7 @@ class StatementParser {
       OptionText option;
       option.at = place();
       HEADRACE_ASSIGN(std::string key, option_key());
-      if (out.count(key) > 0)
-        return syntax_error("the option " + key + " is given twice", tokens_[at_ - 1], file_);
+      if (out.count(key) > 0) return syntax_error("the option " + key + " is given twice", tokens_[at_ - 1], file_);
       HEADRACE_TRY(need_op("="));
       HEADRACE_ASSIGN(option.value, option_value());
       out.emplace(std::move(key), std::move(option));
@@ -254,7 +269,8 @@ class StatementParser {
       if (!token().is_name()) return expected_here("an option's name");
       key += (key.empty() ? "" : ".") + tokens_[at_++].value();
     } while (take_op("."));
-    if (token().is_op("-")) return expected_here("'='").with_remedy("put the option's name in quotes: '" + key + "-...'");
+    if (token().is_op("-"))
+      return expected_here("'='").with_remedy("put the option's name in quotes: '" + key + "-...'");
     return lower_case(std::move(key));
   }
 
@@ -278,7 +294,9 @@ class StatementParser {
     out.at = std::move(start);
     out.materialized = materialized;
     HEADRACE_ASSIGN(out.name, name("the view's name"));
-    if (token().is_op("(")) return here("a view's columns are named in its SELECT").with_remedy("write CREATE VIEW name AS SELECT a AS x, ...");
+    if (token().is_op("("))
+      return here("a view's columns are named in its SELECT")
+          .with_remedy("write CREATE VIEW name AS SELECT a AS x, ...");
     if (token().is("WITH")) {
       HEADRACE_ASSIGN(out.options, options());
     }
@@ -292,9 +310,12 @@ class StatementParser {
     CreateSink out;
     out.at = std::move(start);
     HEADRACE_ASSIGN(out.name, name("the sink's name"));
-    if (token().is("FROM")) return expected_here("WITH (connector = '...')").with_remedy("write CREATE SINK name WITH (connector = '...') AS SELECT * FROM ...");
+    if (token().is("FROM"))
+      return expected_here("WITH (connector = '...')")
+          .with_remedy("write CREATE SINK name WITH (connector = '...') AS SELECT * FROM ...");
     if (!token().is("WITH"))
-      return expected_one_of({"WITH"}, token(), file_).with_remedy("a sink needs WITH (connector = '...'): it says where its rows go");
+      return expected_one_of({"WITH"}, token(), file_)
+          .with_remedy("a sink needs WITH (connector = '...'): it says where its rows go");
     HEADRACE_ASSIGN(out.options, options());
     HEADRACE_TRY(need("AS"));
     HEADRACE_TRY(body(out.select, out.emit));
@@ -315,7 +336,8 @@ class StatementParser {
   bool is_emit(size_t i) const {
     auto behind = [&](size_t n) -> const Token& { return tokens_[std::min(i + n, end_)]; };
     if (!tokens_[i].is("EMIT") || (i > 0 && tokens_[i - 1].is_op("."))) return false;
-    return (behind(1).is("ON") && (behind(2).is("WINDOW") || behind(2).is("UPDATE"))) || (behind(1).is("EVERY") && behind(2).is("INTERVAL"));
+    return (behind(1).is("ON") && (behind(2).is("WINDOW") || behind(2).is("UPDATE"))) ||
+           (behind(1).is("EVERY") && behind(2).is("INTERVAL"));
   }
 
   Result<> refuse_inner_emit() const {
@@ -323,7 +345,8 @@ class StatementParser {
     for (size_t i = at_; i < end_; ++i) {
       depth += opens(tokens_[i]) - closes(tokens_[i]);
       if (depth > 0 && is_emit(i))
-        return syntax_error("EMIT stands inside the query", tokens_[i], file_).with_remedy("put it at the end of the view or sink; or make the inner query a view");
+        return syntax_error("EMIT stands inside the query", tokens_[i], file_)
+            .with_remedy("put it at the end of the view or sink; or make the inner query a view");
     }
     return {};
   }
@@ -334,8 +357,10 @@ class StatementParser {
     size_t found = end_;
     for (size_t i = at_; i < end_; ++i) {
       depth += opens(tokens_[i]) - closes(tokens_[i]);
-      if (depth != 0 || i == at_ || !tokens_[i].is("EMIT") || tokens_[i - 1].is_op(".") || tokens_[i - 1].is("AS")) continue;
-      bool words = i + 1 < end_ && (tokens_[i + 1].is("ON") || tokens_[i + 1].is("EVERY") || tokens_[i + 1].is("AFTER"));
+      if (depth != 0 || i == at_ || !tokens_[i].is("EMIT") || tokens_[i - 1].is_op(".") || tokens_[i - 1].is("AS"))
+        continue;
+      bool words =
+          i + 1 < end_ && (tokens_[i + 1].is("ON") || tokens_[i + 1].is("EVERY") || tokens_[i + 1].is("AFTER"));
       for (size_t j = i + 1; j < end_; ++j) words = words && tokens_[j].kind != TokenKind::op;
       if (words || is_emit(i)) found = std::min(found, i);
     }
@@ -368,12 +393,15 @@ class StatementParser {
 
   /// INTERVAL ... in milliseconds, at least `ms_min`.
   Result<int64_t> length(const std::string& of, int64_t ms_min) {
-    if (!token().is("INTERVAL")) return expected_one_of({"INTERVAL"}, token(), file_).with_remedy("write INTERVAL '10' SECOND");
+    if (!token().is("INTERVAL"))
+      return expected_one_of({"INTERVAL"}, token(), file_).with_remedy("write INTERVAL '10' SECOND");
     const Token& start = token();
     HEADRACE_ASSIGN(IntervalText interval, read_interval(tokens_.first(end_ + 1), at_, file_));
-    if (interval.months != 0) return syntax_error(of + ": months have no fixed length", start, file_).with_remedy("write it in days");
+    if (interval.months != 0)
+      return syntax_error(of + ": months have no fixed length", start, file_).with_remedy("write it in days");
     if (interval.us % 1000 != 0) return syntax_error(of + " takes whole milliseconds", start, file_);
-    if (interval.us / 1000 < ms_min) return syntax_error(of + " takes a length of " + std::to_string(ms_min) + " ms or more", start, file_);
+    if (interval.us / 1000 < ms_min)
+      return syntax_error(of + " takes a length of " + std::to_string(ms_min) + " ms or more", start, file_);
     return interval.us / 1000;
   }
 
@@ -441,8 +469,10 @@ ParsedFile parse_statements(std::string_view text, const std::string& file, Pars
     if (swallowed) break;
     if (begin == end) continue;
     Result<Statement> statement = StatementParser(tokens, begin, end, file, options).parse();
-    if (statement) out.statements.push_back(std::move(statement).value());
-    else out.errors.push_back(std::move(statement).error());
+    if (statement)
+      out.statements.push_back(std::move(statement).value());
+    else
+      out.errors.push_back(std::move(statement).error());
   }
   out.errors.insert(out.errors.end(), read.errors.begin(), read.errors.end());
   return out;

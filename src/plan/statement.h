@@ -1,5 +1,5 @@
-// Statements as written: what the project's sql/*.sql say, before anything is bound. Own small parser for CREATE ..., WATERMARK FOR
-// and EMIT; the SELECT bodies are rewritten (rewrite.h) and go to DuckDB's parser.
+// Statements as written: what the project's sql/*.sql say, before anything is bound. Own small parser for CREATE ...,
+// WATERMARK FOR and EMIT; the SELECT bodies are rewritten (rewrite.h) and go to DuckDB's parser.
 #pragma once
 
 #include <map>
@@ -22,7 +22,8 @@ using OptionTexts = std::map<std::string, OptionText>;  ///< Keys in lower case.
 
 struct ColumnText {
   std::string name;
-  std::string type;  ///< In DuckDB's spelling (Flink's types are translated: STRING -> VARCHAR, TIMESTAMP(3) -> TIMESTAMP ...).
+  std::string
+      type;  ///< In DuckDB's spelling (Flink's types are translated: STRING -> VARCHAR, TIMESTAMP(3) -> TIMESTAMP ...).
   bool not_null = false;
   Location at;
 };
@@ -76,7 +77,8 @@ struct CreateAlert {
 
 using Statement = std::variant<CreateSource, CreateView, CreateSink, CreateFunction, CreateAlert>;
 
-/// Parses a file's statements. A statement with an error is left out; all errors of the file are given, each with its place (syntax_error: what was expected, what stood there).
+/// Parses a file's statements. A statement with an error is left out; all errors of the file are given, each with its
+/// place (syntax_error: what was expected, what stood there).
 struct ParsedFile {
   std::vector<Statement> statements;
   std::vector<Error> errors;

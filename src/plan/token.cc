@@ -9,13 +9,19 @@
 namespace headrace {
 namespace {
 
-bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
+bool is_continuation(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+}
+bool is_digit(char c) {
+  return std::isdigit(static_cast<unsigned char>(c)) != 0;
+}
 /// Letters of any script: every byte beyond ASCII counts as one.
 bool is_letter(char c) {
   return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
-bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
+bool is_space(char c) {
+  return std::isspace(static_cast<unsigned char>(c)) != 0;
+}
 
 class Tokenizer {
  public:
@@ -51,10 +57,14 @@ class Tokenizer {
 
   void skip_space() {
     for (;;) {
-      if (at_ < text_.size() && is_space(peek())) advance(1);
-      else if (peek() == '-' && peek(1) == '-') advance(std::min(text_.find('\n', at_), text_.size()) - at_);
-      else if (peek() == '/' && peek(1) == '*') skip_block_comment();
-      else return;
+      if (at_ < text_.size() && is_space(peek()))
+        advance(1);
+      else if (peek() == '-' && peek(1) == '-')
+        advance(std::min(text_.find('\n', at_), text_.size()) - at_);
+      else if (peek() == '/' && peek(1) == '*')
+        skip_block_comment();
+      else
+        return;
     }
   }
 
@@ -63,9 +73,12 @@ class Tokenizer {
     int depth = 0;
     do {
       if (at_ >= text_.size()) return fail(line, column, "this comment never ends: */ is missing");
-      if (peek() == '/' && peek(1) == '*') ++depth, advance(2);
-      else if (peek() == '*' && peek(1) == '/') --depth, advance(2);
-      else advance(1);
+      if (peek() == '/' && peek(1) == '*')
+        ++depth, advance(2);
+      else if (peek() == '*' && peek(1) == '/')
+        --depth, advance(2);
+      else
+        advance(1);
     } while (depth > 0);
   }
 
@@ -99,8 +112,11 @@ class Tokenizer {
 
   size_t number_bytes() const {
     size_t bytes = 0;
-    auto digits = [&] { while (is_digit(peek(bytes)) || (bytes > 0 && peek(bytes) == '_' && is_digit(peek(bytes + 1)))) ++bytes; };
-    if (peek() == '0' && (peek(1) == 'x' || peek(1) == 'X') && std::isxdigit(static_cast<unsigned char>(peek(2))) != 0) {
+    auto digits = [&] {
+      while (is_digit(peek(bytes)) || (bytes > 0 && peek(bytes) == '_' && is_digit(peek(bytes + 1)))) ++bytes;
+    };
+    if (peek() == '0' && (peek(1) == 'x' || peek(1) == 'X') &&
+        std::isxdigit(static_cast<unsigned char>(peek(2))) != 0) {
       for (bytes = 2; std::isxdigit(static_cast<unsigned char>(peek(bytes))) != 0;) ++bytes;
       return bytes;
     }
@@ -117,11 +133,16 @@ class Tokenizer {
   size_t quoted_bytes(size_t prefix, char quote, bool backslash) {
     size_t bytes = prefix + 1;
     for (; at_ + bytes < text_.size(); ++bytes) {
-      if (backslash && peek(bytes) == '\\') ++bytes;
-      else if (peek(bytes) == quote && peek(bytes + 1) == quote) ++bytes;
-      else if (peek(bytes) == quote) return bytes + 1;
+      if (backslash && peek(bytes) == '\\')
+        ++bytes;
+      else if (peek(bytes) == quote && peek(bytes + 1) == quote)
+        ++bytes;
+      else if (peek(bytes) == quote)
+        return bytes + 1;
     }
-    fail(line_, column_, quote == '\'' ? "this text never ends: ' is missing" : std::string("this name never ends: ") + quote + " is missing");
+    fail(line_, column_,
+         quote == '\'' ? "this text never ends: ' is missing"
+                       : std::string("this name never ends: ") + quote + " is missing");
     return text_.size() - at_;
   }
 
@@ -132,7 +153,8 @@ class Tokenizer {
     if (peek(tag) != '$') return false;
     std::string_view mark = text_.substr(at_, tag + 1);
     size_t close = text_.find(mark, at_ + mark.size());
-    if (close == std::string_view::npos) fail(line_, column_, "this text never ends: " + std::string(mark) + " is missing");
+    if (close == std::string_view::npos)
+      fail(line_, column_, "this text never ends: " + std::string(mark) + " is missing");
     push(TokenKind::string, close == std::string_view::npos ? text_.size() - at_ : close + mark.size() - at_);
     return true;
   }
@@ -166,16 +188,24 @@ std::string quote_with(std::string_view text, char quote) {
 
 }  // namespace
 
-bool Token::is(std::string_view keyword) const { return kind == TokenKind::word && same_name(text, keyword); }
+bool Token::is(std::string_view keyword) const {
+  return kind == TokenKind::word && same_name(text, keyword);
+}
 
 std::string Token::value() const {
   bool in_quotes = kind == TokenKind::quoted || (kind == TokenKind::string && text[0] == '\'');
   return in_quotes ? unquote(text) : std::string(text);
 }
 
-Tokens tokenize(std::string_view text, const Location& at) { return Tokenizer(text, at).run(); }
+Tokens tokenize(std::string_view text, const Location& at) {
+  return Tokenizer(text, at).run();
+}
 
-std::string quote_text(std::string_view text) { return quote_with(text, '\''); }
-std::string quote_name(std::string_view name) { return quote_with(name, '"'); }
+std::string quote_text(std::string_view text) {
+  return quote_with(text, '\'');
+}
+std::string quote_name(std::string_view name) {
+  return quote_with(name, '"');
+}
 
 }  // namespace headrace

@@ -1,5 +1,5 @@
-// Tokens of our SQL. Whitespace and comments (-- to the end of the line, /* */ nested) lie between tokens and are kept in the text, so
-// that a rewriting which copies tokens with what stands before them changes nothing else.
+// Tokens of our SQL. Whitespace and comments (-- to the end of the line, /* */ nested) lie between tokens and are kept
+// in the text, so that a rewriting which copies tokens with what stands before them changes nothing else.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@
 namespace headrace {
 
 enum class TokenKind : uint8_t {
-  word,      ///< A keyword or a bare identifier.
-  quoted,    ///< An identifier in "double quotes" or `backticks`.
+  word,    ///< A keyword or a bare identifier.
+  quoted,  ///< An identifier in "double quotes" or `backticks`.
   number,
-  string,    ///< 'text', E'text', X'00', $$text$$
-  op,        ///< One character, or one of :: and =>. Nothing here parses expressions, so longer operators may stay in pieces.
+  string,  ///< 'text', E'text', X'00', $$text$$
+  op,  ///< One character, or one of :: and =>. Nothing here parses expressions, so longer operators may stay in pieces.
   end,
 };
 
@@ -24,7 +24,7 @@ struct Token {
   TokenKind kind = TokenKind::end;
   std::string_view text;  ///< As written; points into the tokenised text.
   int32_t line = 1;
-  int32_t column = 1;     ///< In characters, from 1.
+  int32_t column = 1;  ///< In characters, from 1.
 
   /// Whether it is this keyword, in any case; an identifier in quotes never is.
   bool is(std::string_view keyword) const;
@@ -36,7 +36,8 @@ struct Token {
 
 struct Tokens {
   std::vector<Token> tokens;  ///< The last one is always of kind end.
-  std::vector<Error> errors;  ///< What never ends (a quote, a comment) or belongs to no token; syntax_error with its place.
+  std::vector<Error>
+      errors;  ///< What never ends (a quote, a comment) or belongs to no token; syntax_error with its place.
 };
 
 /// Cuts `text`, which must outlive the tokens. `at` is the place of its first character; line 0 counts as 1:1.

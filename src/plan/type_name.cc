@@ -16,16 +16,25 @@ struct PlainType {
   std::string_view name, duckdb;
 };
 constexpr std::array plain_types{
-    PlainType{"STRING", "VARCHAR"},      PlainType{"VARCHAR", "VARCHAR"},          PlainType{"CHAR", "VARCHAR"},
-    PlainType{"TEXT", "VARCHAR"},        PlainType{"BYTES", "BLOB"},               PlainType{"VARBINARY", "BLOB"},
-    PlainType{"BINARY", "BLOB"},         PlainType{"BLOB", "BLOB"},                PlainType{"INT", "INTEGER"},
-    PlainType{"INTEGER", "INTEGER"},     PlainType{"TIMESTAMP_LTZ", "TIMESTAMPTZ"}, PlainType{"TIMESTAMPTZ", "TIMESTAMPTZ"},
+    PlainType{"STRING", "VARCHAR"},
+    PlainType{"VARCHAR", "VARCHAR"},
+    PlainType{"CHAR", "VARCHAR"},
+    PlainType{"TEXT", "VARCHAR"},
+    PlainType{"BYTES", "BLOB"},
+    PlainType{"VARBINARY", "BLOB"},
+    PlainType{"BINARY", "BLOB"},
+    PlainType{"BLOB", "BLOB"},
+    PlainType{"INT", "INTEGER"},
+    PlainType{"INTEGER", "INTEGER"},
+    PlainType{"TIMESTAMP_LTZ", "TIMESTAMPTZ"},
+    PlainType{"TIMESTAMPTZ", "TIMESTAMPTZ"},
     PlainType{"DATETIME", "TIMESTAMP"},
 };
 
 class TypeReader {
  public:
-  TypeReader(std::span<const Token> tokens, size_t& at, const std::string& file) : tokens_(tokens), at_(at), file_(file) {}
+  TypeReader(std::span<const Token> tokens, size_t& at, const std::string& file)
+      : tokens_(tokens), at_(at), file_(file) {}
 
   Result<std::string> read(int depth) {
     if (depth > depth_max) return syntax_error("this type is nested too deeply", token(), file_);
@@ -33,7 +42,8 @@ class TypeReader {
     for (;;) {
       if (take("ARRAY")) {
         type += "[]";
-      } else if (token().is_op("[") && (token(1).is_op("]") || (token(1).kind == TokenKind::number && token(2).is_op("]")))) {
+      } else if (token().is_op("[") &&
+                 (token(1).is_op("]") || (token(1).kind == TokenKind::number && token(2).is_op("]")))) {
         bool sized = token(1).kind == TokenKind::number;
         type += sized ? "[" + std::string(token(1).text) + "]" : "[]";
         at_ += sized ? 3 : 2;
@@ -104,17 +114,22 @@ class TypeReader {
   Result<std::string> timestamp() {
     HEADRACE_TRY(skip_length());
     bool with = token().is("WITH");
-    if ((with || token().is("WITHOUT")) && token(1).is("LOCAL") && token(2).is("TIME") && token(3).is("ZONE")) at_ += 4;
-    else if ((with || token().is("WITHOUT")) && token(1).is("TIME") && token(2).is("ZONE")) at_ += 3;
-    else with = false;
+    if ((with || token().is("WITHOUT")) && token(1).is("LOCAL") && token(2).is("TIME") && token(3).is("ZONE"))
+      at_ += 4;
+    else if ((with || token().is("WITHOUT")) && token(1).is("TIME") && token(2).is("ZONE"))
+      at_ += 3;
+    else
+      with = false;
     return std::string(with ? "TIMESTAMPTZ" : "TIMESTAMP");
   }
 
   Result<std::string> time() {
     HEADRACE_TRY(skip_length());
     bool with = token().is("WITH");
-    if ((with || token().is("WITHOUT")) && token(1).is("TIME") && token(2).is("ZONE")) at_ += 3;
-    else with = false;
+    if ((with || token().is("WITHOUT")) && token(1).is("TIME") && token(2).is("ZONE"))
+      at_ += 3;
+    else
+      with = false;
     return std::string(with ? "TIMETZ" : "TIME");
   }
 
@@ -137,8 +152,10 @@ class TypeReader {
 
   /// [NOT] NULL inside a type says nothing to DuckDB.
   void skip_null() {
-    if (token().is("NOT") && token(1).is("NULL")) at_ += 2;
-    else take("NULL");
+    if (token().is("NOT") && token(1).is("NULL"))
+      at_ += 2;
+    else
+      take("NULL");
   }
 
   Result<std::string> nested(int depth) {
@@ -184,8 +201,10 @@ class TypeReader {
   /// A type of DuckDB's, or the user's: its name in upper case, its arguments as written.
   Result<std::string> other() {
     std::string name(token().text);
-    if (token().kind == TokenKind::quoted) name = quote_name(token().value());
-    else std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
+    if (token().kind == TokenKind::quoted)
+      name = quote_name(token().value());
+    else
+      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::toupper(c); });
     ++at_;
     if (!take_op("(")) return name;
     name += "(";

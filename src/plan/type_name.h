@@ -9,8 +9,8 @@
 
 namespace headrace {
 
-/// Reads the type that begins at tokens[at] and moves `at` behind it. A name that is not known passes as written: DuckDB judges it.
-/// Errors: syntax_error (no type there, an unclosed bracket), unsupported_sql (MULTISET, RAW).
+/// Reads the type that begins at tokens[at] and moves `at` behind it. A name that is not known passes as written:
+/// DuckDB judges it. Errors: syntax_error (no type there, an unclosed bracket), unsupported_sql (MULTISET, RAW).
 Result<std::string> read_type(std::span<const Token> tokens, size_t& at, const std::string& file);
 
 }  // namespace headrace

@@ -19,7 +19,8 @@ using ::testing::SizeIs;
 class ProjectTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    directory_ = ::testing::TempDir() + "headrace_project_" + ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    directory_ =
+        ::testing::TempDir() + "headrace_project_" + ::testing::UnitTest::GetInstance()->current_test_info()->name();
     std::filesystem::remove_all(directory_);
     std::filesystem::create_directories(directory_);
   }
@@ -48,7 +49,8 @@ class ProjectTest : public ::testing::Test {
 };
 
 TEST_F(ProjectTest, ReadsADirectory) {
-  write("headrace.toml", "name = \"fraud\"\n[engine]\nshards = 4\n[server]\nlisten = \"127.0.0.1:0\"\nallowed_hosts = [\"a\", \"b\"]\n");
+  write("headrace.toml",
+        "name = \"fraud\"\n[engine]\nshards = 4\n[server]\nlisten = \"127.0.0.1:0\"\nallowed_hosts = [\"a\", \"b\"]\n");
   write("sql/20_b.sql", "\xEF\xBB\xBF-- b");
   write("sql/10_a.sql", "-- a");
   write("sql/notes.txt", "not read");
@@ -80,7 +82,8 @@ TEST_F(ProjectTest, NeedsSomething) {
 TEST_F(ProjectTest, ProfilesOverride) {
   write("sql/a.sql", "-- ${NOBODY}\nSELECT '${WHO}' /* ${NOBODY} */");
   write("headrace.toml",
-        "[engine]\nshards = 1\nstate = \"s\"\n[profiles.prod.engine]\nshards = 8\n[profiles.prod.variables]\nWHO = \"it's me\"\n"
+        "[engine]\nshards = 1\nstate = \"s\"\n[profiles.prod.engine]\nshards = 8\n[profiles.prod.variables]\nWHO = "
+        "\"it's me\"\n"
         "[profiles.dev.variables]\nWHO = 3\n[engines.flink]\nanything = 1\n");
   Project project = load("prod");
   EXPECT_EQ(project.settings.at("engine.shards"), "8");
@@ -88,13 +91,15 @@ TEST_F(ProjectTest, ProfilesOverride) {
   EXPECT_EQ(project.sql.at(0).text, "-- ${NOBODY}\nSELECT 'it''s me' /* ${NOBODY} */");
   EXPECT_THAT(project.secrets, IsEmpty());
   EXPECT_EQ(load("dev").sql.at(0).text, "-- ${NOBODY}\nSELECT '3' /* ${NOBODY} */");
-  EXPECT_THAT(error(), HasSubstr("sql/a.sql:2:9: error 1006 (missing_variable): the variable WHO is not set\n  remedy: set it in the environment"));
+  EXPECT_THAT(error(), HasSubstr("sql/a.sql:2:9: error 1006 (missing_variable): the variable WHO is not set\n  remedy: "
+                                 "set it in the environment"));
   EXPECT_THAT(load_project(directory_, "prot").errors.at(0).text(), HasSubstr("did you mean 'prod'?"));
 }
 
 TEST_F(ProjectTest, VariablesOfTheEnvironmentAreSecrets) {
   ::setenv("HEADRACE_TEST_SECRET", "hunter22", 1);
-  write("sql/a.sql", "WITH (password = '${HEADRACE_TEST_SECRET}', literal = '$${X}', \"--\" = ${HEADRACE_TEST_SECRET})");
+  write("sql/a.sql",
+        "WITH (password = '${HEADRACE_TEST_SECRET}', literal = '$${X}', \"--\" = ${HEADRACE_TEST_SECRET})");
   Project project = load();
   EXPECT_EQ(project.sql.at(0).text, "WITH (password = 'hunter22', literal = '${X}', \"--\" = hunter22)");
   EXPECT_THAT(project.secrets, ElementsAre("hunter22"));
@@ -106,9 +111,11 @@ TEST_F(ProjectTest, VariablesOfTheEnvironmentAreSecrets) {
 TEST_F(ProjectTest, UnknownKeysAreErrors) {
   write("sql/a.sql", "");
   write("headrace.toml", "nane = \"x\"");
-  EXPECT_THAT(error(), HasSubstr("headrace.toml:1:1: error 1002 (unknown_option): there is no key 'nane' here\n  remedy: did you mean 'name'?"));
+  EXPECT_THAT(error(), HasSubstr("headrace.toml:1:1: error 1002 (unknown_option): there is no key 'nane' here\n  "
+                                 "remedy: did you mean 'name'?"));
   write("headrace.toml", "[engine]\nshrads = 3");
-  EXPECT_THAT(error(), HasSubstr("headrace.toml:2:1: error 1002 (unknown_option): there is no key 'shrads' here\n  remedy: did you mean 'shards'?"));
+  EXPECT_THAT(error(), HasSubstr("headrace.toml:2:1: error 1002 (unknown_option): there is no key 'shrads' here\n  "
+                                 "remedy: did you mean 'shards'?"));
   write("headrace.toml", "[engine]\nshards = \"3\"");
   EXPECT_THAT(error(), HasSubstr("headrace.toml:2:10: error 1001 (bad_config): engine.shards is a whole number"));
   write("headrace.toml", "[profiles.dev]\nshards = 3");
@@ -140,7 +147,8 @@ TEST_F(ProjectTest, Contracts) {
 TEST_F(ProjectTest, AllErrorsOfAContract) {
   write("sql/a.sql", "");
   write("contracts/tx.toml",
-        "sorce = \"x\"\nextra_fields = \"drop\"\nnot_null = \"a\"\n[[expect]]\ncheck = \"a > 0\"\n[[expect]]\nname = \"n\"\ncheck = \"b\"\naction = \"stop\"\n");
+        "sorce = \"x\"\nextra_fields = \"drop\"\nnot_null = \"a\"\n[[expect]]\ncheck = \"a > 0\"\n[[expect]]\nname = "
+        "\"n\"\ncheck = \"b\"\naction = \"stop\"\n");
   LoadedProject loaded = load_project(directory_, "");
   EXPECT_THAT(loaded.errors, SizeIs(5));
   for (const Error& error : loaded.errors) {

@@ -1,5 +1,5 @@
-// Fuzzes what reads SQL text: statements, the rewriting, types, variables. None may crash, hang or leave the text; what is rewritten
-// once stays as it is when rewritten again, and every place lies inside the text.
+// Fuzzes what reads SQL text: statements, the rewriting, types, variables. None may crash, hang or leave the text; what
+// is rewritten once stays as it is when rewritten again, and every place lies inside the text.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

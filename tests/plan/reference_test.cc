@@ -15,9 +15,12 @@ std::string examples(const std::string& page) {
   for (size_t at = 0; at < page.size();) {
     size_t end = std::min(page.find('\n', at), page.size());
     std::string_view line(page.data() + at, end - at);
-    if (line == "```sql") inside = true;
-    else if (line == "```") inside = false;
-    else if (inside) out += line;
+    if (line == "```sql")
+      inside = true;
+    else if (line == "```")
+      inside = false;
+    else if (inside)
+      out += line;
     out += '\n';
     at = end + 1;
   }

@@ -42,63 +42,84 @@ TEST(Rewrite, WindowsInEverySpelling) {
   const std::string tumble = "SELECT * FROM tumble((FROM tx), 'ts', INTERVAL '1' MINUTE, INTERVAL '0' SECOND)";
   EXPECT_EQ(rewritten("SELECT * FROM TUMBLE(TABLE tx, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"), tumble);
   EXPECT_EQ(rewritten("SELECT * FROM TABLE(TUMBLE(TABLE tx, DESCRIPTOR(ts), INTERVAL '1' MINUTE))"), tumble);
-  EXPECT_EQ(rewritten("SELECT * FROM tumble(data => TABLE tx, timecol => DESCRIPTOR(ts), size => INTERVAL '1' MINUTE)"), tumble);
-  EXPECT_EQ(rewritten("SELECT * FROM TUMBLE(SIZE => INTERVAL '1' MINUTE, TIMECOL => DESCRIPTOR(`ts`), DATA => TABLE tx)"), tumble);
-  EXPECT_EQ(rewritten("FROM TUMBLE(TABLE `my tx`, DESCRIPTOR(\"t's\"), INTERVAL '1' MINUTE, INTERVAL '-10' SECOND) AS w"),
-            "FROM tumble((FROM \"my tx\"), 't''s', INTERVAL '1' MINUTE, INTERVAL '-10' SECOND) AS w");
+  EXPECT_EQ(rewritten("SELECT * FROM tumble(data => TABLE tx, timecol => DESCRIPTOR(ts), size => INTERVAL '1' MINUTE)"),
+            tumble);
+  EXPECT_EQ(
+      rewritten("SELECT * FROM TUMBLE(SIZE => INTERVAL '1' MINUTE, TIMECOL => DESCRIPTOR(`ts`), DATA => TABLE tx)"),
+      tumble);
+  EXPECT_EQ(
+      rewritten("FROM TUMBLE(TABLE `my tx`, DESCRIPTOR(\"t's\"), INTERVAL '1' MINUTE, INTERVAL '-10' SECOND) AS w"),
+      "FROM tumble((FROM \"my tx\"), 't''s', INTERVAL '1' MINUTE, INTERVAL '-10' SECOND) AS w");
   EXPECT_EQ(rewritten("FROM HOP(TABLE a.b, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '1' MINUTE)"),
             "FROM hop((FROM a.b), 'ts', INTERVAL '5' SECOND, INTERVAL '1' MINUTE, INTERVAL '0' SECOND)");
-  EXPECT_EQ(rewritten("FROM HOP(DATA => TABLE b, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '1' MINUTE, SLIDE => INTERVAL '5' SECOND)"),
+  EXPECT_EQ(rewritten("FROM HOP(DATA => TABLE b, TIMECOL => DESCRIPTOR(ts), SIZE => INTERVAL '1' MINUTE, SLIDE => "
+                      "INTERVAL '5' SECOND)"),
             "FROM hop((FROM b), 'ts', INTERVAL '5' SECOND, INTERVAL '1' MINUTE, INTERVAL '0' SECOND)");
-  EXPECT_EQ(rewritten("FROM CUMULATE(TABLE b, DESCRIPTOR(ts), INTERVAL '1' HOUR, INTERVAL '1' DAY(3), INTERVAL '1 02' DAY TO HOUR)"),
+  EXPECT_EQ(rewritten("FROM CUMULATE(TABLE b, DESCRIPTOR(ts), INTERVAL '1' HOUR, INTERVAL '1' DAY(3), INTERVAL '1 02' "
+                      "DAY TO HOUR)"),
             "FROM cumulate((FROM b), 'ts', INTERVAL '1' HOUR, INTERVAL '0 months 86400000000 microseconds', "
             "INTERVAL '0 months 93600000000 microseconds')");
 }
 
 TEST(Rewrite, Intervals) {
-  EXPECT_EQ(rewritten("SELECT INTERVAL -'2 03:04:05.5' DAY TO SECOND, INTERVAL '1-2' YEAR TO MONTH, INTERVAL -'10' SECOND"),
-            "SELECT INTERVAL '0 months -183845500000 microseconds', INTERVAL '14 months 0 microseconds', "
-            "INTERVAL '0 months -10000000 microseconds'");
-  EXPECT_EQ(rewritten("SELECT INTERVAL '10' SECOND - INTERVAL (n) DAY"), "SELECT INTERVAL '10' SECOND - INTERVAL (n) DAY");
+  EXPECT_EQ(
+      rewritten("SELECT INTERVAL -'2 03:04:05.5' DAY TO SECOND, INTERVAL '1-2' YEAR TO MONTH, INTERVAL -'10' SECOND"),
+      "SELECT INTERVAL '0 months -183845500000 microseconds', INTERVAL '14 months 0 microseconds', "
+      "INTERVAL '0 months -10000000 microseconds'");
+  EXPECT_EQ(rewritten("SELECT INTERVAL '10' SECOND - INTERVAL (n) DAY"),
+            "SELECT INTERVAL '10' SECOND - INTERVAL (n) DAY");
   EXPECT_THAT(rewritten("SELECT INTERVAL '1:2' DAY TO SECOND"), HasSubstr("is not a length of time"));
 }
 
 TEST(Rewrite, Sessions) {
   const std::string session = "FROM session((FROM tx), 'ts', INTERVAL '10' SECOND, 'card,user')";
-  EXPECT_EQ(rewritten("FROM SESSION(TABLE tx PARTITION BY (card, user), DESCRIPTOR(ts), INTERVAL '10' SECOND)"), session);
-  EXPECT_EQ(rewritten("FROM SESSION(TABLE tx PARTITION BY card, `user`, DESCRIPTOR(ts), INTERVAL '10' SECOND)"), session);
-  EXPECT_EQ(rewritten("FROM SESSION(DATA => TABLE tx PARTITION BY card, user, TIMECOL => DESCRIPTOR(ts), GAP => INTERVAL '10' SECOND)"), session);
+  EXPECT_EQ(rewritten("FROM SESSION(TABLE tx PARTITION BY (card, user), DESCRIPTOR(ts), INTERVAL '10' SECOND)"),
+            session);
+  EXPECT_EQ(rewritten("FROM SESSION(TABLE tx PARTITION BY card, `user`, DESCRIPTOR(ts), INTERVAL '10' SECOND)"),
+            session);
+  EXPECT_EQ(rewritten("FROM SESSION(DATA => TABLE tx PARTITION BY card, user, TIMECOL => DESCRIPTOR(ts), GAP => "
+                      "INTERVAL '10' SECOND)"),
+            session);
   EXPECT_EQ(rewritten("FROM SESSION(TABLE tx, DESCRIPTOR(ts), INTERVAL '10' SECOND)"),
             "FROM session((FROM tx), 'ts', INTERVAL '10' SECOND, '')");
 }
 
 TEST(Rewrite, WindowsOverQueriesAndInQueries) {
-  EXPECT_EQ(rewritten("SELECT * FROM (SELECT * FROM TUMBLE(TABLE (SELECT `a`, ts FROM HOP(TABLE t, DESCRIPTOR(ts), INTERVAL '1' SECOND, "
+  EXPECT_EQ(rewritten("SELECT * FROM (SELECT * FROM TUMBLE(TABLE (SELECT `a`, ts FROM HOP(TABLE t, DESCRIPTOR(ts), "
+                      "INTERVAL '1' SECOND, "
                       "INTERVAL '2' SECOND)), DESCRIPTOR(ts), INTERVAL '1' MINUTE))"),
-            "SELECT * FROM (SELECT * FROM tumble( (SELECT \"a\", ts FROM hop((FROM t), 'ts', INTERVAL '1' SECOND, INTERVAL '2' SECOND, "
+            "SELECT * FROM (SELECT * FROM tumble( (SELECT \"a\", ts FROM hop((FROM t), 'ts', INTERVAL '1' SECOND, "
+            "INTERVAL '2' SECOND, "
             "INTERVAL '0' SECOND)), 'ts', INTERVAL '1' MINUTE, INTERVAL '0' SECOND))");
   EXPECT_EQ(rewritten("FROM TUMBLE(TABLE late(t), DESCRIPTOR(ts), INTERVAL '1' MINUTE)"),
             "FROM tumble((FROM headrace_late('t')), 'ts', INTERVAL '1' MINUTE, INTERVAL '0' SECOND)");
 }
 
 TEST(Rewrite, WrongWindowsTeach) {
-  EXPECT_THAT(rewritten("FROM TUMBLE(tx, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"), HasSubstr("sql/a.sql:1:13: error 2001 (syntax_error): expected TABLE, found 'tx'"));
-  EXPECT_THAT(rewritten("FROM TUMBLE(TABLE tx, ts, INTERVAL '1' MINUTE)"), HasSubstr(":1:23: error 2001 (syntax_error): expected DESCRIPTOR(column), found 'ts'"));
+  EXPECT_THAT(rewritten("FROM TUMBLE(tx, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"),
+              HasSubstr("sql/a.sql:1:13: error 2001 (syntax_error): expected TABLE, found 'tx'"));
+  EXPECT_THAT(rewritten("FROM TUMBLE(TABLE tx, ts, INTERVAL '1' MINUTE)"),
+              HasSubstr(":1:23: error 2001 (syntax_error): expected DESCRIPTOR(column), found 'ts'"));
   EXPECT_THAT(rewritten("FROM HOP(TABLE tx, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"), HasSubstr("HOP needs SIZE"));
-  EXPECT_THAT(rewritten("FROM TUMBLE(TABLE tx, DESCRIPTOR(ts), LENGTH => INTERVAL '1' MINUTE)"), HasSubstr("TUMBLE has no argument LENGTH"));
+  EXPECT_THAT(rewritten("FROM TUMBLE(TABLE tx, DESCRIPTOR(ts), LENGTH => INTERVAL '1' MINUTE)"),
+              HasSubstr("TUMBLE has no argument LENGTH"));
   EXPECT_THAT(rewritten("FROM TUMBLE(TABLE tx, DESCRIPTOR(ts), DATA => TABLE t)"), HasSubstr("DATA is given twice"));
-  EXPECT_THAT(rewritten("FROM TUMBLE(TABLE tx PARTITION BY a, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"), HasSubstr("PARTITION BY belongs to SESSION"));
+  EXPECT_THAT(rewritten("FROM TUMBLE(TABLE tx PARTITION BY a, DESCRIPTOR(ts), INTERVAL '1' MINUTE)"),
+              HasSubstr("PARTITION BY belongs to SESSION"));
   EXPECT_THAT(rewritten("SELECT 1 FROM t GROUP BY TUMBLE(ts, INTERVAL '1' MINUTE)"), HasSubstr("stands in FROM"));
   EXPECT_THAT(rewritten("FROM TUMBLE(TABLE tx, DESCRIPTOR(ts), INTERVAL '1' MINUTE"), HasSubstr("never closed"));
 }
 
 TEST(Rewrite, Late) {
-  EXPECT_EQ(rewritten("SELECT * FROM late(tx) AS l, LATE(\"T'x\")"), "SELECT * FROM headrace_late('tx') AS l, headrace_late('T''x')");
+  EXPECT_EQ(rewritten("SELECT * FROM late(tx) AS l, LATE(\"T'x\")"),
+            "SELECT * FROM headrace_late('tx') AS l, headrace_late('T''x')");
 }
 
 TEST(Rewrite, Casts) {
-  EXPECT_EQ(rewritten("SELECT CAST(a AS STRING), TRY_CAST(CAST(`b` AS BYTES) AS TIMESTAMP(3)), c::TIMESTAMP_LTZ(3), d::STRING::CHAR(3) || 'x'"),
-            "SELECT CAST(a AS VARCHAR), TRY_CAST(CAST(\"b\" AS BLOB) AS TIMESTAMP), c::TIMESTAMPTZ, d::VARCHAR::VARCHAR || 'x'");
+  EXPECT_EQ(rewritten("SELECT CAST(a AS STRING), TRY_CAST(CAST(`b` AS BYTES) AS TIMESTAMP(3)), c::TIMESTAMP_LTZ(3), "
+                      "d::STRING::CHAR(3) || 'x'"),
+            "SELECT CAST(a AS VARCHAR), TRY_CAST(CAST(\"b\" AS BLOB) AS TIMESTAMP), c::TIMESTAMPTZ, "
+            "d::VARCHAR::VARCHAR || 'x'");
   EXPECT_EQ(rewritten("SELECT TIMESTAMP(3) '2020-01-01 00:00:00'"), "SELECT TIMESTAMP '2020-01-01 00:00:00'");
   EXPECT_THAT(rewritten("SELECT CAST(a, STRING)"), HasSubstr("there is no AS"));
 }
@@ -125,9 +146,11 @@ TEST(Rewrite, Types) {
 TEST(Rewrite, FunctionsOfFlink) {
   EXPECT_EQ(rewritten("SELECT CHAR_LENGTH(`a`), IF(a > IF(b, 1, 2), 'x', 'y')"),
             "SELECT length(\"a\"), CASE WHEN a > CASE WHEN b THEN  1 ELSE  2 END THEN  'x' ELSE  'y' END");
-  EXPECT_EQ(rewritten("SELECT DATE_FORMAT(ts,'yyyy-MM-dd''T''HH:mm:ss.SSS')"), "SELECT strftime(ts, '%Y-%m-%dT%H:%M:%S.%g')");
+  EXPECT_EQ(rewritten("SELECT DATE_FORMAT(ts,'yyyy-MM-dd''T''HH:mm:ss.SSS')"),
+            "SELECT strftime(ts, '%Y-%m-%dT%H:%M:%S.%g')");
   EXPECT_EQ(rewritten("SELECT DATE_FORMAT(ts,'hh:mm a 100%')"), "SELECT strftime(ts, '%I:%M %p 100%%')");
-  EXPECT_THAT(rewritten("SELECT DATE_FORMAT(ts, 'yyyy w')"), HasSubstr(":1:24: error 2001 (syntax_error): the pattern's 'w' is not known"));
+  EXPECT_THAT(rewritten("SELECT DATE_FORMAT(ts, 'yyyy w')"),
+              HasSubstr(":1:24: error 2001 (syntax_error): the pattern's 'w' is not known"));
   EXPECT_EQ(rewritten("SELECT FLOOR(a.ts TO HOUR), FLOOR(x)"), "SELECT date_trunc('hour', a.ts), FLOOR(x)");
   EXPECT_EQ(rewritten("SELECT TIMESTAMPDIFF(MINUTE,a,b)"), "SELECT date_sub('minute', a, b)");
   EXPECT_EQ(rewritten("SELECT TIMESTAMPADD(HOUR,-2,ts)"), "SELECT ((ts) + to_hours(-2))");
@@ -137,8 +160,9 @@ TEST(Rewrite, FunctionsOfFlink) {
 }
 
 TEST(Rewrite, SystemTime) {
-  EXPECT_EQ(rewritten("SELECT * FROM s LEFT JOIN v FOR SYSTEM_TIME AS OF s.ts AS w ON s.k = w.k OR s.k IS NULL WHERE x"),
-            "SELECT * FROM s LEFT JOIN v AS w ON ( s.k = w.k OR s.k IS NULL) AND headrace_as_of( s.ts) WHERE x");
+  EXPECT_EQ(
+      rewritten("SELECT * FROM s LEFT JOIN v FOR SYSTEM_TIME AS OF s.ts AS w ON s.k = w.k OR s.k IS NULL WHERE x"),
+      "SELECT * FROM s LEFT JOIN v AS w ON ( s.k = w.k OR s.k IS NULL) AND headrace_as_of( s.ts) WHERE x");
   EXPECT_EQ(rewritten("SELECT * FROM s JOIN v FOR SYSTEM_TIME AS OF s.`ts` ON s.k = v.k JOIN u ON TRUE"),
             "SELECT * FROM s JOIN v ON ( s.k = v.k) AND headrace_as_of( s.\"ts\") JOIN u ON TRUE");
   EXPECT_EQ(rewritten("(SELECT * FROM s JOIN v FOR SYSTEM_TIME AS OF s.ts w ON left(s.k, 1) = w.k)"),
@@ -163,8 +187,10 @@ TEST(Rewrite, KnowsTheWayBack) {
 }
 
 TEST(Rewrite, TwiceIsOnce) {
-  for (const char* sql : {"SELECT `a` FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)", "SELECT * FROM late(t)",
-                          "SELECT IF(a, SPLIT_INDEX(s, ',', 0), CAST(b AS ROW<x INT>)) FROM s JOIN v FOR SYSTEM_TIME AS OF s.ts AS w ON TRUE"}) {
+  for (const char* sql :
+       {"SELECT `a` FROM TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)", "SELECT * FROM late(t)",
+        "SELECT IF(a, SPLIT_INDEX(s, ',', 0), CAST(b AS ROW<x INT>)) FROM s JOIN v FOR SYSTEM_TIME AS OF s.ts AS w ON "
+        "TRUE"}) {
     std::string once = rewritten(sql);
     EXPECT_EQ(rewritten(once), once);
   }

@@ -12,7 +12,9 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-ParsedFile parse(const std::string& text) { return parse_statements(text, "sql/a.sql"); }
+ParsedFile parse(const std::string& text) {
+  return parse_statements(text, "sql/a.sql");
+}
 
 template <class T>
 T one(const std::string& text, ParseOptions options = {}) {
@@ -72,14 +74,16 @@ CREATE SOURCE tx (
 }
 
 TEST(Statement, TableWithOptionsIsASource) {
-  auto source = one<CreateSource>("create table t (id INT PRIMARY KEY NOT ENFORCED, v STRING COMMENT 'x') with ('connector' = 'kafka')");
+  auto source = one<CreateSource>(
+      "create table t (id INT PRIMARY KEY NOT ENFORCED, v STRING COMMENT 'x') with ('connector' = 'kafka')");
   EXPECT_EQ(source.name, "t");
   EXPECT_THAT(source.primary_key, ElementsAre("id"));
 }
 
 TEST(Statement, OnlyTestsMayLeaveWithAway) {
   EXPECT_EQ(one<CreateSource>("CREATE SOURCE t (a INT)", {.sources_need_with = false}).name, "t");
-  EXPECT_THAT(error_of("CREATE TABLE t (a INT);"), HasSubstr("sql/a.sql:1:23: error 2001 (syntax_error): expected WITH (connector = '...'), found ';'"));
+  EXPECT_THAT(error_of("CREATE TABLE t (a INT);"),
+              HasSubstr("sql/a.sql:1:23: error 2001 (syntax_error): expected WITH (connector = '...'), found ';'"));
 }
 
 TEST(Statement, Views) {
@@ -89,7 +93,8 @@ TEST(Statement, Views) {
   EXPECT_EQ(view.emit.kind, Emit::by_default);
   EXPECT_FALSE(view.emit.flush_on_end.has_value());
 
-  view = one<CreateView>("CREATE MATERIALIZED VIEW \"a b\" WITH (on_error = 'null') AS\n  WITH x AS (SELECT 1) SELECT * FROM x;");
+  view = one<CreateView>(
+      "CREATE MATERIALIZED VIEW \"a b\" WITH (on_error = 'null') AS\n  WITH x AS (SELECT 1) SELECT * FROM x;");
   EXPECT_TRUE(view.materialized);
   EXPECT_EQ(view.name, "a b");
   EXPECT_EQ(view.options.at("on_error").value, "null");
@@ -98,7 +103,8 @@ TEST(Statement, Views) {
 
 TEST(Statement, Emit) {
   auto emit = [](const std::string& clause) {
-    auto view = one<CreateView>("CREATE MATERIALIZED VIEW v AS SELECT a FROM t WHERE b = (SELECT max(b) FROM t) " + clause);
+    auto view =
+        one<CreateView>("CREATE MATERIALIZED VIEW v AS SELECT a FROM t WHERE b = (SELECT max(b) FROM t) " + clause);
     EXPECT_EQ(view.select.text, "SELECT a FROM t WHERE b = (SELECT max(b) FROM t)");
     return view.emit;
   };
@@ -113,19 +119,26 @@ TEST(Statement, Emit) {
 
 TEST(Statement, EmitIsAlsoAName) {
   EXPECT_EQ(one<CreateView>("CREATE VIEW v AS SELECT emit, t.emit FROM t").emit.kind, Emit::by_default);
-  EXPECT_EQ(one<CreateView>("CREATE VIEW v AS SELECT * FROM a JOIN b emit ON a.x = emit.x").emit.kind, Emit::by_default);
+  EXPECT_EQ(one<CreateView>("CREATE VIEW v AS SELECT * FROM a JOIN b emit ON a.x = emit.x").emit.kind,
+            Emit::by_default);
 }
 
 TEST(Statement, EmitHasItsPlace) {
-  EXPECT_THAT(error_of("CREATE VIEW v AS SELECT * FROM (SELECT 1 EMIT ON UPDATE)"), HasSubstr(":1:42: error 2001 (syntax_error): EMIT stands inside"));
-  EXPECT_THAT(error_of("CREATE VIEW v AS SELECT 1 EMIT ON CLOSE"), HasSubstr("expected WINDOW CLOSE or UPDATE, found 'CLOSE'"));
+  EXPECT_THAT(error_of("CREATE VIEW v AS SELECT * FROM (SELECT 1 EMIT ON UPDATE)"),
+              HasSubstr(":1:42: error 2001 (syntax_error): EMIT stands inside"));
+  EXPECT_THAT(error_of("CREATE VIEW v AS SELECT 1 EMIT ON CLOSE"),
+              HasSubstr("expected WINDOW CLOSE or UPDATE, found 'CLOSE'"));
   EXPECT_THAT(error_of("CREATE VIEW v AS SELECT 1 EMIT ON UPDATE WHERE x"), HasSubstr("expected ';', found 'WHERE'"));
-  EXPECT_THAT(error_of("CREATE VIEW v AS SELECT 1 EMIT EVERY INTERVAL '0' SECOND"), HasSubstr("takes a length of 1 ms or more"));
-  EXPECT_THAT(error_of("CREATE VIEW v AS SELECT 1 EMIT EVERY INTERVAL '1' MONTH"), HasSubstr("months have no fixed length"));
+  EXPECT_THAT(error_of("CREATE VIEW v AS SELECT 1 EMIT EVERY INTERVAL '0' SECOND"),
+              HasSubstr("takes a length of 1 ms or more"));
+  EXPECT_THAT(error_of("CREATE VIEW v AS SELECT 1 EMIT EVERY INTERVAL '1' MONTH"),
+              HasSubstr("months have no fixed length"));
 }
 
 TEST(Statement, Sink) {
-  auto sink = one<CreateSink>("CREATE SINK out WITH (connector = 'iceberg', table = 'lake.tx') AS SELECT * FROM late(tx) EMIT ON WINDOW CLOSE;");
+  auto sink = one<CreateSink>(
+      "CREATE SINK out WITH (connector = 'iceberg', table = 'lake.tx') AS SELECT * FROM late(tx) EMIT ON WINDOW "
+      "CLOSE;");
   EXPECT_EQ(sink.name, "out");
   EXPECT_EQ(sink.options.at("table").value, "lake.tx");
   EXPECT_EQ(sink.select.text, "SELECT * FROM headrace_late('tx')");
@@ -137,7 +150,8 @@ TEST(Statement, FunctionAndAlert) {
   EXPECT_EQ(function.name, "risk");
   EXPECT_EQ(function.file, "functions/risk.py");
 
-  auto alert = one<CreateAlert>("CREATE ALERT high_risk ON risky WHEN score > 0.9 FOR INTERVAL '10' SECOND WITH (webhook = 'http://x');");
+  auto alert = one<CreateAlert>(
+      "CREATE ALERT high_risk ON risky WHEN score > 0.9 FOR INTERVAL '10' SECOND WITH (webhook = 'http://x');");
   EXPECT_EQ(alert.view, "risky");
   EXPECT_EQ(alert.condition.text, "score > 0.9");
   EXPECT_EQ(alert.for_ms, 10'000);
@@ -155,7 +169,8 @@ TEST(Statement, SeveralStatementsAndComments) {
 }
 
 TEST(Statement, AllErrorsOfAFile) {
-  ParsedFile file = parse("CREATE VIEW a AS SELEC 1;\nCREATE VIEW b AS SELECT 2;\nCREATE SINC c;\n  CREATE VIEW AS SELECT 3;");
+  ParsedFile file =
+      parse("CREATE VIEW a AS SELEC 1;\nCREATE VIEW b AS SELECT 2;\nCREATE SINC c;\n  CREATE VIEW AS SELECT 3;");
   EXPECT_THAT(file.statements, SizeIs(1));
   ASSERT_THAT(file.errors, SizeIs(3));
   EXPECT_EQ(file.errors[0].at.text(), "sql/a.sql:1:18");
@@ -171,7 +186,8 @@ TEST(Statement, AQuoteThatNeverEndsIsOneError) {
   EXPECT_THAT(file.statements, SizeIs(1));
   ASSERT_THAT(file.errors, SizeIs(1));
   EXPECT_EQ(file.errors[0].at.text(), "sql/a.sql:2:25");
-  EXPECT_THAT(error_of("CREATE VIEW a AS SELECT 1 /* x"), HasSubstr(":1:27: error 2001 (syntax_error): this comment never ends"));
+  EXPECT_THAT(error_of("CREATE VIEW a AS SELECT 1 /* x"),
+              HasSubstr(":1:27: error 2001 (syntax_error): this comment never ends"));
 }
 
 TEST(Statement, ColumnsCountCharacters) {
@@ -187,16 +203,20 @@ TEST(Statement, ErrorsTeach) {
   EXPECT_THAT(error_of("SELECT 1"), HasSubstr("CREATE VIEW name AS SELECT"));
   EXPECT_THAT(error_of("INSERT INTO x SELECT 1"), HasSubstr("CREATE SINK"));
   EXPECT_THAT(error_of("CREATE SINK s AS SELECT 1"), HasSubstr("a sink needs WITH"));
-  EXPECT_THAT(error_of("CREATE SOURCE s (a INT, b AS a + 1) WITH (connector = 'x')"), HasSubstr("they are not computed"));
+  EXPECT_THAT(error_of("CREATE SOURCE s (a INT, b AS a + 1) WITH (connector = 'x')"),
+              HasSubstr("they are not computed"));
   EXPECT_THAT(error_of("CREATE SOURCE s (a INT, A INT) WITH (connector = 'x')"), HasSubstr("is there twice"));
-  EXPECT_THAT(error_of("CREATE SOURCE s (a) WITH (connector = 'x')"), HasSubstr(":1:19: error 2001 (syntax_error): expected a type, found ')'"));
+  EXPECT_THAT(error_of("CREATE SOURCE s (a) WITH (connector = 'x')"),
+              HasSubstr(":1:19: error 2001 (syntax_error): expected a type, found ')'"));
   EXPECT_THAT(error_of("CREATE SOURCE s (a INT) WITH (connector = kafka)"), HasSubstr("write 'kafka'"));
   EXPECT_THAT(error_of("CREATE SOURCE s (a INT) WITH (connector = 'a', CONNECTOR = 'b')"), HasSubstr("given twice"));
   EXPECT_THAT(error_of("CREATE SOURCE s (a INT) WITH (fail-on-error = true)"), HasSubstr("in quotes"));
-  EXPECT_THAT(error_of("CREATE SOURCE s (a INT, PRIMARY KEY (a) ENFORCED) WITH (connector = 'x')"), HasSubstr("write NOT ENFORCED"));
+  EXPECT_THAT(error_of("CREATE SOURCE s (a INT, PRIMARY KEY (a) ENFORCED) WITH (connector = 'x')"),
+              HasSubstr("write NOT ENFORCED"));
   EXPECT_THAT(error_of("CREATE SOURCE a.b (a INT) WITH (connector = 'x')"), HasSubstr("names have no dots here"));
   EXPECT_THAT(error_of("CREATE SOURCE 'a' (a INT) WITH (connector = 'x')"), HasSubstr("write \"a\""));
-  EXPECT_THAT(error_of("CREATE SOURCE s (a INT, WATERMARK FOR a AS) WITH (connector = 'x')"), HasSubstr("expected an expression such as"));
+  EXPECT_THAT(error_of("CREATE SOURCE s (a INT, WATERMARK FOR a AS) WITH (connector = 'x')"),
+              HasSubstr("expected an expression such as"));
   EXPECT_THAT(error_of("CREATE VIEW v AS"), HasSubstr("found the end of the text"));
   EXPECT_THAT(error_of("CREATE ALERT a ON v WHEN"), HasSubstr("expected a condition"));
   EXPECT_THAT(error_of("CREATE FUNCTION f FROM file"), HasSubstr("expected a file"));
