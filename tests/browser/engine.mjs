@@ -12,7 +12,7 @@ export const have_engine = existsSync(engine_path);
 export class Engine {
   constructor(project = fileURLToPath(new URL('project', import.meta.url))) {
     this.folder = mkdtempSync(join(tmpdir(), 'headrace-browser-'));
-    cpSync(project, join(this.folder, 'project'), { recursive: true });
+    cpSync(project, join(this.folder, 'shop'), { recursive: true });
     this.port = 0;
   }
 
@@ -22,7 +22,7 @@ export class Engine {
 
   /** Starts it, or starts it again over its state and at its port; resolves when it listens. */
   async start() {
-    const command = ['run', join(this.folder, 'project'), '--state', join(this.folder, 'state'), '--listen', `127.0.0.1:${this.port}`];
+    const command = ['run', join(this.folder, 'shop'), '--state', join(this.folder, 'state'), '--listen', `127.0.0.1:${this.port}`];
     this.process = spawn(engine_path, command, { env: { ...process.env, HEADRACE_SHARE: root }, stdio: ['ignore', 'ignore', 'pipe'] });
     this.ended = new Promise((resolve) => this.process.once('exit', resolve));
     let said = '';
@@ -70,7 +70,7 @@ export function payment(i, start_ms) {
     tx_id: i,
     card: `card-${String((i * 7) % 12).padStart(2, '0')}`,
     amount: i % 10 === 9 ? 0 : ((i * 37) % 500) / 10 + 1,
-    country: countries[(i * i + 1) % 4],
+    country: countries[Math.floor(((i * 31) % 97) ** 2 / 2400) % 4],
     ts: new Date(start_ms + i * 100).toISOString().replace('T', ' ').replace('Z', ''),
   };
 }

@@ -9,7 +9,7 @@ import { type Direction, neighbour, node_height_px, node_width_px, type Plan, pl
 
 const narrow_px = 760;
 const scale_min = 0.5;
-const fit_min = 0.8; // Smaller cannot be read; then the graph scrolls.
+const fit_min = 0.75; // Smaller cannot be read; then the graph scrolls.
 const scale_max = 1.5;
 
 export default function Graph(props: {
