@@ -32,11 +32,11 @@ for (let i = batches_before; i > 0; i--) await feed(begun_ms - i * step_ms, step
 await engine.post(['{"tx_id": 1, "card": "card-01", "amount": "twelve", "country": "DE"}', JSON.stringify({ ...payment(1, 0), ts: written(begun_ms - before_ms) })]);
 
 mkdirSync(images, { recursive: true });
-for (const [name, address, dark] of [
-  ['console', '#/pipeline', false],
-  ['console-dashboard', '#/dashboards', true],
+for (const [name, address, dark, height] of [
+  ['console', '#/pipeline', false, 540],
+  ['console-dashboard', '#/dashboards', true, 680],
 ]) {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 760 }, colorScheme: dark ? 'dark' : 'light' });
+  const page = await browser.newPage({ viewport: { width: 1280, height }, colorScheme: dark ? 'dark' : 'light' });
   await page.goto(`${engine.origin}/${address}`);
   for (const end_ms = Date.now() + 8000; Date.now() < end_ms; ) {
     await feed(Date.now() - batch_ms, batch_ms);
