@@ -13,7 +13,7 @@ import headrace as hr
 import headrace.dbapi as dbapi
 import pytest
 import running_engine
-from headrace.errors import KeyReused, NotFound, SqlError
+from headrace.errors import FunctionLoad, KeyReused, NotFound, SqlError
 from running_engine import RunningEngine
 
 pytestmark = pytest.mark.skipif(bool(running_engine.why_not()), reason=running_engine.why_not())
@@ -119,3 +119,29 @@ def test_the_prompt(engine: RunningEngine) -> None:
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("card,rows\na,1\n", "")
+
+
+def test_a_project_runs_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADRACE_BINARY", str(running_engine.BINARY))
+    monkeypatch.setenv("HEADRACE_PYTHON", sys.executable)
+    monkeypatch.setenv("PYTHONPATH", str(running_engine.ROOT / "python"))
+    (tmp_path / "rows.ndjson").write_text("".join(f'{{"n": {n}}}\n' for n in range(100)))
+    sql = f"""CREATE SOURCE numbers (n BIGINT) WITH (connector = 'file', path = '{tmp_path}/rows.ndjson');
+CREATE SINK out WITH (connector = 'file', path = '{tmp_path}/out.csv', format = 'csv') AS SELECT n, tenth(n) AS t FROM numbers WHERE n < 10;"""
+    directory = running_engine.write_project(tmp_path / "project", sql)
+    (directory / "functions").mkdir()
+    (directory / "functions" / "scores.py").write_text(FUNCTIONS)
+    project = hr.Project(directory)
+    assert "is right" in project.check()
+    assert "read 100 = accepted 100 + quarantined 0" in project.run()
+    written = (tmp_path / "out.csv").read_text().splitlines()
+    assert len(written) == 11 and written[-1] == "9,0.9"
+
+    (directory / "sql" / "pipeline.sql").write_text(sql.replace("tenth(n)", "tenth(m)"))
+    with pytest.raises(hr.HeadraceError) as failure:
+        project.check()
+    assert 2000 <= failure.value.code < 3000 and failure.value.at.startswith("sql/pipeline.sql:2:")
+    (directory / "functions" / "scores.py").write_text("\ndef broken(:\n")
+    with pytest.raises(FunctionLoad) as load_failure:
+        project.check()
+    assert load_failure.value.at == "functions/scores.py:2"
