@@ -1,7 +1,8 @@
-// What a call of a user function costs: the hop alone (identity over four fixed columns) and real work, beside bench/udf/bare.py.
+// What a call of a user function costs: the hop alone (identity over four fixed columns) and real work, beside
+// bench/udf/bare.py.
 //   HEADRACE_PYTHON=.venv/bin/python build/bench/udf_bench && .venv/bin/python bench/udf/bare.py
-// One line per function and size: median and best microseconds of a call, nanoseconds per row at the median, and the CPU time that
-// this process spent per call (waiting included: an idle engine must not burn its core).
+// One line per function and size: median and best microseconds of a call, nanoseconds per row at the median, and the
+// CPU time that this process spent per call (waiting included: an idle engine must not burn its core).
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -30,11 +31,13 @@ void fill(Vector& column, int64_t rows) {
       for (int64_t row = 0; row < rows; ++row) duckdb::FlatVector::GetData<int64_t>(column)[row] = row;
       return;
     case LogicalTypeId::DOUBLE:
-      for (int64_t row = 0; row < rows; ++row) duckdb::FlatVector::GetData<double>(column)[row] = 0.5 * static_cast<double>(row);
+      for (int64_t row = 0; row < rows; ++row)
+        duckdb::FlatVector::GetData<double>(column)[row] = 0.5 * static_cast<double>(row);
       return;
     default:
       for (int64_t row = 0; row < rows; ++row)
-        duckdb::FlatVector::GetData<duckdb::string_t>(column)[row] = duckdb::StringVector::AddString(column, fmt::format("text {}", row));
+        duckdb::FlatVector::GetData<duckdb::string_t>(column)[row] =
+            duckdb::StringVector::AddString(column, fmt::format("text {}", row));
   }
 }
 
@@ -91,4 +94,6 @@ int run() {
 }  // namespace
 }  // namespace headrace
 
-int main() { return headrace::run(); }
+int main() {
+  return headrace::run();
+}

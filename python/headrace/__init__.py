@@ -1,10 +1,10 @@
 """Headrace: real-time analytics in SQL and Python.
 
-    import headrace as hr
+import headrace as hr
 
-    @hr.function
-    def cents(amount: float) -> int:
-        return round(amount * 100)
+@hr.function
+def cents(amount: float) -> int:
+    return round(amount * 100)
 """
 
 from headrace.client import Admitted, Answer, Changes, Connection, connect

@@ -147,9 +147,7 @@ class Connection:
         reply = self._door.request("POST", path, body, headers, repeatable=idempotency_key is not None).json()
         return Admitted(**{field.name: reply[field.name] for field in dataclasses.fields(Admitted) if field.name in reply})
 
-    def subscribe(
-        self, view: str, *, since: int | None = None, reconnect_for: str | datetime.timedelta = "60 s"
-    ) -> Iterator[Changes]:
+    def subscribe(self, view: str, *, since: int | None = None, reconnect_for: str | datetime.timedelta = "60 s") -> Iterator[Changes]:
         """Follows a view: first its rows (or, with `since`, what came after that tick), then each tick's changes, without an end.
 
         A broken connection is made again and goes on where it was.

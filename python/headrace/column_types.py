@@ -190,9 +190,14 @@ def type_of(hint: Any) -> ColumnType:
         return _struct_of(hint, None)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return _struct_of(hint, hint)
-    remedy = "write list[int], dict[str, float], a dataclass or a TypedDict" if hint in (list, dict) else (
-        "hints are bool, int, float, str, bytes, datetime, date, time, Decimal, list[T], dict[K, V], a dataclass or a "
-        "TypedDict; of a vectorized function also pyarrow arrays and hr.column(T)")
+    remedy = (
+        "write list[int], dict[str, float], a dataclass or a TypedDict"
+        if hint in (list, dict)
+        else (
+            "hints are bool, int, float, str, bytes, datetime, date, time, Decimal, list[T], dict[K, V], a dataclass or a "
+            "TypedDict; of a vectorized function also pyarrow arrays and hr.column(T)"
+        )
+    )
     raise BadConfig(f"{_shown(hint)} stands for no column type", remedy=remedy)
 
 
@@ -238,8 +243,7 @@ def _array_hint(hint: Any) -> ColumnHint | None:
             dtype = None
         if dtype is not None and dtype.name in _NUMPY_NAMES:
             return ColumnHint(ColumnType(_NUMPY_NAMES[dtype.name]), False, "numpy")
-    raise BadConfig(f"{_shown(hint)} does not say the type of its values",
-                    remedy=f"write hr.column(float, {container!r}) or the like")
+    raise BadConfig(f"{_shown(hint)} does not say the type of its values", remedy=f"write hr.column(float, {container!r}) or the like")
 
 
 def _container_of(kind: Any) -> Container | None:

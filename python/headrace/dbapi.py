@@ -1,10 +1,10 @@
 """DB-API 2.0 (PEP 249) over a running engine: for tools that speak it. Reading only; there are no transactions to commit.
 
-    import headrace.dbapi
-    with headrace.dbapi.connect("http://localhost:8480") as connection:
-        cursor = connection.cursor()
-        cursor.execute("SELECT card, score FROM risky WHERE score > ?", [0.9])
-        print(cursor.fetchall())
+import headrace.dbapi
+with headrace.dbapi.connect("http://localhost:8480") as connection:
+    cursor = connection.cursor()
+    cursor.execute("SELECT card, score FROM risky WHERE score > ?", [0.9])
+    print(cursor.fetchall())
 """
 
 from __future__ import annotations

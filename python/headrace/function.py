@@ -182,8 +182,10 @@ def _column_of(hints: dict[str, Any], key: str, what: str, name: str, vectorized
     except HeadraceError as failure:
         raise BadConfig(f"{name}: {what}: {failure.message}", remedy=failure.remedy) from None
     if vectorized and found.container == "value":
-        raise BadConfig(f"{name}: {what} of a vectorized function is an array",
-                        remedy="write pa.DoubleArray, npt.NDArray[np.float64] or hr.column(float)")
+        raise BadConfig(
+            f"{name}: {what} of a vectorized function is an array",
+            remedy="write pa.DoubleArray, npt.NDArray[np.float64] or hr.column(float)",
+        )
     if not vectorized and found.container != "value":
         raise BadConfig(f"{name}: {what} is an array", remedy="write @hr.function(vectorized=True)")
     return found

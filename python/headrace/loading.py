@@ -55,8 +55,11 @@ def load_file(project: pathlib.Path, file: str) -> list[FoundFunction]:
         if isinstance(failure, KeyboardInterrupt):
             raise
         raise FunctionLoad(f"{type(failure).__name__}: {failure}", at=_place(project, file, failure)) from failure
-    return [_found(value, file, text) for value in vars(module).values()
-            if isinstance(value, Function) and value.body.__module__ == module.__name__]
+    return [
+        _found(value, file, text)
+        for value in vars(module).values()
+        if isinstance(value, Function) and value.body.__module__ == module.__name__
+    ]
 
 
 def load_project(project: pathlib.Path) -> tuple[list[FoundFunction], list[HeadraceError]]:
@@ -69,8 +72,11 @@ def load_project(project: pathlib.Path) -> tuple[list[FoundFunction], list[Headr
                 name = found.function.name
                 earlier = functions.get(name.lower())
                 if earlier is not None:
-                    raise FunctionLoad(f"the function {name} is also defined at {earlier.file}:{earlier.function.line}",
-                                       remedy="SQL matches names without regard to case: rename one", at=f"{file}:{found.function.line}")
+                    raise FunctionLoad(
+                        f"the function {name} is also defined at {earlier.file}:{earlier.function.line}",
+                        remedy="SQL matches names without regard to case: rename one",
+                        at=f"{file}:{found.function.line}",
+                    )
                 functions[name.lower()] = found
         except HeadraceError as failure:
             errors.append(failure)

@@ -85,7 +85,8 @@ Result<pid_t> fork_and_exec(const ChildPlan& plan) {
   return errno_error(fmt::format("start {}", plan.program), failure);
 }
 
-/// The parent-death signal follows the *thread* that started a child, so all children are started by one that never ends.
+/// The parent-death signal follows the *thread* that started a child, so all children are started by one that never
+/// ends.
 class StarterThread {
  public:
   static StarterThread& get() {
@@ -172,7 +173,9 @@ bool await(int descriptor, short events, int64_t deadline_ns) {
   }
 }
 
-int64_t deadline_after(int64_t timeout_ms) { return system_clock().steady_ns() + timeout_ms * 1'000'000; }
+int64_t deadline_after(int64_t timeout_ms) {
+  return system_clock().steady_ns() + timeout_ms * 1'000'000;
+}
 
 }  // namespace
 
@@ -217,7 +220,9 @@ Process& Process::operator=(Process&& other) noexcept {
   return *this;
 }
 
-Process::~Process() { end(); }
+Process::~Process() {
+  end();
+}
 
 void Process::end() {
   if (!death_.is_open()) return;
@@ -283,7 +288,8 @@ Result<std::string> LineChannel::read_line(int64_t timeout_ms) {
     int recv_errno = errno;
     buffer_.resize(searched + static_cast<size_t>(std::max<ssize_t>(got, 0)));
     if (got == 0) return environment_error(Code::io_error, "a helper process closed its connection");
-    if (got < 0 && recv_errno != EINTR && recv_errno != EAGAIN) return errno_error("read from a helper process", recv_errno);
+    if (got < 0 && recv_errno != EINTR && recv_errno != EAGAIN)
+      return errno_error("read from a helper process", recv_errno);
   }
 }
 

@@ -1,5 +1,5 @@
-// A child process under supervision: it ends with the engine, holds no descriptor but the ones given to it, and its death can be
-// awaited beside other events.
+// A child process under supervision: it ends with the engine, holds no descriptor but the ones given to it, and its
+// death can be awaited beside other events.
 //
 // How to run a helper program that answers requests, one JSON document per line:
 //
@@ -27,12 +27,14 @@
 namespace headrace {
 
 struct ProcessSpec {
-  std::vector<std::string> arguments;    ///< [0] is the program; without a slash it is looked up in PATH.
-  std::vector<std::string> environment = {};  ///< "NAME=value", added to the engine's own environment, replacing equal names.
-  std::vector<int> descriptors = {};          ///< Become 3, 4, ... in the child; everything else is closed there. Stay open here.
-  int output = -1;                       ///< The child's standard output; -1 = the engine's standard error.
-  int error_output = -1;                 ///< The child's standard error; -1 = the engine's.
-  std::string directory = {};                 ///< Working directory; "" = the engine's.
+  std::vector<std::string> arguments;  ///< [0] is the program; without a slash it is looked up in PATH.
+  std::vector<std::string> environment =
+      {};  ///< "NAME=value", added to the engine's own environment, replacing equal names.
+  std::vector<int> descriptors =
+      {};                      ///< Become 3, 4, ... in the child; everything else is closed there. Stay open here.
+  int output = -1;             ///< The child's standard output; -1 = the engine's standard error.
+  int error_output = -1;       ///< The child's standard error; -1 = the engine's.
+  std::string directory = {};  ///< Working directory; "" = the engine's.
 };
 
 struct ExitStatus {
@@ -43,8 +45,8 @@ struct ExitStatus {
   std::string text() const;
 };
 
-/// A running (or ended, not yet awaited) child. Standard input is /dev/null. The child gets SIGKILL when the engine's process ends,
-/// however that happens. Any thread may start one; one thread at a time may use it.
+/// A running (or ended, not yet awaited) child. Standard input is /dev/null. The child gets SIGKILL when the engine's
+/// process ends, however that happens. Any thread may start one; one thread at a time may use it.
 class Process {
  public:
   /// Errors: io_error (program missing, not executable; no process or memory left).
@@ -85,7 +87,8 @@ class LineChannel {
 
   /// Writes `line` and a line end. Errors: io_error (the other side is gone, or does not read for `timeout_ms`).
   Result<> write_line(std::string_view line, int64_t timeout_ms);
-  /// Reads one line, without its end, of at most `line_bytes_max`. Errors: io_error (closed, too long, nothing for `timeout_ms`).
+  /// Reads one line, without its end, of at most `line_bytes_max`. Errors: io_error (closed, too long, nothing for
+  /// `timeout_ms`).
   Result<std::string> read_line(int64_t timeout_ms);
   int descriptor() const { return socket_.number(); }
 

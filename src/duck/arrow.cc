@@ -30,7 +30,8 @@ enum class Shape : uint8_t { fixed, boolean, decimal, text, list, structure, non
 
 Shape shape_of(const LogicalType& type) {
   switch (type.id()) {
-    case LogicalTypeId::BOOLEAN: return Shape::boolean;
+    case LogicalTypeId::BOOLEAN:
+      return Shape::boolean;
     case LogicalTypeId::TINYINT:
     case LogicalTypeId::SMALLINT:
     case LogicalTypeId::INTEGER:
@@ -44,24 +45,37 @@ Shape shape_of(const LogicalType& type) {
     case LogicalTypeId::DATE:
     case LogicalTypeId::TIME:
     case LogicalTypeId::TIMESTAMP:
-    case LogicalTypeId::TIMESTAMP_TZ: return Shape::fixed;
-    case LogicalTypeId::DECIMAL: return Shape::decimal;
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return Shape::fixed;
+    case LogicalTypeId::DECIMAL:
+      return Shape::decimal;
     case LogicalTypeId::VARCHAR:
-    case LogicalTypeId::BLOB: return Shape::text;
+    case LogicalTypeId::BLOB:
+      return Shape::text;
     case LogicalTypeId::LIST:
-    case LogicalTypeId::MAP: return Shape::list;
-    case LogicalTypeId::STRUCT: return Shape::structure;
-    default: return Shape::none;
+    case LogicalTypeId::MAP:
+      return Shape::list;
+    case LogicalTypeId::STRUCT:
+      return Shape::structure;
+    default:
+      return Shape::none;
   }
 }
 
-size_t width_of(const LogicalType& type) { return duckdb::GetTypeIdSize(type.InternalType()); }
+size_t width_of(const LogicalType& type) {
+  return duckdb::GetTypeIdSize(type.InternalType());
+}
 
-size_t bit_bytes(int64_t rows) { return (static_cast<size_t>(rows) + 7) / 8; }
+size_t bit_bytes(int64_t rows) {
+  return (static_cast<size_t>(rows) + 7) / 8;
+}
 
-bool bit_at(const uint8_t* bits, int64_t row) { return (bits[row >> 3] >> (row & 7)) & 1; }
+bool bit_at(const uint8_t* bits, int64_t row) {
+  return (bits[row >> 3] >> (row & 7)) & 1;
+}
 
-// ---- Writing -------------------------------------------------------------------------------------------------------------------
+// ---- Writing
+// -------------------------------------------------------------------------------------------------------------------
 
 /// Which values of a vector make up a column: `position(row)` for row in [0, rows).
 struct Rows {
@@ -121,10 +135,18 @@ bool write_fixed(const UnifiedVectorFormat& source, const Rows& rows, size_t wid
   std::byte* place = area.take(static_cast<size_t>(rows.count) * width);
   if (place == nullptr) return false;
   switch (width) {
-    case 1: gather(source, rows, reinterpret_cast<uint8_t*>(place)); return true;
-    case 2: gather(source, rows, reinterpret_cast<uint16_t*>(place)); return true;
-    case 4: gather(source, rows, reinterpret_cast<uint32_t*>(place)); return true;
-    default: gather(source, rows, reinterpret_cast<uint64_t*>(place)); return true;
+    case 1:
+      gather(source, rows, reinterpret_cast<uint8_t*>(place));
+      return true;
+    case 2:
+      gather(source, rows, reinterpret_cast<uint16_t*>(place));
+      return true;
+    case 4:
+      gather(source, rows, reinterpret_cast<uint32_t*>(place));
+      return true;
+    default:
+      gather(source, rows, reinterpret_cast<uint64_t*>(place));
+      return true;
   }
 }
 
@@ -143,17 +165,26 @@ bool write_boolean(const UnifiedVectorFormat& source, const Rows& rows, Area& ar
 template <class T>
 void widen_decimals(const UnifiedVectorFormat& source, const Rows& rows, hugeint_t* out) {
   const T* values = UnifiedVectorFormat::GetDataUnsafe<T>(source);
-  for (int64_t row = 0; row < rows.count; ++row) out[row] = hugeint_t(values[source.sel->get_index(rows.position(row))]);
+  for (int64_t row = 0; row < rows.count; ++row)
+    out[row] = hugeint_t(values[source.sel->get_index(rows.position(row))]);
 }
 
 bool write_decimal(const UnifiedVectorFormat& source, const Rows& rows, PhysicalType type, Area& area) {
   auto* out = reinterpret_cast<hugeint_t*>(area.take(static_cast<size_t>(rows.count) * sizeof(hugeint_t)));
   if (out == nullptr) return false;
   switch (type) {
-    case PhysicalType::INT16: widen_decimals<int16_t>(source, rows, out); return true;
-    case PhysicalType::INT32: widen_decimals<int32_t>(source, rows, out); return true;
-    case PhysicalType::INT64: widen_decimals<int64_t>(source, rows, out); return true;
-    default: gather(source, rows, out); return true;
+    case PhysicalType::INT16:
+      widen_decimals<int16_t>(source, rows, out);
+      return true;
+    case PhysicalType::INT32:
+      widen_decimals<int32_t>(source, rows, out);
+      return true;
+    case PhysicalType::INT64:
+      widen_decimals<int64_t>(source, rows, out);
+      return true;
+    default:
+      gather(source, rows, out);
+      return true;
   }
 }
 
@@ -215,21 +246,31 @@ bool write_column(Vector& column, const Rows& rows, Area& area) {
   column.ToUnifiedFormat(static_cast<duckdb::idx_t>(rows.reach()), source);
   if (!write_validity(source, rows, area)) return false;
   switch (shape_of(column.GetType())) {
-    case Shape::fixed: return write_fixed(source, rows, width_of(column.GetType()), area);
-    case Shape::boolean: return write_boolean(source, rows, area);
-    case Shape::decimal: return write_decimal(source, rows, column.GetType().InternalType(), area);
-    case Shape::text: return write_text(source, rows, area);
-    case Shape::list: return write_list(column, source, rows, area);
-    case Shape::structure: return write_structure(column, rows, area);
-    case Shape::none: break;
+    case Shape::fixed:
+      return write_fixed(source, rows, width_of(column.GetType()), area);
+    case Shape::boolean:
+      return write_boolean(source, rows, area);
+    case Shape::decimal:
+      return write_decimal(source, rows, column.GetType().InternalType(), area);
+    case Shape::text:
+      return write_text(source, rows, area);
+    case Shape::list:
+      return write_list(column, source, rows, area);
+    case Shape::structure:
+      return write_structure(column, rows, area);
+    case Shape::none:
+      break;
   }
   CHECK(has_arrow_layout(column.GetType()));
   return false;
 }
 
-// ---- Reading -------------------------------------------------------------------------------------------------------------------
+// ---- Reading
+// -------------------------------------------------------------------------------------------------------------------
 
-Error bad_result(std::string what) { return user_error(Code::function_result, std::move(what)); }
+Error bad_result(std::string what) {
+  return user_error(Code::function_result, std::move(what));
+}
 
 /// The spans of a column, taken one by one, with the bytes they stand for.
 struct Cursor {
@@ -272,7 +313,8 @@ void set_nulls(const std::vector<uint8_t>& bits, Target target) {
   }
   if (bits.empty()) return;
   for (int64_t row = 0; row < target.rows; ++row) {
-    if (!bit_at(bits.data(), row)) FlatVector::SetNull(target.out, static_cast<duckdb::idx_t>(target.first + row), true);
+    if (!bit_at(bits.data(), row))
+      FlatVector::SetNull(target.out, static_cast<duckdb::idx_t>(target.first + row), true);
   }
 }
 
@@ -293,11 +335,15 @@ Result<> check_time(const std::vector<uint8_t>& valid, Target target) {
   constexpr int64_t day_us = 86'400'000'000;
   constexpr int64_t first_us = -9'223'372'022'400'000'000;  // 290309-12-22 (BC), the first that DuckDB has.
   switch (target.out.GetType().id()) {
-    case LogicalTypeId::DATE: return check_range<int32_t>(valid, target, -INT32_MAX, INT32_MAX);
-    case LogicalTypeId::TIME: return check_range<int64_t>(valid, target, 0, day_us);
+    case LogicalTypeId::DATE:
+      return check_range<int32_t>(valid, target, -INT32_MAX, INT32_MAX);
+    case LogicalTypeId::TIME:
+      return check_range<int64_t>(valid, target, 0, day_us);
     case LogicalTypeId::TIMESTAMP:
-    case LogicalTypeId::TIMESTAMP_TZ: return check_range<int64_t>(valid, target, first_us, INT64_MAX);
-    default: return {};
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return check_range<int64_t>(valid, target, first_us, INT64_MAX);
+    default:
+      return {};
   }
 }
 
@@ -305,7 +351,8 @@ Result<> read_fixed(Cursor& cursor, const std::vector<uint8_t>& valid, Target ta
   const size_t width = width_of(target.out.GetType());
   const size_t bytes = static_cast<size_t>(target.rows) * width;
   HEADRACE_ASSIGN(auto source, cursor.next(bytes));
-  if (bytes > 0) std::memcpy(FlatVector::GetData(target.out) + static_cast<size_t>(target.first) * width, source.data(), bytes);
+  if (bytes > 0)
+    std::memcpy(FlatVector::GetData(target.out) + static_cast<size_t>(target.first) * width, source.data(), bytes);
   return check_time(valid, target);
 }
 
@@ -341,10 +388,14 @@ Result<> narrow_decimals(std::span<const std::byte> source, const std::vector<ui
 Result<> read_decimal(Cursor& cursor, const std::vector<uint8_t>& valid, Target target) {
   HEADRACE_ASSIGN(auto source, cursor.next(static_cast<uint64_t>(target.rows) * sizeof(hugeint_t)));
   switch (target.out.GetType().InternalType()) {
-    case PhysicalType::INT16: return narrow_decimals<int16_t>(source, valid, target);
-    case PhysicalType::INT32: return narrow_decimals<int32_t>(source, valid, target);
-    case PhysicalType::INT64: return narrow_decimals<int64_t>(source, valid, target);
-    default: return narrow_decimals<hugeint_t>(source, valid, target);
+    case PhysicalType::INT16:
+      return narrow_decimals<int16_t>(source, valid, target);
+    case PhysicalType::INT32:
+      return narrow_decimals<int32_t>(source, valid, target);
+    case PhysicalType::INT64:
+      return narrow_decimals<int64_t>(source, valid, target);
+    default:
+      return narrow_decimals<hugeint_t>(source, valid, target);
   }
 }
 
@@ -394,17 +445,22 @@ Result<> check_map(Vector& out, int64_t first, int64_t rows) {
   duckdb::SelectionVector sel(static_cast<duckdb::idx_t>(rows));
   for (int64_t row = 0; row < rows; ++row) sel.set_index(row, static_cast<duckdb::idx_t>(first + row));
   switch (duckdb::MapVector::CheckMapValidity(out, static_cast<duckdb::idx_t>(rows), sel)) {
-    case duckdb::MapInvalidReason::VALID: return {};
-    case duckdb::MapInvalidReason::NULL_KEY: return bad_result("a key of a map is None");
-    case duckdb::MapInvalidReason::DUPLICATE_KEY: return bad_result("a map has a key twice");
-    default: return bad_result("a map is not well formed");
+    case duckdb::MapInvalidReason::VALID:
+      return {};
+    case duckdb::MapInvalidReason::NULL_KEY:
+      return bad_result("a key of a map is None");
+    case duckdb::MapInvalidReason::DUPLICATE_KEY:
+      return bad_result("a map has a key twice");
+    default:
+      return bad_result("a map is not well formed");
   }
 }
 
 Result<> read_list(Cursor& cursor, const std::vector<uint8_t>& valid, Target target) {
   HEADRACE_ASSIGN(std::vector<int32_t> offsets, read_offsets(cursor, target.rows));
   // A child of n items needs at least n bits or offsets, so what the area can hold bounds what is reserved here.
-  if (static_cast<uint64_t>(offsets.back()) > cursor.area.size() * 8) return bad_result("a list is longer than its memory");
+  if (static_cast<uint64_t>(offsets.back()) > cursor.area.size() * 8)
+    return bad_result("a list is longer than its memory");
   const int64_t items_first = static_cast<int64_t>(ListVector::GetListSize(target.out));
   const int64_t items_end = items_first + offsets.back();
   ListVector::Reserve(target.out, static_cast<duckdb::idx_t>(items_end));
@@ -423,16 +479,27 @@ Result<> read_column(Cursor& cursor, Target target) {
   HEADRACE_ASSIGN(std::vector<uint8_t> valid, read_validity(cursor, target.rows));
   const LogicalType& type = target.out.GetType();
   switch (shape_of(type)) {
-    case Shape::fixed: HEADRACE_TRY(read_fixed(cursor, valid, target)); break;
-    case Shape::boolean: HEADRACE_TRY(read_boolean(cursor, target)); break;
-    case Shape::decimal: HEADRACE_TRY(read_decimal(cursor, valid, target)); break;
-    case Shape::text: HEADRACE_TRY(read_text(cursor, valid, target)); break;
-    case Shape::list: HEADRACE_TRY(read_list(cursor, valid, target)); break;
+    case Shape::fixed:
+      HEADRACE_TRY(read_fixed(cursor, valid, target));
+      break;
+    case Shape::boolean:
+      HEADRACE_TRY(read_boolean(cursor, target));
+      break;
+    case Shape::decimal:
+      HEADRACE_TRY(read_decimal(cursor, valid, target));
+      break;
+    case Shape::text:
+      HEADRACE_TRY(read_text(cursor, valid, target));
+      break;
+    case Shape::list:
+      HEADRACE_TRY(read_list(cursor, valid, target));
+      break;
     case Shape::structure:
       for (auto& field : StructVector::GetEntries(target.out))
         HEADRACE_TRY(read_column(cursor, Target{*field, target.first, target.rows}));
       break;
-    case Shape::none: CHECK(has_arrow_layout(type));
+    case Shape::none:
+      CHECK(has_arrow_layout(type));
   }
   set_nulls(valid, target);  // Last: a NULL struct makes its fields NULL too.
   if (type.id() == LogicalTypeId::MAP) HEADRACE_TRY(check_map(target.out, target.first, target.rows));

@@ -54,7 +54,8 @@ OnError read_on_error(std::string_view text) {
 Result<FunctionDescription> read_function(element document) {
   FunctionDescription function;
   function.name = std::string(document["name"].get_string().value());
-  function.kind = document["kind"].get_string().value() == "vectorized" ? FunctionKind::vectorized : FunctionKind::scalar;
+  function.kind =
+      document["kind"].get_string().value() == "vectorized" ? FunctionKind::vectorized : FunctionKind::scalar;
   const simdjson::dom::array arguments = document["arguments"].get_array();
   for (element argument : arguments) {
     HEADRACE_ASSIGN(LogicalType type, read_type(argument));
@@ -74,7 +75,10 @@ Result<FunctionDescription> read_function(element document) {
 }
 
 Error read_error(element document) {
-  return Error{Code::function_load, Blame::user, Retry::never, std::string(document["message"].get_string().value()),
+  return Error{Code::function_load,
+               Blame::user,
+               Retry::never,
+               std::string(document["message"].get_string().value()),
                std::string(document["remedy"].get_string().value()),
                Location{std::string(document["file"].get_string().value()),
                         static_cast<int32_t>(document["line"].get_int64().value()), 0}};
@@ -83,7 +87,8 @@ Error read_error(element document) {
 Result<std::vector<FunctionDescription>> read_document(const std::string& text) {
   simdjson::dom::parser parser;
   element document;
-  if (parser.parse(text).get(document) != simdjson::SUCCESS) return load_error("the interpreter gave no description of the functions");
+  if (parser.parse(text).get(document) != simdjson::SUCCESS)
+    return load_error("the interpreter gave no description of the functions");
   try {  // simdjson throws where a field is missing: the package is of another version than the engine.
     const simdjson::dom::array errors = document["errors"].get_array();
     for (element error : errors) return read_error(error);
@@ -103,13 +108,15 @@ Result<std::vector<FunctionDescription>> read_document(const std::string& text) 
 
 std::vector<std::string> python_environment(const FunctionHostOptions& options) {
   std::vector<std::string> environment = {"PYTHONUNBUFFERED=1"};
-  if (!options.python_path.empty()) environment.push_back(fmt::format("PYTHONPATH={}", fmt::join(options.python_path, ":")));
+  if (!options.python_path.empty())
+    environment.push_back(fmt::format("PYTHONPATH={}", fmt::join(options.python_path, ":")));
   return environment;
 }
 
 Result<std::vector<FunctionDescription>> describe_functions(const FunctionHostOptions& options) {
   HEADRACE_ASSIGN(ChannelPair pair, ChannelPair::make());
-  ProcessSpec spec{.arguments = {options.python, "-m", "headrace.worker", "describe", "--project", options.project_directory}};
+  ProcessSpec spec{
+      .arguments = {options.python, "-m", "headrace.worker", "describe", "--project", options.project_directory}};
   spec.environment = python_environment(options);
   spec.output = pair.theirs.number();
   OutputLog log;  // What the files print while they load.

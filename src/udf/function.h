@@ -1,4 +1,5 @@
-// User functions as the engine sees them: a description found in functions/*.py, and a host that runs batches through them.
+// User functions as the engine sees them: a description found in functions/*.py, and a host that runs batches through
+// them.
 #pragma once
 
 #include <memory>
@@ -15,28 +16,30 @@ enum class OnError : uint8_t { quarantine, null, fail };
 
 /// What `python -m headrace.worker describe` tells of one function.
 struct FunctionDescription {
-  std::string name;               ///< As called in SQL.
+  std::string name;  ///< As called in SQL.
   FunctionKind kind = FunctionKind::scalar;
-  std::vector<Field> arguments;   ///< nullable = the hint says `| None`; otherwise NULL in gives NULL out without a call.
+  std::vector<Field>
+      arguments;  ///< nullable = the hint says `| None`; otherwise NULL in gives NULL out without a call.
   LogicalType result;
   bool deterministic = true;
   OnError on_error = OnError::quarantine;
-  int64_t memory_bytes = 0;       ///< 0 = the default budget.
-  int64_t timeout_ms = 0;         ///< 0 = the default budget.
+  int64_t memory_bytes = 0;  ///< 0 = the default budget.
+  int64_t timeout_ms = 0;    ///< 0 = the default budget.
   int32_t workers = 1;
-  bool in_process = false;        ///< isolation = "none"
-  std::string hash;               ///< SHA-256 of the function's body and what it refers to; part of the plan and of checkpoints.
-  std::string file;               ///< functions/risk.py
+  bool in_process = false;  ///< isolation = "none"
+  std::string hash;  ///< SHA-256 of the function's body and what it refers to; part of the plan and of checkpoints.
+  std::string file;  ///< functions/risk.py
   int32_t line = 0;
 };
 
 struct FunctionHostOptions {
-  std::string python = "python3";    ///< The interpreter that has the headrace package.
+  std::string python = "python3";  ///< The interpreter that has the headrace package.
   std::string project_directory;
   std::vector<std::string> python_path;
 };
 
-/// Runs functions in supervised worker processes over shared memory. Safe from several shard threads: each call takes a worker's slot.
+/// Runs functions in supervised worker processes over shared memory. Safe from several shard threads: each call takes a
+/// worker's slot.
 class FunctionHost {
  public:
   virtual ~FunctionHost() = default;
@@ -44,9 +47,10 @@ class FunctionHost {
   /// All functions of the project's functions/*.py. Errors: function_load with file and line.
   virtual const std::vector<FunctionDescription>& functions() const = 0;
 
-  /// Calls function `index` (of functions()) on all rows of `arguments`; writes rows() values into `result` (a flat vector of its
-  /// result type). An Error is about the whole call: function_raised (the caller bisects to the rows), function_died,
-  /// function_timeout, function_result. The worker is back before the error is returned, or comes back with the next call.
+  /// Calls function `index` (of functions()) on all rows of `arguments`; writes rows() values into `result` (a flat
+  /// vector of its result type). An Error is about the whole call: function_raised (the caller bisects to the rows),
+  /// function_died, function_timeout, function_result. The worker is back before the error is returned, or comes back
+  /// with the next call.
   virtual Result<> call(size_t index, DataChunk& arguments, Vector& result) = 0;
 
   /// {"functions": [{"name", "calls", "rows", "errors", "restarts", "worker_bytes"...}]} for the console and metrics.

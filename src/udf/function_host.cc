@@ -58,9 +58,10 @@ class HostedFunction {
       busy_us += counts.busy_us;
       resident_bytes += counts.resident_bytes;
     }
-    out += fmt::format(R"({{"name":{},"workers":{},"calls":{},"rows":{},"errors":{},"restarts":{},"busy_us":{},"worker_bytes":{}}})",
-                       json_string(description_.name), workers_.size(), calls_.load(), rows_.load(), errors_.load(), restarts,
-                       busy_us, resident_bytes);
+    out += fmt::format(
+        R"({{"name":{},"workers":{},"calls":{},"rows":{},"errors":{},"restarts":{},"busy_us":{},"worker_bytes":{}}})",
+        json_string(description_.name), workers_.size(), calls_.load(), rows_.load(), errors_.load(), restarts, busy_us,
+        resident_bytes);
   }
 
  private:
@@ -102,7 +103,8 @@ Result<> check_layout(const FunctionDescription& function) {
   size_t spans = 0;
   for (const Field& argument : function.arguments) spans += arrow_span_count(argument.type);
   if (spans <= spans_max && arrow_span_count(function.result) <= spans_max) return {};
-  return user_error(Code::function_load, fmt::format("{} has too many columns (structs count with all their fields)", function.name))
+  return user_error(Code::function_load,
+                    fmt::format("{} has too many columns (structs count with all their fields)", function.name))
       .with_location({function.file, function.line, 0});
 }
 

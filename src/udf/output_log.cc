@@ -68,7 +68,8 @@ void OutputLog::log(Source& source, std::string_view line) {
   const int64_t second = system_clock().steady_ns() / 1'000'000'000;
   if (second != source.second) {
     if (source.dropped > 0)
-      log_line(LogLevel::warning, "function_output_dropped", {{"function", source.name}, {"lines", std::to_string(source.dropped)}});
+      log_line(LogLevel::warning, "function_output_dropped",
+               {{"function", source.name}, {"lines", std::to_string(source.dropped)}});
     source.second = second;
     source.lines = source.dropped = 0;
   }
@@ -77,7 +78,8 @@ void OutputLog::log(Source& source, std::string_view line) {
     return;
   }
   ++source.lines;
-  log_line(LogLevel::info, "function_output", {{"function", source.name}, {"text", std::string(line.substr(0, line_bytes_max))}});
+  log_line(LogLevel::info, "function_output",
+           {{"function", source.name}, {"text", std::string(line.substr(0, line_bytes_max))}});
 }
 
 }  // namespace headrace

@@ -28,8 +28,8 @@ class OutputLog {
   struct Source {
     std::string name;
     Descriptor read, write;
-    std::string partial;        ///< A line without its end as yet.
-    int64_t second = 0;         ///< Of the clock; lines are counted per second.
+    std::string partial;  ///< A line without its end as yet.
+    int64_t second = 0;   ///< Of the clock; lines are counted per second.
     int64_t lines = 0, dropped = 0;
   };
 

@@ -1,11 +1,13 @@
 // The memory that the engine shares with one worker process. python/headrace/worker/segment.py has the same numbers.
 //
 // One call is in flight at a time. Who may write what is said by `state`:
-//   starting --(worker: loaded)--> free --(engine)--> request --(worker)--> running --(worker)--> result | error --(engine)--> free
-// The engine writes the arguments while the state is free; the worker reads them and writes the result while it is request or
-// running. A store of `state` publishes all that its writer wrote before. Each side first spins for a while and then sleeps on
-// a socket: it sets its `sleeps` word, looks at the state once more and waits; the other side stores the state, then takes the
-// word, and sends a byte if it was set. All four are sequentially consistent, so at least one of them sees the other.
+//   starting --(worker: loaded)--> free --(engine)--> request --(worker)--> running --(worker)--> result | error
+//   --(engine)--> free
+// The engine writes the arguments while the state is free; the worker reads them and writes the result while it is
+// request or running. A store of `state` publishes all that its writer wrote before. Each side first spins for a while
+// and then sleeps on a socket: it sets its `sleeps` word, looks at the state once more and waits; the other side stores
+// the state, then takes the word, and sends a byte if it was set. All four are sequentially consistent, so at least one
+// of them sees the other.
 //
 // A function may write over all of this. The engine therefore uses nothing from here but by copying and checking it.
 #pragma once
@@ -37,12 +39,12 @@ struct SegmentHeader {
 
   struct WorkerFields {
     uint32_t generation;
-    uint32_t error_code;    ///< A Code, or error_result_too_large.
-    uint32_t error_bytes;   ///< The error's text stands at result_start.
+    uint32_t error_code;   ///< A Code, or error_result_too_large.
+    uint32_t error_bytes;  ///< The error's text stands at result_start.
     uint32_t result_spans;
     uint64_t busy_ns;
     uint64_t resident_bytes;
-    uint64_t ends;          ///< 1 = the worker ends after this answer: it has used up its memory.
+    uint64_t ends;  ///< 1 = the worker ends after this answer: it has used up its memory.
   };
   alignas(64) WorkerFields worker;
 };

@@ -1,4 +1,5 @@
-// A short wait without giving up the core: worth it when the other side answers sooner than a wake-up takes (about 35 us).
+// A short wait without giving up the core: worth it when the other side answers sooner than a wake-up takes (about 35
+// us).
 #pragma once
 
 #include <sched.h>

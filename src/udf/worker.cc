@@ -21,9 +21,11 @@ namespace {
 constexpr int64_t load_timeout_ms = 120'000;  // For imports and models of the user's file.
 constexpr int32_t immediate_restarts = 16;    // As many as bisecting a full batch to its one bad row may take.
 constexpr int64_t restart_wait_ms_max = 250;
-constexpr int64_t look_at_state_ms = 100;     // How long a lost ring may delay an answer.
+constexpr int64_t look_at_state_ms = 100;  // How long a lost ring may delay an answer.
 
-int64_t now_ns() { return system_clock().steady_ns(); }
+int64_t now_ns() {
+  return system_clock().steady_ns();
+}
 
 bool is_readable(int descriptor) {
   pollfd entry{descriptor, POLLIN, 0};
@@ -64,8 +66,8 @@ Result<> Worker::call(DataChunk& arguments, int64_t first, int64_t rows, Vector&
   HEADRACE_ASSIGN(Fit fit, std::move(outcome));
   if (fit == Fit::fits) return {};
   if (rows == 1)
-    return user_error(Code::function_result, fmt::format("{}: one row's arguments or result need more than {} MiB", function_.name,
-                                                         result_bytes >> 20));
+    return user_error(Code::function_result, fmt::format("{}: one row's arguments or result need more than {} MiB",
+                                                         function_.name, result_bytes >> 20));
   HEADRACE_TRY(call(arguments, first, rows / 2, result));
   return call(arguments, first + rows / 2, rows - rows / 2, result);
 }
@@ -129,7 +131,9 @@ Result<Worker::Fit> Worker::send(DataChunk& arguments, int64_t first, int64_t ro
   return Fit::fits;
 }
 
-void Worker::ring() { ::send(channel_.number(), "!", 1, MSG_NOSIGNAL | MSG_DONTWAIT); }
+void Worker::ring() {
+  ::send(channel_.number(), "!", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
 
 Result<SlotState> Worker::await_state(SlotState a, SlotState b, int64_t timeout_ms) {
   SegmentHeader& header = segment_->header();
@@ -178,7 +182,8 @@ Result<Worker::Fit> Worker::receive(SlotState state, int64_t first, int64_t rows
   if (answer.generation != generation_) return spoiled("the number of the call");
   if (state != SlotState::result && state != SlotState::error) return spoiled("its state");
   header.state.store(uint32_t(SlotState::free), std::memory_order_relaxed);
-  busy_us_ += static_cast<int64_t>(std::min<uint64_t>(answer.busy_ns, uint64_t(budgets_.timeout_ms) * 1'000'000) / 1'000);
+  busy_us_ +=
+      static_cast<int64_t>(std::min<uint64_t>(answer.busy_ns, uint64_t(budgets_.timeout_ms) * 1'000'000) / 1'000);
   resident_bytes_ = static_cast<int64_t>(std::min<uint64_t>(answer.resident_bytes, INT64_MAX));
   deaths_in_a_row_ = 0;
   Result<Fit> fit = take_over(state, answer, first, rows, result);
@@ -186,11 +191,12 @@ Result<Worker::Fit> Worker::receive(SlotState state, int64_t first, int64_t rows
   return fit;
 }
 
-Result<Worker::Fit> Worker::take_over(SlotState state, const SegmentHeader::WorkerFields& answer, int64_t first, int64_t rows,
-                                      Vector& result) {
+Result<Worker::Fit> Worker::take_over(SlotState state, const SegmentHeader::WorkerFields& answer, int64_t first,
+                                      int64_t rows, Vector& result) {
   if (state == SlotState::error && answer.error_code == error_result_too_large) return Fit::too_large;
   if (state == SlotState::error) {
-    const Code code = answer.error_code == uint32_t(Code::function_result) ? Code::function_result : Code::function_raised;
+    const Code code =
+        answer.error_code == uint32_t(Code::function_result) ? Code::function_result : Code::function_raised;
     return user_error(code, error_text(answer.error_bytes));
   }
   if (answer.result_spans != arrow_span_count(function_.result)) return spoiled("the layout of its result");
@@ -205,7 +211,8 @@ Result<Worker::Fit> Worker::take_over(SlotState state, const SegmentHeader::Work
 }
 
 std::string Worker::error_text(uint32_t bytes) {
-  return std::string(reinterpret_cast<const char*>(segment_->bytes().data() + result_at), std::min<size_t>(bytes, 16'384));
+  return std::string(reinterpret_cast<const char*>(segment_->bytes().data() + result_at),
+                     std::min<size_t>(bytes, 16'384));
 }
 
 Error Worker::died() {
@@ -226,14 +233,16 @@ Error Worker::died() {
 Error Worker::spoiled(const char* what) {
   ++deaths_in_a_row_;
   end();
-  return user_error(Code::function_died,
-                    fmt::format("{} wrote over the memory it shares with the engine ({}) and was killed", function_.name, what));
+  return user_error(
+      Code::function_died,
+      fmt::format("{} wrote over the memory it shares with the engine ({}) and was killed", function_.name, what));
 }
 
 void Worker::end() {
   if (!segment_) return;
   if (forked_.pid > 0) {
-    ::kill(-forked_.pid, SIGKILL);  // With what the function has started. Not reaped yet, so the number is still its own.
+    ::kill(-forked_.pid,
+           SIGKILL);  // With what the function has started. Not reaped yet, so the number is still its own.
     ::syscall(SYS_pidfd_send_signal, forked_.death.number(), SIGKILL, nullptr, 0);
     parent_.reap(forked_.pid);
   }

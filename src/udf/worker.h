@@ -1,5 +1,5 @@
-// One worker process of one function: started when first needed, asked over shared memory, killed at its deadline, replaced when
-// it has died. One thread at a time.
+// One worker process of one function: started when first needed, asked over shared memory, killed at its deadline,
+// replaced when it has died. One thread at a time.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,8 @@
 
 namespace headrace {
 
-/// The mapped memory of one worker process. Its size is sealed: a function cannot take pages away from under the engine.
+/// The mapped memory of one worker process. Its size is sealed: a function cannot take pages away from under the
+/// engine.
 class Segment {
  public:
   static Result<Segment> make();
@@ -43,8 +44,8 @@ class Worker {
       : function_(function), budgets_(budgets), parent_(parent), output_(output) {}
   ~Worker() { end(); }
 
-  /// Runs the function on rows [first, first + rows) of `arguments`; writes them to the same rows of `result`. Rows that do not fit
-  /// the shared memory together are sent in halves. Errors: as FunctionHost::call.
+  /// Runs the function on rows [first, first + rows) of `arguments`; writes them to the same rows of `result`. Rows
+  /// that do not fit the shared memory together are sent in halves. Errors: as FunctionHost::call.
   Result<> call(DataChunk& arguments, int64_t first, int64_t rows, Vector& result);
 
   struct Counts {
@@ -63,7 +64,8 @@ class Worker {
   /// Waits for one of the states `a` and `b`. Errors: function_died, function_timeout (the worker is killed).
   Result<SlotState> await_state(SlotState a, SlotState b, int64_t timeout_ms);
   Result<Fit> receive(SlotState state, int64_t first, int64_t rows, Vector& result);
-  Result<Fit> take_over(SlotState state, const SegmentHeader::WorkerFields& answer, int64_t first, int64_t rows, Vector& result);
+  Result<Fit> take_over(SlotState state, const SegmentHeader::WorkerFields& answer, int64_t first, int64_t rows,
+                        Vector& result);
   bool sleep_until_ring(int64_t deadline_ns);
   void ring();
   Error died();

@@ -1,4 +1,5 @@
-// What a Python worker calls through ctypes: waiting for a request and answering it, with the memory order that Python lacks.
+// What a Python worker calls through ctypes: waiting for a request and answering it, with the memory order that Python
+// lacks.
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,7 +40,8 @@ int headrace_await_request(void* memory, int channel) {
 void headrace_answer(void* memory, int channel, uint32_t state) {
   auto* header = static_cast<SegmentHeader*>(memory);
   header->state.store(state, std::memory_order_seq_cst);
-  if (header->engine_sleeps.exchange(0, std::memory_order_seq_cst) != 0) ::send(channel, "!", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (header->engine_sleeps.exchange(0, std::memory_order_seq_cst) != 0)
+    ::send(channel, "!", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /// Ends this process with SIGKILL when `parent` ends, or at once if it has ended already.

@@ -94,11 +94,13 @@ Result<> WorkerParent::ensure_running() {
   if (library.empty())
     return environment_error(Code::function_died, "libheadrace_worker.so is neither beside the program nor in ../lib");
   HEADRACE_ASSIGN(ChannelPair pair, ChannelPair::make());
-  ProcessSpec spec{.arguments = {options_.python, "-m", "headrace.worker", "serve", "--project", options_.project_directory,
-                                 "--library", library}};
+  ProcessSpec spec{.arguments = {options_.python, "-m", "headrace.worker", "serve", "--project",
+                                 options_.project_directory, "--library", library}};
   spec.environment = python_environment(options_);
-  spec.environment.push_back("ARROW_DEFAULT_MEMORY_POOL=system");  // The others reserve memory that a budget would count.
-  spec.environment.push_back("JE_ARROW_MALLOC_CONF=background_thread:false");  // The parent has one thread: forking is safe.
+  spec.environment.push_back(
+      "ARROW_DEFAULT_MEMORY_POOL=system");  // The others reserve memory that a budget would count.
+  spec.environment.push_back(
+      "JE_ARROW_MALLOC_CONF=background_thread:false");  // The parent has one thread: forking is safe.
   // Threads of a BLAS would be forked into nothing, and a worker has one core at best.
   for (const char* name : {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}) {
     if (std::getenv(name) == nullptr) spec.environment.push_back(fmt::format("{}=1", name));
@@ -121,7 +123,8 @@ void WorkerParent::give_up() {
   control_.close();
 }
 
-Result<std::string> WorkerParent::ask(const std::string& request, const std::vector<int>& descriptors, Descriptor* received) {
+Result<std::string> WorkerParent::ask(const std::string& request, const std::vector<int>& descriptors,
+                                      Descriptor* received) {
   HEADRACE_TRY(send_with_descriptors(control_.number(), request, descriptors));
   return receive_with_descriptor(control_.number(), received);
 }
@@ -131,15 +134,16 @@ Result<WorkerParent::Forked> WorkerParent::fork_worker(const FunctionDescription
   std::lock_guard lock(mutex_);
   HEADRACE_TRY(ensure_running());
   Forked forked;
-  auto answer = ask(fmt::format(R"({{"fork": {{"file": {}, "function": {}, "hash": {}, "memory_bytes": {}}}}})",
-                                json_string(function.file), json_string(function.name), json_string(function.hash), memory_bytes),
-                    descriptors, &forked.death);
+  auto answer =
+      ask(fmt::format(R"({{"fork": {{"file": {}, "function": {}, "hash": {}, "memory_bytes": {}}}}})",
+                      json_string(function.file), json_string(function.name), json_string(function.hash), memory_bytes),
+          descriptors, &forked.death);
   simdjson::dom::parser parser;
   int64_t pid = -1;
   if (!answer.ok() || parser.parse(*answer)["pid"].get(pid) != simdjson::SUCCESS || !forked.death.is_open()) {
     give_up();
-    return environment_error(Code::function_died, answer.ok() ? "the parent of the function workers cannot fork" :
-                                                                answer.error().message);
+    return environment_error(Code::function_died,
+                             answer.ok() ? "the parent of the function workers cannot fork" : answer.error().message);
   }
   forked.pid = static_cast<pid_t>(pid);
   return forked;

@@ -1,5 +1,5 @@
-// The process that forks all workers: single-threaded Python without any of the user's code (python/headrace/worker/parent.py).
-// The engine itself never forks: it has threads, and much memory.
+// The process that forks all workers: single-threaded Python without any of the user's code
+// (python/headrace/worker/parent.py). The engine itself never forks: it has threads, and much memory.
 #pragma once
 
 #include <memory>
@@ -28,9 +28,10 @@ class WorkerParent {
 
   /// Starts the parent, which then has time to import pyarrow before the first call. Errors: as fork_worker.
   Result<> start();
-  /// Forks a worker for `function`; `descriptors` = its channel, its shared memory, its output. Starts the parent if it does not run.
-  /// Errors: function_died (the parent does not start, or does not answer).
-  Result<Forked> fork_worker(const FunctionDescription& function, int64_t memory_bytes, const std::vector<int>& descriptors);
+  /// Forks a worker for `function`; `descriptors` = its channel, its shared memory, its output. Starts the parent if it
+  /// does not run. Errors: function_died (the parent does not start, or does not answer).
+  Result<Forked> fork_worker(const FunctionDescription& function, int64_t memory_bytes,
+                             const std::vector<int>& descriptors);
   /// How a worker whose pidfd has become readable ended; nullopt when the parent ended with it.
   std::optional<ExitStatus> reap(pid_t pid);
 

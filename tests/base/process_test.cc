@@ -12,7 +12,8 @@ namespace {
 std::string read_all(int descriptor) {
   std::string out;
   char buffer[4096];
-  for (ssize_t got; (got = ::read(descriptor, buffer, sizeof buffer)) > 0;) out.append(buffer, static_cast<size_t>(got));
+  for (ssize_t got; (got = ::read(descriptor, buffer, sizeof buffer)) > 0;)
+    out.append(buffer, static_cast<size_t>(got));
   return out;
 }
 

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <duckdb/common/types/value.hpp>
 #include <random>
 
 namespace headrace {
@@ -42,16 +41,24 @@ Value random_value(const LogicalType& type, std::mt19937& random) {
   if (random() % 5 == 0) return Value(type);
   const auto number = static_cast<int64_t>(random() % 199) - 99;
   switch (type.id()) {
-    case LogicalTypeId::VARCHAR: return Value(std::string(random() % 30, 'a' + static_cast<char>(random() % 26)) + (number > 0 ? "é" : ""));
-    case LogicalTypeId::BLOB: return Value::BLOB("\\xFF" + std::string(random() % 20, 'b'));
-    case LogicalTypeId::DATE: return Value::DATE(duckdb::date_t(static_cast<int32_t>(number)));
-    case LogicalTypeId::TIME: return Value::TIME(duckdb::dtime_t(number + 100));
-    case LogicalTypeId::TIMESTAMP: return Value::TIMESTAMP(duckdb::timestamp_t(number));
-    case LogicalTypeId::TIMESTAMP_TZ: return Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(number));
-    case LogicalTypeId::USMALLINT: return Value::USMALLINT(static_cast<uint16_t>(number + 100));
+    case LogicalTypeId::VARCHAR:
+      return Value(std::string(random() % 30, 'a' + static_cast<char>(random() % 26)) + (number > 0 ? "é" : ""));
+    case LogicalTypeId::BLOB:
+      return Value::BLOB("\\xFF" + std::string(random() % 20, 'b'));
+    case LogicalTypeId::DATE:
+      return Value::DATE(duckdb::date_t(static_cast<int32_t>(number)));
+    case LogicalTypeId::TIME:
+      return Value::TIME(duckdb::dtime_t(number + 100));
+    case LogicalTypeId::TIMESTAMP:
+      return Value::TIMESTAMP(duckdb::timestamp_t(number));
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(number));
+    case LogicalTypeId::USMALLINT:
+      return Value::USMALLINT(static_cast<uint16_t>(number + 100));
     case LogicalTypeId::LIST: {
       duckdb::vector<Value> items;
-      for (auto left = random() % 4; left > 0; --left) items.push_back(random_value(duckdb::ListType::GetChildType(type), random));
+      for (auto left = random() % 4; left > 0; --left)
+        items.push_back(random_value(duckdb::ListType::GetChildType(type), random));
       return Value::LIST(duckdb::ListType::GetChildType(type), std::move(items));
     }
     case LogicalTypeId::MAP: {
@@ -60,14 +67,17 @@ Value random_value(const LogicalType& type, std::mt19937& random) {
         keys.emplace_back("key " + std::to_string(left));
         values.push_back(random_value(duckdb::MapType::ValueType(type), random));
       }
-      return Value::MAP(duckdb::MapType::KeyType(type), duckdb::MapType::ValueType(type), std::move(keys), std::move(values));
+      return Value::MAP(duckdb::MapType::KeyType(type), duckdb::MapType::ValueType(type), std::move(keys),
+                        std::move(values));
     }
     case LogicalTypeId::STRUCT: {
       duckdb::child_list_t<Value> fields;
-      for (const auto& field : duckdb::StructType::GetChildTypes(type)) fields.emplace_back(field.first, random_value(field.second, random));
+      for (const auto& field : duckdb::StructType::GetChildTypes(type))
+        fields.emplace_back(field.first, random_value(field.second, random));
       return Value::STRUCT(std::move(fields));
     }
-    default: return Value::BIGINT(number).DefaultCastAs(type);
+    default:
+      return Value::BIGINT(number).DefaultCastAs(type);
   }
 }
 
@@ -93,11 +103,13 @@ TEST(Arrow, what_is_written_is_read_again) {
       ASSERT_TRUE(written.ok() && *written);
       EXPECT_EQ(spans.size(), arrow_span_count(type));
       Vector read(type, static_cast<duckdb::idx_t>(rows + 3));
-      for (int64_t row = 0; row < rows + 3; ++row) read.SetValue(row, Value(type));  // What a vector held before does not shine through.
+      for (int64_t row = 0; row < rows + 3; ++row)
+        read.SetValue(row, Value(type));  // What a vector held before does not shine through.
       auto outcome = read_arrow(area, spans, rows, read, 3);
       ASSERT_TRUE(outcome.ok()) << type.ToString() << ": " << outcome.error().message;
       for (int64_t row = 0; row < rows; ++row)
-        ASSERT_EQ(read.GetValue(row + 3).ToString(), source.GetValue(row).ToString()) << type.ToString() << " row " << row;
+        ASSERT_EQ(read.GetValue(row + 3).ToString(), source.GetValue(row).ToString())
+            << type.ToString() << " row " << row;
       EXPECT_TRUE(read.GetValue(2).IsNull());
     }
   }
@@ -112,7 +124,8 @@ TEST(Arrow, rows_are_taken_from_the_middle) {
     ASSERT_TRUE(*ArrowWriter(area).write(source, 20, 25, spans));
     Vector read(type, 25);
     ASSERT_TRUE(read_arrow(area, spans, 25, read, 0).ok());
-    for (int64_t row = 0; row < 25; ++row) ASSERT_EQ(read.GetValue(row).ToString(), source.GetValue(row + 20).ToString());
+    for (int64_t row = 0; row < 25; ++row)
+      ASSERT_EQ(read.GetValue(row).ToString(), source.GetValue(row + 20).ToString());
   }
 }
 
@@ -144,10 +157,18 @@ TEST(Arrow, spoiled_bytes_and_spans_are_errors_or_values) {
       for (int change = 0; change < 4; ++change) {
         ArrowSpan& place = places[random() % places.size()];
         switch (random() % 5) {
-          case 0: place.offset = random() % 20'000; break;
-          case 1: place.bytes = random() % 20'000; break;
-          case 2: place.bytes = (uint64_t{random()} << 32) | random(); break;
-          case 3: places.resize(random() % (places.size() + 1) + 1); break;
+          case 0:
+            place.offset = random() % 20'000;
+            break;
+          case 1:
+            place.bytes = random() % 20'000;
+            break;
+          case 2:
+            place.bytes = (uint64_t{random()} << 32) | random();
+            break;
+          case 3:
+            places.resize(random() % (places.size() + 1) + 1);
+            break;
           default:
             for (int i = 0; i < 8; ++i) bytes[(place.offset + random() % 64) % bytes.size()] = std::byte(random());
         }

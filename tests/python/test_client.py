@@ -171,11 +171,7 @@ def test_one_statement_from_the_command_line(door: ScriptedDoor) -> None:
     done = shell(door, "-c", "SELECT 1")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        "card | amount | ts\n"
-        "-----+--------+--------------------\n"
-        "a    |   1.50 | 2026-01-01 00:00:00\n"
-        "NULL |  -2.00 | NULL\n"
-        "(2 rows)\n"
+        "card | amount | ts\n-----+--------+--------------------\na    |   1.50 | 2026-01-01 00:00:00\nNULL |  -2.00 | NULL\n(2 rows)\n"
     )
     assert shell(door, "--format", "csv", "-c", "SELECT 1;").stdout == "card,amount,ts\na,1.50,2026-01-01 00:00:00\n,-2.00,\n"
     rows = json.loads(shell(door, "--format", "json", "-c", "SELECT 1").stdout)

@@ -127,7 +127,8 @@ def test_a_project_runs_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PYTHONPATH", str(running_engine.ROOT / "python"))
     (tmp_path / "rows.ndjson").write_text("".join(f'{{"n": {n}}}\n' for n in range(100)))
     sql = f"""CREATE SOURCE numbers (n BIGINT) WITH (connector = 'file', path = '{tmp_path}/rows.ndjson');
-CREATE SINK out WITH (connector = 'file', path = '{tmp_path}/out.csv', format = 'csv') AS SELECT n, tenth(n) AS t FROM numbers WHERE n < 10;"""
+CREATE SINK out WITH (connector = 'file', path = '{tmp_path}/out.csv', format = 'csv') AS
+SELECT n, tenth(n) AS t FROM numbers WHERE n < 10;"""
     directory = running_engine.write_project(tmp_path / "project", sql)
     (directory / "functions").mkdir()
     (directory / "functions" / "scores.py").write_text(FUNCTIONS)
@@ -140,7 +141,7 @@ CREATE SINK out WITH (connector = 'file', path = '{tmp_path}/out.csv', format = 
     (directory / "sql" / "pipeline.sql").write_text(sql.replace("tenth(n)", "tenth(m)"))
     with pytest.raises(hr.HeadraceError) as failure:
         project.check()
-    assert 2000 <= failure.value.code < 3000 and failure.value.at.startswith("sql/pipeline.sql:2:")
+    assert 2000 <= failure.value.code < 3000 and failure.value.at.startswith("sql/pipeline.sql:3:")
     (directory / "functions" / "scores.py").write_text("\ndef broken(:\n")
     with pytest.raises(FunctionLoad) as load_failure:
         project.check()

@@ -1,5 +1,3 @@
-#include "udf/function.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -11,6 +9,7 @@
 #include <thread>
 
 #include "duck/chunk.h"
+#include "udf/function.h"
 
 namespace headrace {
 namespace {
@@ -21,14 +20,16 @@ using ::testing::HasSubstr;
 /// The folder above this program that has the Python package.
 std::filesystem::path repository() {
   std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe");
-  while (folder.has_relative_path() && !std::filesystem::exists(folder / "python/headrace")) folder = folder.parent_path();
+  while (folder.has_relative_path() && !std::filesystem::exists(folder / "python/headrace"))
+    folder = folder.parent_path();
   return folder;
 }
 
 /// HEADRACE_PYTHON, or a place where tools/setup or a developer puts the environment.
 std::string interpreter() {
   if (const char* given = std::getenv("HEADRACE_PYTHON")) return given;
-  for (const std::filesystem::path& candidate : {repository() / ".venv/bin/python", std::filesystem::path("/tmp/hrvenv/bin/python")}) {
+  for (const std::filesystem::path& candidate :
+       {repository() / ".venv/bin/python", std::filesystem::path("/tmp/hrvenv/bin/python")}) {
     if (std::filesystem::exists(candidate)) return candidate.string();
   }
   return "python3";
@@ -139,14 +140,16 @@ TEST_F(FunctionHostTest, errors_of_loading_have_file_and_line) {
   EXPECT_THAT(missing.error().text(), HasSubstr("functions/f.py:5: error 4005 (function_load): ModuleNotFoundError"));
   auto hint = try_start("@hr.function\ndef f(a: complex) -> int:\n    return 1\n");
   ASSERT_FALSE(hint.ok());
-  EXPECT_THAT(hint.error().text(), HasSubstr("functions/f.py:3: error 4005 (function_load): f: the parameter 'a': complex"));
+  EXPECT_THAT(hint.error().text(),
+              HasSubstr("functions/f.py:3: error 4005 (function_load): f: the parameter 'a': complex"));
   auto option = try_start("@hr.function(network=True)\ndef f(a: int) -> int:\n    return 1\n");
   ASSERT_FALSE(option.ok());
   EXPECT_THAT(option.error().message, HasSubstr("'network' of a function is not offered yet"));
 }
 
 TEST_F(FunctionHostTest, a_project_without_functions_starts_nothing) {
-  auto host = start_function_host({.python = "/no/such/python", .project_directory = "/no/such/project", .python_path = {}});
+  auto host =
+      start_function_host({.python = "/no/such/python", .project_directory = "/no/such/project", .python_path = {}});
   ASSERT_TRUE(host.ok());
   EXPECT_TRUE((*host)->functions().empty());
   EXPECT_EQ((*host)->status_json(), R"({"functions":[]})");
@@ -172,7 +175,8 @@ def maybe(n: int) -> str | None:
     return None if n % 2 else str(n)
 )");
   EXPECT_EQ(call("cents", {{1.5}, {Value()}, {-0.25}}), (Rows{"150", "NULL", "-25"}));
-  EXPECT_EQ(call("shown", {{"a", 1}, {Value(), 2}, {"c", Value()}, {"straße", 4}}), (Rows{"a:1", "None:2", "NULL", "straße:4"}));
+  EXPECT_EQ(call("shown", {{"a", 1}, {Value(), 2}, {"c", Value()}, {"straße", 4}}),
+            (Rows{"a:1", "None:2", "NULL", "straße:4"}));
   EXPECT_EQ(call("answer", {{}, {}}), (Rows{"42", "42"}));
   EXPECT_EQ(call("maybe", {{1}, {2}}), (Rows{"NULL", "2"}));
 }
@@ -220,7 +224,8 @@ def pair(v: Pair) -> Pair: return {"a": v["a"] + 1, "b": not v["b"]}
 def nested(v: list[list[int]]) -> int: return sum(sum(inner) for inner in v)
 )");
   EXPECT_EQ(call("truth", {{true}, {false}, {Value()}}), (Rows{"true", "false", "NULL"}));
-  EXPECT_EQ(call("text", {{""}, {"a longer text than twelve"}, {Value()}, {"ü"}}), (Rows{"", "a longer text than twelve", "NULL", "ü"}));
+  EXPECT_EQ(call("text", {{""}, {"a longer text than twelve"}, {Value()}, {"ü"}}),
+            (Rows{"", "a longer text than twelve", "NULL", "ü"}));
   EXPECT_EQ(call("raw", {{Value::BLOB("\\xFF\\x00a")}}), (Rows{"\\xFF\\x00a"}));
   EXPECT_EQ(call("when", {{"2026-01-02 03:04:05.000006"}, {Value()}, {"1969-12-31 23:59:59.999999"}}),
             (Rows{"2026-01-02 03:04:05.000007", "NULL", "1970-01-01 00:00:00"}));
@@ -228,14 +233,16 @@ def nested(v: list[list[int]]) -> int: return sum(sum(inner) for inner in v)
   EXPECT_EQ(call("clock", {{"12:00:00.5"}}), (Rows{"12:00:00.5"}));
   EXPECT_EQ(call("narrow", {{"-99.5"}, {Value()}}), (Rows{"-199.00", "NULL"}));
   EXPECT_EQ(call("money", {{"100.00"}, {"-0.02"}}), (Rows{"33.33", "-0.01"}));
-  EXPECT_EQ(call("wide", {{"12345678901234567890.000000000000000001"}}), (Rows{"-12345678901234567890.000000000000000001"}));
+  EXPECT_EQ(call("wide", {{"12345678901234567890.000000000000000001"}}),
+            (Rows{"-12345678901234567890.000000000000000001"}));
   auto list = [](std::vector<const char*> items) {
     duckdb::vector<Value> values;
     for (const char* item : items) values.emplace_back(item);
     return Value::LIST(LogicalType::VARCHAR, std::move(values));
   };
   EXPECT_EQ(call("items", {{list({"a", "b"})}, {Value()}, {list({})}}), (Rows{"[a, b, end]", "NULL", "[end]"}));
-  EXPECT_EQ(call("counts", {{Value::MAP(LogicalType::VARCHAR, LogicalType::BIGINT, {"k"}, {Value::BIGINT(1)})}}), (Rows{"{k=2}"}));
+  EXPECT_EQ(call("counts", {{Value::MAP(LogicalType::VARCHAR, LogicalType::BIGINT, {"k"}, {Value::BIGINT(1)})}}),
+            (Rows{"{k=2}"}));
   EXPECT_EQ(call("point", {{Value::STRUCT({{"x", 1.5}, {"tags", list({"p", "q"})}})}, {Value()}}),
             (Rows{"{'x': 2.5, 'tags': [q, p]}", "NULL"}));
   EXPECT_EQ(call("pair", {{Value::STRUCT({{"a", 1}, {"b", true}})}}), (Rows{"{'a': 2, 'b': false}"}));
@@ -471,7 +478,8 @@ def shrinks(a: pa.Int64Array) -> pa.Int64Array:
     EXPECT_FALSE(rows.empty());
   }
   Rows cut = call("shrinks", {{1}});
-  EXPECT_TRUE(cut == (Rows{"1"}) || last_error_.message.find("could be cut") == std::string::npos) << last_error_.message;
+  EXPECT_TRUE(cut == (Rows{"1"}) || last_error_.message.find("could be cut") == std::string::npos)
+      << last_error_.message;
 }
 
 TEST_F(FunctionHostTest, a_full_batch_and_more_than_fits_at_once) {
@@ -503,11 +511,14 @@ def blown(n: int) -> str:
 }
 
 TEST_F(FunctionHostTest, takes_vectors_of_every_kind_and_larger_than_a_batch) {
-  start("@hr.function(vectorized=True)\ndef same(a: pa.Int64Array, b: hr.column(list[str])) -> hr.column(list[str]):\n    return b\n");
+  start(
+      "@hr.function(vectorized=True)\ndef same(a: pa.Int64Array, b: hr.column(list[str])) -> hr.column(list[str]):\n   "
+      " return b\n");
   const size_t rows = 32'768;
   Value texts = Value::LIST(LogicalType::VARCHAR, {Value("p"), Value("q")});
   DataChunk chunk;
-  chunk.Initialize(duckdb::Allocator::DefaultAllocator(), {LogicalType::BIGINT, LogicalType::LIST(LogicalType::VARCHAR)}, rows);
+  chunk.Initialize(duckdb::Allocator::DefaultAllocator(),
+                   {LogicalType::BIGINT, LogicalType::LIST(LogicalType::VARCHAR)}, rows);
   chunk.data[0].Reference(Value::BIGINT(1));  // A constant.
   Vector dictionary(LogicalType::LIST(LogicalType::VARCHAR), 3);
   dictionary.SetValue(0, texts);
@@ -535,7 +546,8 @@ TEST_F(FunctionHostTest, several_threads_share_the_workers) {
       chunk.Initialize(duckdb::Allocator::DefaultAllocator(), {LogicalType::BIGINT});
       for (int i = 0; i < 100; ++i) {
         chunk.Reset();
-        for (int64_t row = 0; row < 64; ++row) duckdb::FlatVector::GetData<int64_t>(chunk.data[0])[row] = t * 10'000 + i * 64 + row;
+        for (int64_t row = 0; row < 64; ++row)
+          duckdb::FlatVector::GetData<int64_t>(chunk.data[0])[row] = t * 10'000 + i * 64 + row;
         chunk.SetCardinality(64);
         Vector result(LogicalType::BIGINT);
         bool fine = host_->call(0, chunk, result).ok();
@@ -554,7 +566,8 @@ TEST_F(FunctionHostTest, several_threads_share_the_workers) {
 TEST_F(FunctionHostTest, changed_code_is_not_taken_up_in_silence) {
   start("import os\n@hr.function\ndef f(n: int) -> int:\n    if n: os._exit(1)\n    return 1\n");
   EXPECT_EQ(call("f", {{0}}), (Rows{"1"}));
-  std::ofstream(project_ / "functions/f.py") << "import headrace as hr\n@hr.function\ndef f(n: int) -> int:\n    return 2\n";
+  std::ofstream(project_ / "functions/f.py")
+      << "import headrace as hr\n@hr.function\ndef f(n: int) -> int:\n    return 2\n";
   EXPECT_EQ(call("f", {{0}}), (Rows{"1"}));
   EXPECT_EQ(call("f", {{1}}), (Rows{"function_died"}));
   EXPECT_EQ(call("f", {{0}}), (Rows{"function_load"}));

@@ -120,12 +120,25 @@ def checked_array(value: Any, column: ColumnType, rows: int) -> pa.Array:
 
 def _same_shape(given: pa.DataType, declared: pa.DataType) -> bool:
     """Of one kind of nesting; what is inside differs, if only by the names of list items."""
-    return (pa.types.is_list(declared) and (pa.types.is_list(given) or pa.types.is_large_list(given))
-            and _kind(given.value_type) is _kind(declared.value_type)) or (
-        pa.types.is_map(declared) and pa.types.is_map(given) and _kind(given.key_type) is _kind(declared.key_type)
-        and _kind(given.item_type) is _kind(declared.item_type)) or (
-        pa.types.is_struct(declared) and pa.types.is_struct(given) and [f.name for f in given] == [f.name for f in declared]
-        and all(_kind(a.type) is _kind(b.type) for a, b in zip(given, declared, strict=True)))
+    return (
+        (
+            pa.types.is_list(declared)
+            and (pa.types.is_list(given) or pa.types.is_large_list(given))
+            and _kind(given.value_type) is _kind(declared.value_type)
+        )
+        or (
+            pa.types.is_map(declared)
+            and pa.types.is_map(given)
+            and _kind(given.key_type) is _kind(declared.key_type)
+            and _kind(given.item_type) is _kind(declared.item_type)
+        )
+        or (
+            pa.types.is_struct(declared)
+            and pa.types.is_struct(given)
+            and [f.name for f in given] == [f.name for f in declared]
+            and all(_kind(a.type) is _kind(b.type) for a, b in zip(given, declared, strict=True))
+        )
+    )
 
 
 def _cast(value: pa.Array, declared: pa.DataType) -> pa.Array:

@@ -20,8 +20,7 @@ def description(found: FoundFunction) -> dict[str, Any]:
     return {
         "name": function.name,
         "kind": "vectorized" if function.vectorized else "scalar",
-        "arguments": [{"name": name, "nullable": hint.nullable, **hint.type.document()}
-                      for name, hint in signature.parameters.items()],
+        "arguments": [{"name": name, "nullable": hint.nullable, **hint.type.document()} for name, hint in signature.parameters.items()],
         "result": signature.result.type.document(),
         "deterministic": options.deterministic,
         "on_error": options.on_error,

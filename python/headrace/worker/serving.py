@@ -108,8 +108,9 @@ def _find(project: pathlib.Path, file: str, name: str, hash: str) -> Function[..
     for found in load_file(project, file):
         if found.function.name == name:
             if found.hash != hash:
-                raise FunctionLoad(f"the code of {name} is not what the pipeline started with; restart the pipeline",
-                                   at=f"{file}:{found.function.line}")
+                raise FunctionLoad(
+                    f"the code of {name} is not what the pipeline started with; restart the pipeline", at=f"{file}:{found.function.line}"
+                )
             return found.function
     raise FunctionLoad(f"the file has no function {name} any more", at=f"{file}:0")
 

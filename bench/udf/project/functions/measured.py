@@ -1,9 +1,8 @@
 """What bench/udf measures, in the engine's workers and bare."""
 
+import headrace as hr
 import pyarrow as pa
 import pyarrow.compute as pc
-
-import headrace as hr
 
 
 @hr.function(vectorized=True)
