@@ -10,8 +10,6 @@
 namespace headrace {
 namespace {
 
-std::string directory_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
-
 Result<int64_t> parts_of(const std::string& prepared) {
   int64_t parts = 0;
   const auto [end, error] = std::from_chars(prepared.data(), prepared.data() + prepared.size(), parts);

@@ -32,11 +32,6 @@ struct Prepared {
   }
 };
 
-std::string directory_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
 std::vector<std::string> names_in(const std::string& list) {
   std::vector<std::string> names;
   size_t begin = 0;

@@ -26,6 +26,11 @@ std::string path_in(const std::string& directory, const std::string& path) {
   return path.starts_with('/') || directory.empty() ? path : directory + "/" + path;
 }
 
+std::string directory_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
 std::string FilePlaces::text() const {
   std::string out = "{\"files\":[";
   for (const FilePlace& place : places) {
@@ -231,7 +236,7 @@ Result<> FileSource::find_files(const FilePlaces& restored) {
     if (!split_per_file_ && place.file < last) continue;
     if (!split_per_file_ && !restored.places.empty() && place.file < restored.places.front().file) continue;
     files_.push_back(std::make_unique<FileCutter>(path, place, format_));
-    if (watch_) watch_->add(path.substr(0, path.rfind('/') + 1));
+    if (watch_) watch_->add(directory_of(path));
     if (stops_at_end_of_now_) {
       HEADRACE_ASSIGN(File file, File::open(path, File::Mode::read));
       HEADRACE_ASSIGN(const std::string magic, file.read_at(0, 2));

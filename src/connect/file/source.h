@@ -111,7 +111,9 @@ class FileSource final : public Source {
   size_t current_ = 0;  ///< One split: the file being read. A split per file: the one whose turn it is.
 };
 
-/// The directory of a project and a path in it.
+/// `path`, which is relative to `directory` unless it is absolute.
 std::string path_in(const std::string& directory, const std::string& path);
+/// The folder that a file lies in.
+std::string directory_of(const std::string& path);
 
 }  // namespace headrace

@@ -1,0 +1,42 @@
+// libFuzzer target: no bytes crash the csv decoder, and a cut at a record's end changes no row.
+#include <cstdlib>
+
+#include "codec/decoder.h"
+#include "codec/records.h"
+
+namespace headrace {
+namespace {
+
+std::pair<int64_t, int64_t> rows_and_records(Decoder& decoder, std::string_view bytes) {
+  const Decoded decoded = decoder.decode(bytes, "fuzz", 1);
+  int64_t rows = 0;
+  for (const Batch& batch : decoded.batches) rows += batch.rows();
+  if (decoded.records != rows + static_cast<int64_t>(decoded.rejected.size())) std::abort();
+  return {rows, decoded.records};
+}
+
+std::unique_ptr<Decoder> csv_decoder() {
+  DecoderConfig config;
+  config.format = "csv";
+  config.header = false;
+  config.schema = std::make_shared<const Schema>(std::vector<Field>{
+      {"a", LogicalType::BIGINT, true}, {"s", LogicalType::VARCHAR, true}, {"t", LogicalType::TIMESTAMP, true}});
+  config.declared = config.schema;
+  return make_decoder(config).value();
+}
+
+}  // namespace
+}  // namespace headrace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace headrace;
+  static const auto decoder = csv_decoder();
+  std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  if (bytes.starts_with(byte_order_mark)) bytes.remove_prefix(byte_order_mark.size());
+  const auto whole = rows_and_records(*decoder, bytes);
+  const size_t end = end_of_last_record(Framing{true, ','}, bytes.substr(0, size / 2));
+  const auto first = rows_and_records(*decoder, bytes.substr(0, end)), second = rows_and_records(*decoder, bytes.substr(end));
+  if (bytes.substr(end).starts_with(byte_order_mark)) return 0;  // Only a file's first bytes are a mark.
+  if (whole.first != first.first + second.first || whole.second != first.second + second.second) std::abort();
+  return 0;
+}
