@@ -1,0 +1,49 @@
+#include "duck/conjunction.h"
+
+#include <duckdb/planner/expression/bound_comparison_expression.hpp>
+#include <duckdb/planner/expression/bound_conjunction_expression.hpp>
+#include <duckdb/planner/expression/bound_function_expression.hpp>
+
+#include "duck/walk.h"
+
+namespace headrace {
+namespace {
+
+Expr handle(duckdb::unique_ptr<duckdb::Expression> expression) {
+  return Expr(std::shared_ptr<const duckdb::Expression>(expression.release()));
+}
+
+}  // namespace
+
+std::vector<Expr> conjuncts(const Expr& predicate) {
+  if (predicate.empty()) return {};
+  if (predicate.bound().GetExpressionType() != duckdb::ExpressionType::CONJUNCTION_AND) return {predicate};
+  std::vector<Expr> out;
+  for (const auto& child : predicate.bound().Cast<duckdb::BoundConjunctionExpression>().children)
+    for (const Expr& part : conjuncts(handle(child->Copy()))) out.push_back(part);
+  return out;
+}
+
+Expr conjunction(const std::vector<Expr>& predicates) {
+  if (predicates.empty()) return {};
+  if (predicates.size() == 1) return predicates[0];
+  auto all = duckdb::make_uniq<duckdb::BoundConjunctionExpression>(duckdb::ExpressionType::CONJUNCTION_AND);
+  for (const Expr& predicate : predicates) all->children.push_back(predicate.bound().Copy());
+  return handle(std::move(all));
+}
+
+std::optional<BoundRelation::Condition> as_comparison(const Expr& expression) {
+  if (expression.bound().GetExpressionClass() != duckdb::ExpressionClass::BOUND_COMPARISON) return std::nullopt;
+  const auto& comparison = expression.bound().Cast<duckdb::BoundComparisonExpression>();
+  return BoundRelation::Condition{handle(comparison.left->Copy()), handle(comparison.right->Copy()),
+                                  comparison_of(comparison.GetExpressionType())};
+}
+
+std::optional<Expr> argument_of(const Expr& expression, const std::string& function) {
+  if (expression.bound().GetExpressionClass() != duckdb::ExpressionClass::BOUND_FUNCTION) return std::nullopt;
+  const auto& call = expression.bound().Cast<duckdb::BoundFunctionExpression>();
+  if (call.function.name != function || call.children.size() != 1) return std::nullopt;
+  return handle(call.children[0]->Copy());
+}
+
+}  // namespace headrace

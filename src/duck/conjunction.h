@@ -1,0 +1,20 @@
+// Taking conditions apart: the conjuncts of a predicate, the two sides of a comparison.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "duck/bound_relation.h"
+
+namespace headrace {
+
+/// The conditions that AND joins, or the expression itself.
+std::vector<Expr> conjuncts(const Expr& predicate);
+/// AND over all; empty() for none.
+Expr conjunction(const std::vector<Expr>& predicates);
+/// left `comparison` right, when the expression is a comparison.
+std::optional<BoundRelation::Condition> as_comparison(const Expr& expression);
+/// The argument of a call of `function` with one argument, when the expression is one.
+std::optional<Expr> argument_of(const Expr& expression, const std::string& function);
+
+}  // namespace headrace

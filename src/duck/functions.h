@@ -1,0 +1,36 @@
+// The functions that make DuckDB mean what docs/reference/sql.md says: SUM with fixed result types, window table functions (binding
+// only), late(x), headrace_as_of. Registered in every instance that plans or answers our SQL.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "duck/bound_relation.h"
+
+namespace duckdb {
+class DatabaseInstance;
+}
+
+namespace headrace {
+
+/// The relations that late('x') may name; shared with the session that adds them. Keys in lower case.
+using RelationColumns = std::map<std::string, std::vector<BoundColumn>>;
+
+/// Registers SUM over integers as BIGINT (overflow is an error) and over DECIMAL(p, s) as DECIMAL(38, s).
+void register_value_functions(duckdb::DatabaseInstance& database);
+/// Registers tumble, hop, cumulate, session, headrace_late and headrace_as_of: they bind, and are never executed.
+void register_streaming_functions(duckdb::DatabaseInstance& database, std::shared_ptr<const RelationColumns> relations);
+
+/// What the planner reads off a bound call of one of the window functions or headrace_late.
+struct StreamingCall {
+  std::string function;
+  std::string relation;             ///< headrace_late
+  WindowKind window = WindowKind::tumble;
+  std::string time_column;
+  std::vector<int64_t> window_ms;
+  std::vector<std::string> session_keys;
+};
+
+}  // namespace headrace

@@ -1,0 +1,28 @@
+// Moving single values between vectors and rows: copying, comparing, hashing. The state room's use of DuckDB's vectors.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "duck/chunk.h"
+
+namespace headrace {
+
+/// Bytes of a value of this type in a row, or 0 when it is held as a text.
+size_t fixed_width(const LogicalType& type);
+/// True for VARCHAR and BLOB, whose bytes are the text itself; other types without a fixed width are serialised.
+bool is_text(const LogicalType& type);
+
+/// Row `row` of `column` as bytes from which value_from_bytes makes it again (nested types).
+std::string value_bytes(const Vector& column, size_t row);
+void value_from_bytes(std::string_view bytes, Vector& out, size_t row);
+
+/// Hashes rows over all columns of `columns`, NULLs equal. `out` has rows_per_batch places.
+void hash_rows(DataChunk& columns, uint64_t* out);
+
+/// Which rows of `a` and `b` (same types and size) are equal in all columns from `first_column` on; NULLs and NaNs are equal.
+std::vector<uint8_t> equal_rows(DataChunk& a, DataChunk& b, size_t first_column);
+
+}  // namespace headrace

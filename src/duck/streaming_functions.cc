@@ -1,0 +1,142 @@
+// Table functions that exist to be bound: the planner walks their LogicalGet, nothing ever runs them.
+#include <duckdb/catalog/catalog.hpp>
+#include <duckdb/function/scalar_function.hpp>
+#include <duckdb/function/table_function.hpp>
+#include <duckdb/main/database.hpp>
+#include <duckdb/main/extension/extension_loader.hpp>
+
+#include "base/result.h"
+#include "base/text.h"
+#include "duck/failure.h"
+#include "duck/functions.h"
+#include "duck/streaming_call.h"
+
+namespace headrace {
+namespace {
+
+using duckdb::ClientContext;
+using duckdb::FunctionData;
+using duckdb::TableFunctionBindInput;
+using duckdb::Value;
+
+int64_t milliseconds(const Value& value, const std::string& function) {
+  duckdb::interval_t interval = value.GetValue<duckdb::interval_t>();
+  if (interval.months != 0)
+    throw_error(user_error(Code::bind_error, function + " takes intervals of days or less; months have no fixed length"));
+  int64_t us = interval.micros + interval.days * int64_t{86'400'000'000};
+  if (us % 1000 != 0) throw_error(user_error(Code::bind_error, function + " takes intervals of whole milliseconds"));
+  return us / 1000;
+}
+
+WindowKind kind_of(const std::string& function) {
+  if (function == "tumble") return WindowKind::tumble;
+  if (function == "hop") return WindowKind::hop;
+  if (function == "cumulate") return WindowKind::cumulate;
+  return WindowKind::session;
+}
+
+std::vector<std::string> split_keys(const std::string& text) {
+  std::vector<std::string> keys;
+  for (size_t at = 0; at < text.size();) {
+    size_t comma = std::min(text.find(',', at), text.size());
+    keys.push_back(text.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return keys;
+}
+
+duckdb::unique_ptr<FunctionData> bind_window(ClientContext&, TableFunctionBindInput& input,
+                                             duckdb::vector<LogicalType>& types, duckdb::vector<duckdb::string>& names) {
+  auto data = duckdb::make_uniq<StreamingCallData>();
+  StreamingCall& call = data->call;
+  call.function = input.table_function.name;
+  call.window = kind_of(call.function);
+  for (const Value& value : input.inputs) {
+    if (value.type().id() == LogicalTypeId::INTERVAL) call.window_ms.push_back(milliseconds(value, call.function));
+    if (value.type().id() != LogicalTypeId::VARCHAR || value.IsNull()) continue;
+    if (call.time_column.empty()) call.time_column = value.GetValue<std::string>();
+    else call.session_keys = split_keys(value.GetValue<std::string>());
+  }
+  size_t lengths = call.window == WindowKind::session ? 1 : call.window_ms.size() - 1;
+  for (size_t i = 0; i < lengths; ++i)
+    if (call.window_ms[i] <= 0) throw_error(user_error(Code::bind_error, call.function + " takes positive lengths"));
+  LogicalType time_type;
+  for (size_t i = 0; i < input.input_table_names.size(); ++i) {
+    types.push_back(input.input_table_types[i]);
+    names.push_back(input.input_table_names[i]);
+    if (same_name(input.input_table_names[i], call.time_column)) time_type = input.input_table_types[i];
+  }
+  if (time_type.id() == LogicalTypeId::INVALID)
+    throw_error(user_error(Code::unknown_column, "DESCRIPTOR names a column that is not there: " + call.time_column));
+  if (time_type.id() != LogicalTypeId::TIMESTAMP && time_type.id() != LogicalTypeId::TIMESTAMP_TZ)
+    throw_error(user_error(Code::bad_time_column,
+                           "DESCRIPTOR(" + call.time_column + ") is " + time_type.ToString() + ", not an event-time column")
+                    .with_remedy("name a TIMESTAMP column for which the source declares WATERMARK FOR"));
+  for (const char* name : {"window_start", "window_end", "window_time"}) {
+    types.push_back(time_type);
+    names.push_back(name);
+  }
+  return data;
+}
+
+struct LateRelations final : duckdb::TableFunctionInfo {
+  explicit LateRelations(std::shared_ptr<const RelationColumns> relations_) : relations(std::move(relations_)) {}
+  std::shared_ptr<const RelationColumns> relations;
+};
+
+duckdb::unique_ptr<FunctionData> bind_late(ClientContext&, TableFunctionBindInput& input,
+                                           duckdb::vector<LogicalType>& types, duckdb::vector<duckdb::string>& names) {
+  auto data = duckdb::make_uniq<StreamingCallData>();
+  data->call.function = "headrace_late";
+  data->call.relation = input.inputs[0].GetValue<std::string>();
+  const RelationColumns& relations = *input.info->Cast<LateRelations>().relations;
+  auto found = relations.find(duckdb::StringUtil::Lower(data->call.relation));
+  if (found == relations.end()) throw_error(user_error(Code::unknown_relation, "late(" + data->call.relation + "): no such source"));
+  for (const BoundColumn& column : found->second) {
+    types.push_back(column.type);
+    names.push_back(column.name);
+  }
+  types.push_back(LogicalType::VARCHAR);
+  names.push_back("late_operator");
+  types.push_back(LogicalType::TIMESTAMP);
+  names.push_back("late_watermark");
+  return data;
+}
+
+duckdb::OperatorResultType never_run(duckdb::ExecutionContext&, duckdb::TableFunctionInput&, DataChunk&, DataChunk&) {
+  throw_error({Code::internal, Blame::engine, Retry::never, "a window function was executed by DuckDB"});
+}
+
+void never_scan(ClientContext&, duckdb::TableFunctionInput&, DataChunk&) {
+  throw_error({Code::internal, Blame::engine, Retry::never, "late() was executed by DuckDB"});
+}
+
+void never_call(DataChunk&, duckdb::ExpressionState&, Vector&) {
+  throw_error({Code::internal, Blame::engine, Retry::never, "headrace_as_of was executed by DuckDB"});
+}
+
+}  // namespace
+
+void register_streaming_functions(duckdb::DatabaseInstance& database, std::shared_ptr<const RelationColumns> relations) {
+  duckdb::ExtensionLoader loader(database, "headrace");
+  struct Form {
+    const char* name;
+    size_t lengths;
+  };
+  for (Form form : {Form{"tumble", 2}, Form{"hop", 3}, Form{"cumulate", 3}, Form{"session", 1}}) {
+    duckdb::vector<LogicalType> arguments{LogicalType::TABLE, LogicalType::VARCHAR};
+    for (size_t i = 0; i < form.lengths; ++i) arguments.push_back(LogicalType::INTERVAL);
+    if (std::string_view(form.name) == "session") arguments.push_back(LogicalType::VARCHAR);
+    duckdb::TableFunction function(form.name, arguments, nullptr, bind_window);
+    function.in_out_function = never_run;
+    loader.RegisterFunction(function);
+  }
+  duckdb::TableFunction late("headrace_late", {LogicalType::VARCHAR}, never_scan, bind_late);
+  late.function_info = duckdb::make_shared_ptr<LateRelations>(std::move(relations));
+  loader.RegisterFunction(late);
+  duckdb::ScalarFunction as_of("headrace_as_of", {LogicalType::TIMESTAMP}, LogicalType::BOOLEAN, never_call);
+  as_of.stability = duckdb::FunctionStability::VOLATILE;
+  loader.RegisterFunction(as_of);
+}
+
+}  // namespace headrace

@@ -1,0 +1,213 @@
+#include "duck/walk.h"
+
+#include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
+#include <duckdb/planner/expression/bound_aggregate_expression.hpp>
+#include <duckdb/planner/expression/bound_reference_expression.hpp>
+#include <duckdb/planner/operator/list.hpp>
+
+#include "duck/streaming_call.h"
+
+namespace headrace {
+namespace {
+
+using duckdb::LogicalOperator;
+using duckdb::LogicalOperatorType;
+using Kind = BoundRelation::Kind;
+
+Expr handle(const duckdb::Expression& expression) {
+  return Expr(std::shared_ptr<const duckdb::Expression>(expression.Copy().release()));
+}
+
+std::unique_ptr<BoundRelation> relation_of(Kind kind, const LogicalOperator& op) {
+  auto out = std::make_unique<BoundRelation>();
+  out->kind = kind;
+  for (const auto& child : op.children) out->inputs.push_back(walk_plan(*child));
+  return out;
+}
+
+/// The output of an operator that only passes its input's columns on.
+void copy_columns(BoundRelation& out) {
+  for (const auto& input : out.inputs) out.columns.insert(out.columns.end(), input->columns.begin(), input->columns.end());
+}
+
+void add_scan_columns(const duckdb::LogicalGet& get, BoundRelation& out) {
+  for (const duckdb::ColumnIndex& index : get.GetColumnIds()) {
+    // A virtual column (row id) stands in where no column is read at all; nothing refers to it.
+    size_t column = index.IsVirtualColumn() ? 0 : index.GetPrimaryIndex();
+    out.scan_columns.push_back(column);
+    out.columns.push_back({get.names[column], get.returned_types[column]});
+  }
+}
+
+std::unique_ptr<BoundRelation> walk_get(const duckdb::LogicalGet& get) {
+  auto call = dynamic_cast<const StreamingCallData*>(get.bind_data.get());
+  auto out = relation_of(Kind::unsupported, get);
+  if (call != nullptr && call->call.function == "headrace_late") {
+    out->kind = Kind::late;
+    out->relation = call->call.relation;
+  } else if (call != nullptr) {
+    out->kind = Kind::window;
+    out->window = call->call.window;
+    out->time_column = call->call.time_column;
+    out->window_ms = call->call.window_ms;
+    out->session_keys = call->call.session_keys;
+  } else if (auto table = get.GetTable()) {
+    out->kind = Kind::scan;
+    out->relation = table->name;
+  } else {
+    out->relation = "table function " + get.function.name;
+  }
+  add_scan_columns(get, *out);
+  return out;
+}
+
+std::unique_ptr<BoundRelation> walk_projection(const LogicalOperator& op) {
+  auto out = relation_of(Kind::project, op);
+  for (const auto& expression : op.expressions) {
+    out->expressions.push_back(handle(*expression));
+    out->columns.push_back({expression->GetName(), expression->return_type});
+  }
+  return out;
+}
+
+std::unique_ptr<BoundRelation> walk_filter(const LogicalOperator& op) {
+  auto out = relation_of(Kind::filter, op);
+  for (const auto& expression : op.expressions) out->expressions.push_back(handle(*expression));
+  copy_columns(*out);
+  return out;
+}
+
+AggregateCall call_of(const duckdb::BoundAggregateExpression& bound) {
+  AggregateCall call;
+  call.function = bound.function.name;
+  for (const auto& child : bound.children) call.arguments.push_back(handle(*child));
+  if (bound.filter) call.filter = handle(*bound.filter);
+  call.distinct = bound.IsDistinct();
+  if (bound.order_bys) {
+    for (const auto& order : bound.order_bys->orders)
+      call.order.push_back({handle(*order.expression), order.type == duckdb::OrderType::DESCENDING,
+                            order.null_order == duckdb::OrderByNullType::NULLS_FIRST});
+  }
+  call.type = bound.return_type;
+  call.text = bound.ToString();
+  call.bound = std::shared_ptr<const duckdb::Expression>(bound.Copy().release());
+  return call;
+}
+
+std::unique_ptr<BoundRelation> walk_aggregate(const duckdb::LogicalAggregate& op) {
+  auto out = relation_of(Kind::aggregate, op);
+  out->grouping_sets = op.grouping_sets.size();
+  if (!op.grouping_functions.empty()) out->grouping_sets = std::max<size_t>(out->grouping_sets, 2);
+  for (const auto& group : op.groups) {
+    out->expressions.push_back(handle(*group));
+    out->columns.push_back({group->GetName(), group->return_type});
+  }
+  for (const auto& expression : op.expressions) {
+    out->aggregates.push_back(call_of(expression->Cast<duckdb::BoundAggregateExpression>()));
+    out->columns.push_back({expression->GetName(), expression->return_type});
+  }
+  return out;
+}
+
+JoinKind join_kind(duckdb::JoinType type) {
+  switch (type) {
+    case duckdb::JoinType::INNER:
+      return JoinKind::inner;
+    case duckdb::JoinType::LEFT:
+      return JoinKind::left;
+    case duckdb::JoinType::RIGHT:
+      return JoinKind::right;
+    case duckdb::JoinType::OUTER:
+      return JoinKind::full;
+    case duckdb::JoinType::SEMI:
+      return JoinKind::semi;
+    case duckdb::JoinType::ANTI:
+      return JoinKind::anti;
+    default:
+      return JoinKind::other;
+  }
+}
+
+std::unique_ptr<BoundRelation> walk_join(const duckdb::LogicalComparisonJoin& op, Kind kind) {
+  auto out = relation_of(kind, op);
+  out->join = join_kind(op.join_type);
+  for (const duckdb::JoinCondition& condition : op.conditions)
+    out->conditions.push_back({handle(*condition.left), handle(*condition.right), comparison_of(condition.comparison)});
+  if (op.predicate) out->residual = handle(*op.predicate);
+  copy_columns(*out);
+  return out;
+}
+
+/// An outer join whose condition is more than comparisons: the equalities between the sides are taken out of it, the rest stays.
+std::unique_ptr<BoundRelation> walk_any_join(const duckdb::LogicalAnyJoin& op) {
+  auto out = relation_of(Kind::join, op);
+  out->join = join_kind(op.join_type);
+  out->residual = handle(*op.condition);
+  copy_columns(*out);
+  return out;
+}
+
+}  // namespace
+
+Comparison comparison_of(duckdb::ExpressionType type) {
+  switch (type) {
+    case duckdb::ExpressionType::COMPARE_EQUAL:
+      return Comparison::equal;
+    case duckdb::ExpressionType::COMPARE_NOT_DISTINCT_FROM:
+      return Comparison::not_distinct;
+    case duckdb::ExpressionType::COMPARE_LESSTHAN:
+      return Comparison::less;
+    case duckdb::ExpressionType::COMPARE_LESSTHANOREQUALTO:
+      return Comparison::less_equal;
+    case duckdb::ExpressionType::COMPARE_GREATERTHAN:
+      return Comparison::greater;
+    case duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO:
+      return Comparison::greater_equal;
+    default:
+      return Comparison::other;
+  }
+}
+
+std::unique_ptr<BoundRelation> walk_plan(const LogicalOperator& op) {
+  switch (op.type) {
+    case LogicalOperatorType::LOGICAL_GET:
+      return walk_get(op.Cast<duckdb::LogicalGet>());
+    case LogicalOperatorType::LOGICAL_PROJECTION:
+      return walk_projection(op);
+    case LogicalOperatorType::LOGICAL_FILTER:
+      return walk_filter(op);
+    case LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY:
+      return walk_aggregate(op.Cast<duckdb::LogicalAggregate>());
+    case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:
+      return walk_join(op.Cast<duckdb::LogicalComparisonJoin>(), Kind::join);
+    case LogicalOperatorType::LOGICAL_ASOF_JOIN:
+      return walk_join(op.Cast<duckdb::LogicalComparisonJoin>(), Kind::asof_join);
+    case LogicalOperatorType::LOGICAL_ANY_JOIN:
+      return walk_any_join(op.Cast<duckdb::LogicalAnyJoin>());
+    case LogicalOperatorType::LOGICAL_CROSS_PRODUCT: {
+      auto out = relation_of(Kind::cross, op);
+      copy_columns(*out);
+      return out;
+    }
+    case LogicalOperatorType::LOGICAL_UNION: {
+      auto out = relation_of(Kind::union_all, op);
+      for (size_t i = 0; i < op.types.size(); ++i) out->columns.push_back({out->inputs[0]->columns[i].name, op.types[i]});
+      return out;
+    }
+    case LogicalOperatorType::LOGICAL_DISTINCT: {
+      bool whole_rows = op.Cast<duckdb::LogicalDistinct>().distinct_type == duckdb::DistinctType::DISTINCT;
+      auto out = relation_of(whole_rows ? Kind::distinct : Kind::unsupported, op);
+      out->relation = "DISTINCT ON";
+      copy_columns(*out);
+      return out;
+    }
+    default: {
+      auto out = relation_of(Kind::unsupported, op);
+      out->relation = duckdb::LogicalOperatorToString(op.type);
+      for (const LogicalType& type : op.types) out->columns.push_back({"", type});
+      return out;
+    }
+  }
+}
+
+}  // namespace headrace

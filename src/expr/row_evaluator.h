@@ -1,0 +1,33 @@
+// Evaluates expressions over a batch. When they fail, the batch is bisected to the rows that fail: those are reported, the rest goes on.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "data/batch.h"
+#include "duck/evaluator.h"
+
+namespace headrace {
+
+class RowEvaluator {
+ public:
+  using OnRejected = std::function<void(uint32_t row, const Error& reason)>;
+
+  RowEvaluator(EvaluationContext& context, std::vector<Expr> expressions);
+
+  /// Computes all expressions for the rows that do not fail. Gives a batch of `schema` with their diffs and stamps; it may reference
+  /// `in`. Errors: only those that are not a row's (a function's process could not be started ...).
+  Result<Batch> project(Batch& in, const SchemaRef& schema, const OnRejected& on_rejected);
+  /// The rows for which the only expression is true; failing rows are reported and left out.
+  Result<> select(Batch& in, std::vector<uint32_t>& rows, const OnRejected& on_rejected);
+
+ private:
+  /// The rows of `rows` for which evaluation does not fail.
+  Result<std::vector<uint32_t>> healthy_rows(Batch& in, const OnRejected& on_rejected);
+  Result<> bisect(Batch& in, std::vector<uint32_t> rows, std::vector<uint32_t>& healthy, const OnRejected& on_rejected);
+
+  std::vector<LogicalType> types_;
+  Evaluator evaluator_;
+};
+
+}  // namespace headrace

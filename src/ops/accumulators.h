@@ -1,0 +1,66 @@
+// The states of a GROUP BY's aggregates: plain bytes beside each group's key, and bags of values for those that need them.
+// Every aggregate takes signed diffs; those that cannot undo (minimum, maximum, floating sums) are planned for append-only inputs only.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "duck/aggregate.h"
+#include "ops/operator.h"
+#include "plan/nodes.h"
+
+namespace headrace {
+
+/// A result row's states: the groups' slots [begin, end) of `slots`; more than one are merged (slices of a window).
+struct MergedSlots {
+  std::vector<Slot> slots;
+  std::vector<uint32_t> ends;  ///< ends[i] = end of row i's slots; row i begins at ends[i - 1].
+
+  void add(Slot slot) {
+    slots.push_back(slot);
+    ends.push_back(static_cast<uint32_t>(slots.size()));
+  }
+  size_t rows() const { return ends.size(); }
+  uint32_t begin(size_t row) const { return row == 0 ? 0 : ends[row - 1]; }
+  void clear() {
+    slots.clear();
+    ends.clear();
+  }
+};
+
+/// One thread; belongs to one table of groups.
+class Accumulators {
+ public:
+  /// `key` are the types of the groups table's key, whose rows hold plain_bytes() for this.
+  Accumulators(const std::vector<Aggregate>& aggregates, const std::vector<LogicalType>& key, const OperatorContext& context);
+  ~Accumulators();
+
+  /// Bytes of a group's plain state; the first eight are its number of rows.
+  size_t plain_bytes() const { return plain_bytes_; }
+  static int64_t rows_of(const Table& groups, Slot slot) { return *reinterpret_cast<const int64_t*>(groups.read_plain(slot)); }
+
+  /// Adds the rows of `batch` to their groups. `keys` are the groups' keys (for bags). Rows whose sum would overflow are not added
+  /// and come back in `rejected`.
+  void update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys, std::vector<uint32_t>& rejected);
+  /// Writes aggregate `index` of all rows to `out` from place 0 on.
+  Result<> result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out);
+  /// Lets go what hangs on a group that is about to be erased.
+  void erase(Table& groups, Slot slot);
+
+  std::vector<Table*> tables();
+  /// Links bags to their groups again.
+  void restored(Table& groups);
+
+ private:
+  struct Bag;
+  void update_integer_sums(char** plains, Batch& batch, std::vector<uint8_t>& skip, std::vector<uint32_t>& rejected);
+  void update_bag(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys, const std::vector<uint8_t>& skip);
+  Result<> bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out);
+
+  std::vector<Aggregate> aggregates_;
+  std::vector<size_t> offsets_;
+  std::vector<std::unique_ptr<Bag>> bags_;  ///< One per aggregate; null where it has none.
+  size_t plain_bytes_ = sizeof(int64_t);
+};
+
+}  // namespace headrace

@@ -1,0 +1,16 @@
+#include "ops/operator.h"
+
+namespace headrace {
+
+NodeCounters& NodeCounters::operator+=(const NodeCounters& other) {
+  rows_in += other.rows_in;
+  passed += other.passed;
+  filtered += other.filtered;
+  late += other.late;
+  quarantined += other.quarantined;
+  held += other.held;
+  rows_out += other.rows_out;
+  return *this;
+}
+
+}  // namespace headrace

@@ -1,0 +1,67 @@
+// An Operator: batches in, state beside, batches out. No threads, clocks, files or checkpoint code; state sits in tables that the engine
+// saves and restores without asking.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "data/message.h"
+#include "duck/evaluator.h"
+#include "state/table.h"
+
+namespace headrace {
+
+/// What happened to the rows that came in: rows_in = passed + filtered + late + quarantined + held.
+struct NodeCounters {
+  int64_t rows_in = 0, passed = 0, filtered = 0, late = 0, quarantined = 0, held = 0;
+  int64_t rows_out = 0;
+
+  NodeCounters& operator+=(const NodeCounters& other);
+};
+
+/// What is the same for all rows of a tick.
+struct TickInfo {
+  Tick tick;
+  int64_t now_us = 0;  ///< The tick's time; now() gives it.
+};
+
+/// Where an operator's output goes. Implemented by the shard.
+class Emitter {
+ public:
+  virtual ~Emitter() = default;
+  /// Hands a batch to everyone who reads `output`.
+  virtual Result<> emit(Batch batch, uint32_t output) = 0;
+  /// Keeps a row that failed, with the reason, in the quarantine.
+  virtual void reject(const Batch& batch, uint32_t row, const Error& reason) = 0;
+  /// Keeps rows that came too late.
+  virtual void late(const Batch& batch, const std::vector<uint32_t>& rows) = 0;
+  NodeCounters counters;
+};
+
+class Operator {
+ public:
+  virtual ~Operator() = default;
+
+  virtual Result<> on_batch(uint32_t input, Batch batch, Emitter& out) = 0;
+  /// The low point over all inputs; rows that it closes are emitted before it is passed on.
+  virtual Result<> on_watermark(EventTime, Emitter&) { return {}; }
+  virtual Result<> on_tick_end(const TickInfo&, Emitter&) { return {}; }
+  /// An input will bring nothing any more (static tables).
+  virtual Result<> on_end(uint32_t, Emitter&) { return {}; }
+
+  /// The state to be saved, in a fixed order.
+  virtual std::vector<Table*> tables() { return {}; }
+  /// Rebuilds what is derived from the tables, after they were loaded. `watermark` is the one last passed on.
+  virtual Result<> restored(EventTime) { return {}; }
+};
+
+/// What an operator may ask for when it is made.
+struct OperatorContext {
+  EvaluationContext& evaluation;
+  uint32_t shard = 0;
+  uint32_t shards = 1;
+};
+
+}  // namespace headrace

@@ -1,0 +1,52 @@
+#include "ops/view.h"
+
+#include "duck/rows.h"
+
+namespace headrace {
+namespace {
+
+TableSpec rows_spec(const ViewNode& node) {
+  TableSpec out;
+  out.name = "rows";
+  std::vector<LogicalType> types;
+  for (const Column& column : node.output.columns) types.push_back(column.type);
+  (node.output.changelog == Changelog::append ? out.values : out.key) = std::move(types);
+  out.plain_bytes = sizeof(int64_t);
+  return out;
+}
+
+}  // namespace
+
+ViewOperator::ViewOperator(const ViewNode& node) : schema_(node.output.schema()), table_(rows_spec(node)) {}
+
+void ViewOperator::keep(Batch& batch) {
+  const size_t rows = static_cast<size_t>(batch.rows());
+  uint64_t hashes[STANDARD_VECTOR_SIZE];
+  Slot slots[STANDARD_VECTOR_SIZE];
+  hash_rows(batch.chunk, hashes);
+  if (table_.spec().key.empty()) {
+    table_.append(batch.chunk, hashes, rows, slots);
+    for (size_t row = 0; row < rows; ++row) *reinterpret_cast<int64_t*>(table_.plain(slots[row])) = 1;
+    return;
+  }
+  uint8_t created[STANDARD_VECTOR_SIZE];
+  table_.find_or_create(batch.chunk, hashes, rows, slots, created);
+  for (size_t row = 0; row < rows; ++row)
+    *reinterpret_cast<int64_t*>(table_.plain(slots[row])) += batch.diff(static_cast<int64_t>(row));
+  for (size_t row = 0; row < rows; ++row)
+    if (table_.is_used(slots[row]) && copies(table_.read_plain(slots[row])) == 0) table_.erase(slots[row]);
+}
+
+Result<> ViewOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
+  out.counters.passed += batch.rows();
+  batch.schema = schema_;
+  keep(batch);
+  // Whoever listens reads later, from other threads: the changes own their memory.
+  auto own = std::make_shared<Batch>(Batch::make(schema_));
+  batch.chunk.Copy(own->chunk);
+  own->diffs = batch.diffs;
+  changes_.push_back(std::move(own));
+  return out.emit(std::move(batch), 0);
+}
+
+}  // namespace headrace

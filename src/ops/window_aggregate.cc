@@ -1,0 +1,330 @@
+#include "ops/window_aggregate.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "duck/rows.h"
+#include "ops/keys.h"
+#include "ops/times.h"
+
+namespace headrace {
+namespace {
+
+using From = WindowAggregateNode::OutputColumn::From;
+
+std::vector<LogicalType> group_types(const WindowAggregateNode& node) {
+  std::vector<LogicalType> out(node.groups.size());
+  for (size_t i = 0; i < node.outputs.size(); ++i)
+    if (node.outputs[i].from == From::group) out[node.outputs[i].index] = node.output.columns[i].type;
+  return out;
+}
+
+std::vector<LogicalType> slice_key(const WindowAggregateNode& node) {
+  std::vector<LogicalType> out = group_types(node);
+  out.push_back(LogicalType::BIGINT);
+  out.push_back(LogicalType::BIGINT);
+  return out;
+}
+
+TableSpec slices_spec(const WindowAggregateNode& node, size_t plain_bytes) {
+  TableSpec out;
+  out.name = "slices";
+  out.key = slice_key(node);
+  if (node.emit_updates)
+    for (const Aggregate& aggregate : node.aggregates) out.values.push_back(aggregate.type);
+  out.plain_bytes = plain_bytes;
+  return out;
+}
+
+/// The output column that each aggregate fills.
+std::vector<size_t> result_columns(const WindowAggregateNode& node) {
+  std::vector<size_t> out(node.aggregates.size());
+  for (size_t column = 0; column < node.outputs.size(); ++column)
+    if (node.outputs[column].from == From::aggregate) out[node.outputs[column].index] = column;
+  return out;
+}
+
+/// The rows of a batch that are live, when not all are.
+Batch only(Batch batch, const std::vector<uint32_t>& rows) {
+  return static_cast<int64_t>(rows.size()) == batch.rows() ? std::move(batch) : batch.slice(rows);
+}
+
+}  // namespace
+
+WindowAggregateOperator::WindowAggregateOperator(const WindowAggregateNode& node, const OperatorContext& context)
+    : node_(node),
+      schema_(node.output.schema()),
+      accumulators_(node.aggregates, slice_key(node), context),
+      table_(slices_spec(node, accumulators_.plain_bytes() + 16)),
+      hash_offset_(accumulators_.plain_bytes() + 8),
+      told_(accumulators_.plain_bytes(), result_columns(node), schema_) {
+  if (node.assign) math_.emplace(*node.assign);
+}
+
+/// Fills times_ (start of the row's slice or window; no_time for rows of no window) and ends_.
+void WindowAggregateOperator::read_bounds(Batch& batch) {
+  if (!math_) {
+    read_times(batch, node_.window_start, times_);
+    read_times(batch, node_.window_end, ends_);
+    return;
+  }
+  read_times(batch, node_.assign->time_column, times_);
+  ends_.resize(times_.size());
+  for (size_t row = 0; row < times_.size(); ++row) {
+    if (times_[row] == no_time || !math_->covered(times_[row])) {
+      times_[row] = no_time;
+      continue;
+    }
+    times_[row] = math_->slice_of(times_[row]);
+    ends_[row] = times_[row] + math_->slice_ms;
+  }
+}
+
+/// True when every window that the row belongs to has closed.
+bool WindowAggregateOperator::is_late(size_t row, int64_t watermark) const {
+  return math_ ? math_->late(times_[row], watermark) : ends_[row] - 1 <= watermark;
+}
+
+Result<> WindowAggregateOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
+  read_bounds(batch);
+  const size_t rows = times_.size();
+  std::vector<uint32_t> late, kept, whole;
+  // A row that comes between two closings of windows it belongs to must find the earlier ones closed already. `turns` are the rows
+  // before which windows have to be closed; there are none unless rows come late.
+  std::vector<size_t> turns;
+  for (size_t row = 0; row < rows; ++row) {
+    if (times_[row] == no_time) {
+      ++out.counters.filtered;
+      continue;
+    }
+    const int64_t stamp = batch.stamps_ms.empty() ? closed_.ms : std::max(batch.stamps_ms[row], closed_.ms);
+    if (is_late(row, stamp)) {
+      late.push_back(static_cast<uint32_t>(row));
+      continue;
+    }
+    if (math_ && stamp > closed_.ms && math_->first_end(times_[row]) - 1 <= stamp) turns.push_back(kept.size());
+    kept.push_back(static_cast<uint32_t>(row));
+  }
+  if (!late.empty()) {
+    out.counters.late += static_cast<int64_t>(late.size());
+    out.late(batch, late);
+  }
+  if (kept.empty()) return {};
+  if (turns.empty() && kept.size() == rows) return add_rows(std::move(batch), out);
+  turns.push_back(kept.size());
+  size_t from = 0;
+  for (size_t turn : turns) {
+    if (turn > from) HEADRACE_TRY(add_rows(batch.slice({kept.begin() + static_cast<long>(from), kept.begin() + static_cast<long>(turn)}), out));
+    if (turn < kept.size()) HEADRACE_TRY(close_until(EventTime{batch.stamps_ms[kept[turn]]}, out));
+    from = turn;
+  }
+  return {};
+}
+
+Result<> WindowAggregateOperator::add_rows(Batch batch, Emitter& out) {
+  const size_t rows = static_cast<size_t>(batch.rows());
+  read_bounds(batch);
+  DataChunk groups, keys;
+  uint64_t group_hashes[STANDARD_VECTOR_SIZE], hashes[STANDARD_VECTOR_SIZE];
+  take_keys(batch, node_.groups, groups, group_hashes);
+  keys.InitializeEmpty({table_.spec().key.begin(), table_.spec().key.end()});
+  for (size_t i = 0; i < node_.groups.size(); ++i) keys.data[i].Reference(groups.data[i]);
+  duckdb::FlatVector::SetData(keys.data[node_.groups.size()], reinterpret_cast<duckdb::data_ptr_t>(times_.data()));
+  duckdb::FlatVector::SetData(keys.data[node_.groups.size() + 1], reinterpret_cast<duckdb::data_ptr_t>(ends_.data()));
+  keys.SetCardinality(rows);
+  for (size_t row = 0; row < rows; ++row) {
+    // The upper bits stay those of the group: they say on which shard it lives. The rest mixes the window in.
+    uint64_t mixed = (group_hashes[row] ^ static_cast<uint64_t>(ends_[row])) * 0x9E3779B97F4A7C15;
+    hashes[row] = (group_hashes[row] & 0xFFC0000000000000) | ((mixed ^ mixed >> 29) & 0x003FFFFFFFFFFFFF);
+  }
+  Slot slots[STANDARD_VECTOR_SIZE];
+  uint8_t created[STANDARD_VECTOR_SIZE];
+  table_.find_or_create(keys, hashes, rows, slots, created);
+  for (size_t row = 0; row < rows; ++row)
+    if (created[row]) {
+      open_[{times_[row], ends_[row]}].push_back(slots[row]);
+      std::memcpy(table_.plain(slots[row]) + hash_offset_, &group_hashes[row], sizeof(uint64_t));
+    }
+  std::vector<uint32_t> rejected;
+  accumulators_.update(table_, slots, batch, keys, rejected);
+  for (uint32_t row : rejected) out.reject(batch, row, user_error(Code::out_of_range, "SUM overflows BIGINT"));
+  out.counters.quarantined += static_cast<int64_t>(rejected.size());
+  out.counters.passed += static_cast<int64_t>(rows - rejected.size());
+  if (!node_.emit_updates) return {};
+  for (size_t row = 0; row < rows; ++row) told_.touch(table_, slots[row]);
+  return {};
+}
+
+uint64_t WindowAggregateOperator::group_hash(Slot slot) const {
+  return *reinterpret_cast<const uint64_t*>(table_.read_plain(slot) + hash_offset_);
+}
+
+WindowAggregateOperator::Bounds WindowAggregateOperator::bounds_of(Slot slot) const {
+  const RowLayout& layout = table_.layout();
+  const char* row = table_.address(slot);
+  auto at = [&](size_t column) { return *reinterpret_cast<const int64_t*>(row + layout.offsets[column]); };
+  return {at(node_.groups.size()), at(node_.groups.size() + 1)};
+}
+
+/// The rows of one window: the slots of its slices, those of one group together, in order of the groups' hashes.
+MergedSlots WindowAggregateOperator::merge_slices(Bounds window) const {
+  std::vector<Slot> slots;
+  size_t slices = 0;
+  for (auto slice = open_.lower_bound({window.start, INT64_MIN}); slice != open_.end() && slice->first.start < window.end; ++slice, ++slices)
+    slots.insert(slots.end(), slice->second.begin(), slice->second.end());
+  if (slices <= 1) return own_rows(slots);
+  std::stable_sort(slots.begin(), slots.end(), [&](Slot a, Slot b) { return group_hash(a) < group_hash(b); });
+  MergedSlots out;
+  for (size_t i = 0; i < slots.size();) {
+    std::vector<Slot> same;
+    for (const uint64_t hash = group_hash(slots[i]); i < slots.size() && group_hash(slots[i]) == hash; ++i) same.push_back(slots[i]);
+    // One hash is one group, unless two collide.
+    while (!same.empty()) {
+      std::vector<Slot> rest;
+      out.slots.push_back(same[0]);
+      for (size_t k = 1; k < same.size(); ++k)
+        (table_.same_columns(same[0], same[k], node_.groups.size()) ? out.slots : rest).push_back(same[k]);
+      out.ends.push_back(static_cast<uint32_t>(out.slots.size()));
+      same = std::move(rest);
+    }
+  }
+  return out;
+}
+
+/// One row per slot, in order of the groups' hashes.
+MergedSlots WindowAggregateOperator::own_rows(const std::vector<Slot>& slots) const {
+  std::vector<Slot> sorted = slots;
+  std::stable_sort(sorted.begin(), sorted.end(), [&](Slot a, Slot b) { return group_hash(a) < group_hash(b); });
+  MergedSlots out;
+  for (Slot slot : sorted) out.add(slot);
+  return out;
+}
+
+bool WindowAggregateOperator::is_live(const MergedSlots& rows, size_t row) const {
+  int64_t held = 0;
+  for (uint32_t i = rows.begin(row); i < rows.ends[row]; ++i) held += Accumulators::rows_of(table_, rows.slots[i]);
+  return held > 0;
+}
+
+Result<> WindowAggregateOperator::fill_outputs(Bounds window, const MergedSlots& rows, size_t first, size_t count, DataChunk& out) {
+  MergedSlots part;
+  Slot heads[STANDARD_VECTOR_SIZE];
+  for (size_t row = first; row < first + count; ++row) {
+    heads[row - first] = rows.slots[rows.begin(row)];
+    part.slots.insert(part.slots.end(), rows.slots.begin() + rows.begin(row), rows.slots.begin() + rows.ends[row]);
+    part.ends.push_back(static_cast<uint32_t>(part.slots.size()));
+  }
+  for (size_t column = 0; column < node_.outputs.size(); ++column) {
+    const auto& output = node_.outputs[column];
+    Vector& vector = out.data[column];
+    auto fill = [&](int64_t ms) { std::fill_n(duckdb::FlatVector::GetData<int64_t>(vector), count, ms * 1000); };
+    if (output.from == From::group) table_.gather(output.index, heads, count, vector);
+    else if (output.from == From::window_start) fill(window.start);
+    else if (output.from == From::window_end) fill(window.end);
+    else if (output.from == From::window_time) fill(window.end - 1);
+    else HEADRACE_TRY(accumulators_.result(table_, output.index, part, vector));
+  }
+  out.SetCardinality(count);
+  return {};
+}
+
+Result<> WindowAggregateOperator::emit_window(Bounds window, const MergedSlots& rows, Emitter& out) {
+  for (size_t at = 0; at < rows.rows(); at += rows_per_batch) {
+    const size_t count = std::min<size_t>(rows_per_batch, rows.rows() - at);
+    Batch batch = Batch::make(schema_);
+    HEADRACE_TRY(fill_outputs(window, rows, at, count, batch.chunk));
+    // Never late for what comes next: the watermark before them had not passed their own time.
+    batch.stamps_ms.assign(count, window.end - 2);
+    std::vector<uint32_t> live;
+    for (uint32_t row = 0; row < count; ++row)
+      if (is_live(rows, at + row)) live.push_back(row);
+    if (!live.empty()) HEADRACE_TRY(out.emit(only(std::move(batch), live), 0));
+  }
+  return {};
+}
+
+/// Tells the partial (or last) results of one window's rows as changes.
+Result<> WindowAggregateOperator::tell(Bounds window, const std::vector<Slot>& slots, Emitter& out) {
+  const MergedSlots rows = own_rows(slots);
+  for (size_t at = 0; at < rows.rows(); at += rows_per_batch / 2) {
+    const size_t count = std::min<size_t>(rows_per_batch / 2, rows.rows() - at);
+    DataChunk now;
+    now.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types());
+    HEADRACE_TRY(fill_outputs(window, rows, at, count, now));
+    std::vector<uint8_t> live;
+    for (size_t row = at; row < at + count; ++row) live.push_back(is_live(rows, row));
+    HEADRACE_TRY(told_.tell(table_, &rows.slots[at], live, now, window.end - 2, out));
+  }
+  return {};
+}
+
+void WindowAggregateOperator::erase(Bounds slice) {
+  for (Slot slot : open_[slice]) {
+    accumulators_.erase(table_, slot);
+    table_.erase(slot);
+  }
+  open_.erase(slice);
+}
+
+Result<> WindowAggregateOperator::close_slices(EventTime time, Emitter& out) {
+  while (!open_.empty()) {
+    // Of all open windows that hold anything, the first that holds the earliest slice closes next.
+    const int64_t slice = open_.begin()->first.start;
+    const int64_t end = math_->first_end(closed_ == EventTime::min() ? slice : std::max(slice, closed_.ms + 1));
+    const Bounds window{end - math_->size_ms, end};
+    if (window.start > slice) {  // Every window that holds it has closed.
+      erase(open_.begin()->first);
+      continue;
+    }
+    if (end - 1 > time.ms) return {};
+    HEADRACE_TRY(emit_window(window, merge_slices(window), out));
+    closed_ = EventTime{end - 1};
+  }
+  return {};
+}
+
+Result<> WindowAggregateOperator::close_windows(EventTime time, Emitter& out) {
+  std::vector<Bounds> due;
+  for (const auto& [bounds, slots] : open_)
+    if (bounds.end - 1 <= time.ms) due.push_back(bounds);
+  std::sort(due.begin(), due.end(), [](Bounds a, Bounds b) { return a.end != b.end ? a.end < b.end : a.start < b.start; });
+  for (Bounds window : due) {
+    if (node_.emit_updates) HEADRACE_TRY(tell(window, open_[window], out));
+    else HEADRACE_TRY(emit_window(window, own_rows(open_[window]), out));
+    erase(window);
+  }
+  return {};
+}
+
+Result<> WindowAggregateOperator::close_until(EventTime time, Emitter& out) {
+  if (time <= closed_) return {};
+  HEADRACE_TRY(math_ ? close_slices(time, out) : close_windows(time, out));
+  closed_ = std::max(closed_, time);
+  return {};
+}
+
+Result<> WindowAggregateOperator::on_watermark(EventTime time, Emitter& out) { return close_until(time, out); }
+
+Result<> WindowAggregateOperator::on_tick_end(const TickInfo&, Emitter& out) {
+  std::map<Bounds, std::vector<Slot>> by_window;
+  for (Slot slot : told_.take_touched(table_))
+    if (table_.is_used(slot)) by_window[bounds_of(slot)].push_back(slot);
+  for (const auto& [window, slots] : by_window) HEADRACE_TRY(tell(window, slots, out));
+  return {};
+}
+
+std::vector<Table*> WindowAggregateOperator::tables() {
+  std::vector<Table*> out{&table_};
+  for (Table* bag : accumulators_.tables()) out.push_back(bag);
+  return out;
+}
+
+Result<> WindowAggregateOperator::restored(EventTime watermark) {
+  accumulators_.restored(table_);
+  closed_ = watermark;
+  open_.clear();
+  for (Slot slot : table_.slots()) open_[bounds_of(slot)].push_back(slot);
+  return {};
+}
+
+}  // namespace headrace

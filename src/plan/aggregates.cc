@@ -1,0 +1,61 @@
+#include "plan/aggregates.h"
+
+#include <set>
+
+#include "duck/rows.h"
+
+namespace headrace {
+namespace {
+
+bool is_integer(const LogicalType& type) {
+  switch (type.id()) {
+    case LogicalTypeId::TINYINT:
+    case LogicalTypeId::SMALLINT:
+    case LogicalTypeId::INTEGER:
+    case LogicalTypeId::BIGINT:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_decimal(const LogicalType& type) { return type.id() == LogicalTypeId::DECIMAL; }
+
+/// Functions whose result does not depend on the order of a group's values: a bag of values is enough for them.
+const std::set<std::string>& order_free() {
+  static const std::set<std::string> names = {
+      "sum",        "avg",        "min",          "max",       "count",        "median",      "quantile",    "quantile_cont",
+      "quantile_disc", "mode",    "mad",          "stddev",    "stddev_samp",  "stddev_pop",  "variance",    "var_samp",
+      "var_pop",    "skewness",   "kurtosis",     "kurtosis_pop", "bit_and",   "bit_or",      "bit_xor",     "bool_and",
+      "bool_or",    "product",    "entropy",      "approx_count_distinct", "histogram", "corr", "covar_pop", "covar_samp",
+      "regr_slope", "regr_intercept", "regr_r2",  "regr_count", "regr_avgx",   "regr_avgy",   "regr_sxx",    "regr_syy",
+      "regr_sxy",   "arg_min",    "arg_max",      "min_by",    "max_by",       "string_agg",  "list",        "array_agg",
+      "listagg",    "group_concat", "sem",        "fsum",      "kahan_sum",    "favg",        "count_if",    "any_value"};
+  return names;
+}
+
+}  // namespace
+
+Result<AggregateKind> aggregate_kind(const AggregateCall& call, Changelog input) {
+  const std::string& name = call.function;
+  const bool appends = input == Changelog::append;
+  if (name == "count_star") return AggregateKind::count_star;
+  if (name == "count" && call.distinct) return AggregateKind::count_distinct;
+  if (name == "count") return AggregateKind::count;
+  if (!call.distinct && call.arguments.size() == 1) {
+    const LogicalType& type = call.arguments[0].type();
+    if (name == "sum" && is_integer(type)) return AggregateKind::sum_integer;
+    if (name == "sum" && is_decimal(type)) return AggregateKind::sum_decimal;
+    if (name == "avg" && (is_integer(type) || is_decimal(type))) return AggregateKind::average;
+    if (name == "sum" && appends && type.id() == LogicalTypeId::DOUBLE) return AggregateKind::sum_double;
+    if (name == "avg" && appends && type.id() == LogicalTypeId::DOUBLE) return AggregateKind::average_double;
+    const bool ordered = fixed_width(type) > 0 && type.id() != LogicalTypeId::INTERVAL;
+    if (name == "min" && appends && ordered) return AggregateKind::minimum;
+    if (name == "max" && appends && ordered) return AggregateKind::maximum;
+  }
+  if (order_free().count(name)) return AggregateKind::bag;
+  return user_error(Code::unsupported_sql, "the aggregate " + name + " is not supported over a stream")
+      .with_remedy("min, max, sum, avg, count, median, quantile_cont, stddev, arg_min, arg_max, list and string_agg are");
+}
+
+}  // namespace headrace

@@ -1,0 +1,38 @@
+#include "plan/nodes.h"
+
+namespace headrace {
+
+SchemaRef Output::schema() const {
+  std::vector<Field> fields;
+  for (const Column& column : columns) fields.push_back({column.name, column.type, true});
+  return std::make_shared<Schema>(std::move(fields));
+}
+
+std::optional<size_t> Output::find_role(TimeRole role) const {
+  for (size_t i = 0; i < columns.size(); ++i)
+    if (columns[i].role == role) return i;
+  return std::nullopt;
+}
+
+const NodeBase& base_of(const Node& node) {
+  return std::visit([](const auto& n) -> const NodeBase& { return n; }, node);
+}
+
+NodeBase& base_of(Node& node) {
+  return std::visit([](auto& n) -> NodeBase& { return n; }, node);
+}
+
+std::string_view kind_of(const Node& node) {
+  return std::visit(
+      overloaded{[](const SourceNode&) { return "source"; }, [](const FilterNode&) { return "filter"; },
+                 [](const ProjectNode&) { return "project"; }, [](const UnionNode&) { return "union"; },
+                 [](const WindowAssignNode&) { return "window_assign"; }, [](const LateFilterNode&) { return "late_filter"; },
+                 [](const LateNode&) { return "late"; }, [](const AggregateNode&) { return "aggregate"; },
+                 [](const WindowAggregateNode&) { return "window_aggregate"; },
+                 [](const LookupJoinNode&) { return "lookup_join"; }, [](const AsofJoinNode&) { return "asof_join"; },
+                 [](const ViewNode&) { return "view"; }, [](const SinkNode&) { return "sink"; },
+                 [](const AlertNode&) { return "alert"; }},
+      node);
+}
+
+}  // namespace headrace

@@ -1,0 +1,220 @@
+// The typed plan: the vocabulary that every engine reads. Pure data. A plan is a list of nodes in topological order; edges name node and
+// output. What each node promises of its output stands in its Output: columns with their time roles, changelog kind, key.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/named.h"
+#include "catalog/project.h"
+#include "data/schema.h"
+#include "duck/bound_relation.h"
+#include "duck/expression.h"
+#include "plan/statement.h"
+#include "udf/function.h"
+
+namespace headrace {
+
+/// append: rows are only added. upsert: rows of a key replace each other. retract: rows are added and taken back.
+enum class Changelog : uint8_t { append, upsert, retract };
+
+/// What a column means for time.
+enum class TimeRole : uint8_t { none, event_time, window_start, window_end, window_time };
+
+struct Column {
+  std::string name;
+  LogicalType type;
+  TimeRole role = TimeRole::none;
+};
+
+/// An edge's beginning: which output of which node. Output 0 is the result; 1 are late rows.
+struct Input {
+  NodeId node;
+  uint32_t output = 0;
+};
+
+struct Output {
+  std::vector<Column> columns;
+  Changelog changelog = Changelog::append;
+  std::vector<size_t> key;    ///< Columns that name a row; empty = the whole row.
+  bool watermark = false;     ///< A watermark flows: some column carries event time.
+  bool deterministic = true;
+
+  SchemaRef schema() const;
+  std::optional<size_t> find_role(TimeRole role) const;
+};
+
+struct NodeBase {
+  NodeId id;
+  std::string name;           ///< The statement it belongs to.
+  std::vector<Input> inputs;
+  Output output;
+  Location at;
+};
+
+struct WatermarkRule {
+  size_t column = 0;          ///< In the source's delivered columns.
+  Expr expression;            ///< Over the delivered columns; gives the watermark as a timestamp.
+};
+
+struct BoundExpectation {
+  std::string name;
+  std::string condition;      ///< As written.
+  Expr violation;             ///< NOT condition, over the delivered columns: true for rows that break it.
+  ExpectationAction action = ExpectationAction::quarantine;
+};
+
+/// Reads a source. Decodes, checks the contract, stamps watermarks.
+struct SourceNode : NodeBase {
+  std::string connector;
+  std::map<std::string, std::string> options;
+  Schema declared;
+  std::vector<size_t> delivered;            ///< The declared columns that are read, in output order.
+  std::vector<size_t> primary_key;          ///< In `declared`.
+  std::optional<WatermarkRule> watermark;
+  std::vector<BoundExpectation> expectations;
+  OnError on_error = OnError::quarantine;
+  bool reject_extra_fields = false;
+  int64_t max_future_ms = 0;                ///< 0 = off.
+  bool is_static = false;                   ///< Read to its end before anything else; a table for look-ups.
+};
+
+/// Passes on the rows for which `predicate` is true.
+struct FilterNode : NodeBase {
+  Expr predicate;
+};
+
+/// Computes one column per expression.
+struct ProjectNode : NodeBase {
+  std::vector<Expr> expressions;
+};
+
+/// Passes on the rows of all inputs.
+struct UnionNode : NodeBase {};
+
+struct WindowSpec {
+  WindowKind kind = WindowKind::tumble;
+  size_t time_column = 0;     ///< In the input.
+  int64_t size_ms = 0;        ///< session: the gap
+  int64_t slide_ms = 0;       ///< hop: slide; cumulate: step; tumble: = size
+  int64_t offset_ms = 0;
+};
+
+/// Adds window_start, window_end and window_time; a row of several windows comes out several times.
+struct WindowAssignNode : NodeBase {
+  WindowSpec window;
+};
+
+/// Sends the rows that every window refuses to output 1, the others to output 0.
+struct LateFilterNode : NodeBase {
+  WindowSpec window;
+  std::string window_name;    ///< As late_operator shows it.
+};
+
+/// Gathers late rows as a relation: the row, late_operator, late_watermark.
+struct LateNode : NodeBase {};
+
+enum class AggregateKind : uint8_t {
+  count_star,
+  count,
+  sum_integer,   ///< BIGINT, overflow is an error
+  sum_decimal,   ///< DECIMAL(38, s)
+  sum_double,    ///< append-only inputs, in order of arrival
+  average,       ///< of integers and decimals: exact sum over count
+  average_double,///< append-only inputs
+  minimum,       ///< append-only inputs of fixed width
+  maximum,
+  count_distinct,
+  bag            ///< keeps the group's values; computed by DuckDB's function of that name when asked for
+};
+
+/// One aggregate over columns of the input (what must be computed was computed by a projection below).
+struct Aggregate {
+  AggregateKind kind = AggregateKind::count_star;
+  AggregateCall call;                  ///< As bound; its expressions read the input's columns.
+  std::vector<size_t> arguments;       ///< Columns.
+  std::optional<size_t> filter;        ///< A BOOLEAN column.
+  LogicalType type;
+};
+
+/// GROUP BY over anything: one row per key, changed once per tick.
+struct AggregateNode : NodeBase {
+  std::vector<size_t> groups;
+  std::vector<Aggregate> aggregates;
+};
+
+/// GROUP BY with a window: one result per key and window, when the watermark passes the window's end (or as changes, every tick).
+struct WindowAggregateNode : NodeBase {
+  std::optional<WindowSpec> assign;    ///< Rows are assigned here, in slices; else the input has window columns.
+  size_t window_start = 0, window_end = 0;  ///< Without `assign`: the input's window columns.
+  std::vector<size_t> groups;          ///< Without the window's columns.
+  std::vector<Aggregate> aggregates;
+  /// Where each output column comes from: a group, an aggregate, or a window column.
+  struct OutputColumn {
+    enum class From : uint8_t { group, aggregate, window_start, window_end, window_time } from = From::group;
+    size_t index = 0;
+  };
+  std::vector<OutputColumn> outputs;
+  bool emit_updates = false;           ///< EMIT ON UPDATE
+};
+
+/// Joins a stream (input 0) with a static table (input 1) on equal keys.
+struct LookupJoinNode : NodeBase {
+  JoinKind join = JoinKind::inner;     ///< inner | left
+  std::vector<size_t> left_keys, right_keys;
+  std::vector<bool> null_safe;         ///< IS NOT DISTINCT FROM
+  Expr residual;                       ///< Over left then right columns.
+};
+
+/// Joins each stream row with the one table row of its key that is nearest by an ordered column.
+struct AsofJoinNode : NodeBase {
+  JoinKind join = JoinKind::inner;
+  std::vector<size_t> left_keys, right_keys;
+  size_t left_order = 0, right_order = 0;
+  Comparison comparison = Comparison::greater_equal;  ///< left ? right
+};
+
+/// Keeps a materialized view.
+struct ViewNode : NodeBase {
+  EmitText emit;
+};
+
+/// Writes to the outside.
+struct SinkNode : NodeBase {
+  std::string connector;
+  std::map<std::string, std::string> options;
+};
+
+/// Watches a relation for rows that meet a condition for some time.
+struct AlertNode : NodeBase {
+  Expr condition;
+  int64_t for_ms = 0;
+  std::string webhook;        ///< "" = none.
+  std::map<std::string, std::string> options;
+};
+
+using Node = std::variant<SourceNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode, LateFilterNode, LateNode, AggregateNode,
+                          WindowAggregateNode, LookupJoinNode, AsofJoinNode, ViewNode, SinkNode, AlertNode>;
+
+const NodeBase& base_of(const Node& node);
+NodeBase& base_of(Node& node);
+/// "filter", "window_aggregate" ...: the node's name in JSON, metrics and the console.
+std::string_view kind_of(const Node& node);
+
+struct Plan {
+  std::vector<Node> nodes;    ///< nodes[i] has id i; inputs stand before.
+  const Node& operator[](NodeId id) const { return nodes[id.value]; }
+};
+
+/// For std::visit over nodes.
+template <class... Fs>
+struct overloaded : Fs... {
+  using Fs::operator()...;
+};
+template <class... Fs>
+overloaded(Fs...) -> overloaded<Fs...>;
+
+}  // namespace headrace

@@ -1,0 +1,12 @@
+// Rewrites the typed plan into a cheaper one with the same answers. Certified engines get the plan before this.
+#pragma once
+
+#include "plan/nodes.h"
+
+namespace headrace {
+
+/// In this order: gives windows of an aggregation to the aggregation itself (slices), merges projections, drops projections that
+/// change nothing, and lets every node deliver only the columns that are read. Nodes nobody reads any more are removed.
+Plan optimize(Plan plan);
+
+}  // namespace headrace

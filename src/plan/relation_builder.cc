@@ -1,0 +1,547 @@
+#include "plan/relation_builder.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/text.h"
+#include "duck/conjunction.h"
+#include "plan/aggregates.h"
+
+namespace headrace {
+namespace {
+
+using Kind = BoundRelation::Kind;
+using Condition = BoundRelation::Condition;
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+Error unsupported(const std::string& what, const std::string& remedy) {
+  return user_error(Code::unsupported_sql, what).with_remedy(remedy);
+}
+
+/// Where each input column stands among `expressions`, or nullopt.
+std::optional<size_t> place_of(const std::vector<Expr>& expressions, size_t column) {
+  for (size_t i = 0; i < expressions.size(); ++i)
+    if (expressions[i].column() == column) return i;
+  return std::nullopt;
+}
+
+/// The key's columns after a projection, or none when one of them is gone.
+std::vector<size_t> moved_key(const std::vector<size_t>& key, const std::vector<Expr>& expressions) {
+  std::vector<size_t> out;
+  for (size_t column : key) {
+    std::optional<size_t> place = place_of(expressions, column);
+    if (!place) return {};
+    out.push_back(*place);
+  }
+  return out;
+}
+
+WindowSpec spec_of(const BoundRelation& relation, size_t time_column) {
+  WindowSpec out;
+  out.kind = relation.window;
+  out.time_column = time_column;
+  const std::vector<int64_t>& ms = relation.window_ms;
+  switch (relation.window) {
+    case WindowKind::tumble:
+      out.size_ms = out.slide_ms = ms[0];
+      out.offset_ms = ms[1];
+      break;
+    case WindowKind::hop:
+    case WindowKind::cumulate:
+      out.slide_ms = ms[0];
+      out.size_ms = ms[1];
+      out.offset_ms = ms[2];
+      break;
+    case WindowKind::session:
+      out.size_ms = ms[0];
+      break;
+  }
+  return out;
+}
+
+std::string window_text(const BoundRelation& relation) {
+  static constexpr const char* names[] = {"TUMBLE", "HOP", "CUMULATE", "SESSION"};
+  std::string out = std::string(names[static_cast<int>(relation.window)]) + "(" + relation.time_column;
+  for (int64_t ms : relation.window_ms) out += ", " + std::to_string(ms) + " ms";
+  return out + ")";
+}
+
+Comparison flipped(Comparison comparison) {
+  switch (comparison) {
+    case Comparison::less:
+      return Comparison::greater;
+    case Comparison::less_equal:
+      return Comparison::greater_equal;
+    case Comparison::greater:
+      return Comparison::less;
+    case Comparison::greater_equal:
+      return Comparison::less_equal;
+    default:
+      return comparison;
+  }
+}
+
+/// -1 when all columns are left, +1 when all are right, 0 when mixed or none.
+int side_of(const Expr& expression, size_t left_columns) {
+  bool left = false, right = false;
+  for (size_t column : expression.columns()) (column < left_columns ? left : right) = true;
+  return left == right ? 0 : left ? -1 : 1;
+}
+
+/// Splits conditions over left-then-right columns into comparisons between the sides and a rest.
+void split_conditions(const std::vector<Expr>& parts, size_t left_columns, size_t columns, std::vector<Condition>& conditions,
+                      std::vector<Expr>& rest) {
+  std::vector<size_t> to_right(columns);
+  for (size_t i = left_columns; i < columns; ++i) to_right[i] = i - left_columns;
+  for (const Expr& part : parts) {
+    std::optional<Condition> comparison = as_comparison(part);
+    bool equal = comparison && (comparison->comparison == Comparison::equal || comparison->comparison == Comparison::not_distinct);
+    int left = equal ? side_of(comparison->left, left_columns) : 0;
+    int right = equal ? side_of(comparison->right, left_columns) : 0;
+    if (left == -1 && right == 1) {
+      conditions.push_back({comparison->left, comparison->right.remap(to_right), comparison->comparison});
+    } else if (left == 1 && right == -1) {
+      conditions.push_back({comparison->right, comparison->left.remap(to_right), comparison->comparison});
+    } else {
+      rest.push_back(part);
+    }
+  }
+}
+
+}  // namespace
+
+void RelationBuilder::begin(const std::string& name, const Location& at, bool emit_updates) {
+  name_ = name;
+  at_ = at;
+  emit_updates_ = emit_updates;
+}
+
+void RelationBuilder::define(const std::string& name, Input from) { relations_[lower(name)] = from; }
+
+void RelationBuilder::want_late(const std::string& name) { late_wanted_.insert(lower(name)); }
+
+const Output& RelationBuilder::output_of(Input input) const { return base_of(plan_.nodes[input.node.value]).output; }
+
+Input RelationBuilder::project(Input input, const std::vector<Expr>& expressions, const std::vector<std::string>& names) {
+  ProjectNode node;
+  const Output& in = output_of(input);
+  node.inputs = {input};
+  node.expressions = expressions;
+  node.output = in;
+  node.output.columns.clear();
+  for (size_t i = 0; i < expressions.size(); ++i) {
+    std::optional<size_t> column = expressions[i].column();
+    node.output.columns.push_back({names[i], expressions[i].type(), column ? in.columns[*column].role : TimeRole::none});
+    node.output.deterministic = node.output.deterministic && expressions[i].deterministic();
+  }
+  node.output.key = moved_key(in.key, expressions);
+  if (in.changelog == Changelog::upsert && node.output.key.empty()) node.output.changelog = Changelog::retract;
+  return add(std::move(node));
+}
+
+Input RelationBuilder::pick(Input input, const std::vector<size_t>& columns) {
+  std::vector<Expr> expressions;
+  std::vector<std::string> names;
+  const Output& in = output_of(input);
+  for (size_t column : columns) {
+    expressions.push_back(Expr::reference(column, in.columns[column].type, in.columns[column].name));
+    names.push_back(in.columns[column].name);
+  }
+  return project(input, expressions, names);
+}
+
+Input RelationBuilder::with_columns(Input input, const std::vector<Expr>& expressions, std::vector<size_t>& columns) {
+  const Output& in = output_of(input);
+  std::vector<Expr> all;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < in.columns.size(); ++i) {
+    all.push_back(Expr::reference(i, in.columns[i].type, in.columns[i].name));
+    names.push_back(in.columns[i].name);
+  }
+  columns.clear();
+  for (const Expr& expression : expressions) {
+    std::optional<size_t> column = expression.column();
+    columns.push_back(column ? *column : all.size());
+    if (column) continue;
+    all.push_back(expression);
+    names.push_back(expression.text());
+  }
+  return all.size() == in.columns.size() ? input : project(input, all, names);
+}
+
+Result<Input> RelationBuilder::build(const BoundRelation& relation) {
+  switch (relation.kind) {
+    case Kind::scan:
+      return build_scan(relation);
+    case Kind::late:
+      return build_late(relation);
+    case Kind::window:
+      return build_window(relation);
+    case Kind::filter:
+      return build_filter(relation);
+    case Kind::project: {
+      HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
+      std::vector<std::string> names;
+      for (const BoundColumn& column : relation.columns) names.push_back(column.name);
+      return project(input, relation.expressions, names);
+    }
+    case Kind::aggregate:
+      return build_aggregate(relation);
+    case Kind::join:
+    case Kind::cross:
+      return build_join(relation, {});
+    case Kind::asof_join:
+      return build_asof(relation);
+    case Kind::union_all:
+      return build_union(relation);
+    case Kind::distinct:
+      return build_distinct(relation);
+    case Kind::values:
+    case Kind::unsupported:
+      break;
+  }
+  return unsupported(relation.relation + " is not supported in a pipeline",
+                     "ORDER BY, LIMIT and OVER belong in an ad-hoc query over the view (headrace sql)");
+}
+
+Result<Input> RelationBuilder::build_scan(const BoundRelation& relation) {
+  auto found = relations_.find(lower(relation.relation));
+  if (found == relations_.end()) return user_error(Code::unknown_relation, "there is no source or view '" + relation.relation + "'");
+  return pick(found->second, relation.scan_columns);
+}
+
+Input RelationBuilder::late_of(const std::string& name) {
+  auto found = late_.find(name);
+  if (found != late_.end()) return found->second;
+  LateNode node;
+  node.output = output_of(relations_.at(name));
+  node.output.watermark = false;
+  node.output.changelog = Changelog::append;
+  for (Column& column : node.output.columns) column.role = TimeRole::none;
+  node.output.columns.push_back({"late_operator", LogicalType::VARCHAR});
+  node.output.columns.push_back({"late_watermark", LogicalType::TIMESTAMP});
+  return late_[name] = add(std::move(node));
+}
+
+Result<Input> RelationBuilder::build_late(const BoundRelation& relation) {
+  return pick(late_of(lower(relation.relation)), relation.scan_columns);
+}
+
+Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
+  HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
+  const Output in = output_of(input);
+  if (relation.window == WindowKind::session || relation.window == WindowKind::cumulate)
+    return unsupported(window_text(relation) + ": this window is not supported yet", "use TUMBLE or HOP");
+  std::optional<size_t> time;
+  for (size_t i = 0; i < in.columns.size(); ++i)
+    if (same_name(in.columns[i].name, relation.time_column)) time = i;
+  if (!time) return user_error(Code::unknown_column, "DESCRIPTOR names a column that is not there: " + relation.time_column);
+  if (!in.watermark)
+    return user_error(Code::missing_watermark, window_text(relation) + " reads an input without a watermark")
+        .with_remedy("declare WATERMARK FOR " + relation.time_column + " AS " + relation.time_column +
+                     " - INTERVAL '5' SECOND in the source");
+  TimeRole role = in.columns[*time].role;
+  if (role != TimeRole::event_time && role != TimeRole::window_time)
+    return user_error(Code::bad_time_column, "DESCRIPTOR(" + relation.time_column + ") is not an event-time column")
+        .with_remedy("name the column of WATERMARK FOR, or window_time of a window below, unchanged");
+  WindowSpec spec = spec_of(relation, *time);
+  // Late rows of a relation are told apart right above it, where the row still has all its columns.
+  const BoundRelation* source = relation.inputs[0].get();
+  while (source->kind == Kind::project) source = source->inputs[0].get();
+  std::string late = source->kind == Kind::scan ? lower(source->relation) : "";
+  if (late_wanted_.count(late) && output_of(relations_.at(late)).columns.size() == in.columns.size()) {
+    LateFilterNode filter;
+    filter.inputs = {input};
+    filter.output = in;
+    filter.window = spec;
+    filter.window_name = window_text(relation);
+    input = add(std::move(filter));
+    base_of(plan_.nodes[late_of(late).node.value]).inputs.push_back({input.node, 1});
+  }
+  WindowAssignNode node;
+  node.inputs = {input};
+  node.window = spec;
+  node.output = in;
+  LogicalType type = in.columns[*time].type;
+  for (Column& column : node.output.columns) column.role = column.role == TimeRole::event_time ? TimeRole::event_time : TimeRole::none;
+  node.output.columns.push_back({"window_start", type, TimeRole::window_start});
+  node.output.columns.push_back({"window_end", type, TimeRole::window_end});
+  node.output.columns.push_back({"window_time", type, TimeRole::window_time});
+  if (!node.output.key.empty()) node.output.key.push_back(in.columns.size());
+  return pick(add(std::move(node)), relation.scan_columns);
+}
+
+Result<Input> RelationBuilder::build_filter(const BoundRelation& relation) {
+  const BoundRelation& below = *relation.inputs[0];
+  // FROM a, b WHERE a.x = b.y: the filter holds the join's condition.
+  if (below.kind == Kind::cross) {
+    std::vector<Expr> parts;
+    for (const Expr& expression : relation.expressions)
+      for (const Expr& part : conjuncts(expression)) parts.push_back(part);
+    return build_join(below, parts);
+  }
+  HEADRACE_ASSIGN(Input input, build(below));
+  FilterNode node;
+  node.inputs = {input};
+  node.output = output_of(input);
+  node.predicate = conjunction(relation.expressions);
+  if (!node.predicate.deterministic() && node.output.changelog != Changelog::append)
+    return user_error(Code::nondeterministic, "the condition " + node.predicate.text() +
+                                                  " may change its mind between a row and its retraction");
+  return add(std::move(node));
+}
+
+Result<Input> RelationBuilder::build_distinct(const BoundRelation& relation) {
+  HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
+  AggregateNode node;
+  node.inputs = {input};
+  node.output = output_of(input);
+  node.groups.resize(node.output.columns.size());
+  std::iota(node.groups.begin(), node.groups.end(), 0);
+  node.output.key = node.groups;
+  // Over rows that are only added, a value that came once stays: its row is never taken back.
+  if (node.output.changelog != Changelog::append) node.output.changelog = Changelog::upsert;
+  return add(std::move(node));
+}
+
+Result<Input> RelationBuilder::build_union(const BoundRelation& relation) {
+  UnionNode node;
+  for (const auto& child : relation.inputs) {
+    HEADRACE_ASSIGN(Input input, build(*child));
+    const Output& in = output_of(input);
+    if (node.inputs.empty()) {
+      node.output = in;
+    } else {
+      for (size_t i = 0; i < in.columns.size(); ++i)
+        if (in.columns[i].role != node.output.columns[i].role) node.output.columns[i].role = TimeRole::none;
+      node.output.watermark = node.output.watermark && in.watermark;
+      node.output.deterministic = node.output.deterministic && in.deterministic;
+      if (in.changelog != Changelog::append || node.output.changelog != Changelog::append)
+        node.output.changelog = Changelog::retract;
+    }
+    node.inputs.push_back(input);
+  }
+  node.output.key.clear();
+  return add(std::move(node));
+}
+
+Result<Input> RelationBuilder::build_aggregate(const BoundRelation& relation) {
+  if (relation.grouping_sets > 1) return unsupported("GROUPING SETS, ROLLUP and CUBE are not supported yet", "write one GROUP BY each");
+  HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
+  const Output in = output_of(input);
+  // Everything an aggregate reads becomes a column of a projection below it; equal expressions share one.
+  std::vector<Expr> expressions;
+  std::vector<std::string> names;
+  auto column_for = [&](const Expr& expression) {
+    for (size_t i = 0; i < expressions.size(); ++i)
+      if (expressions[i].json() == expression.json()) return i;
+    expressions.push_back(expression);
+    names.push_back(expression.text());
+    return expressions.size() - 1;
+  };
+  std::vector<size_t> groups;
+  for (const Expr& group : relation.expressions) groups.push_back(column_for(group));
+  std::vector<Aggregate> aggregates;
+  for (const AggregateCall& call : relation.aggregates) {
+    Aggregate aggregate;
+    HEADRACE_ASSIGN(aggregate.kind, aggregate_kind(call, in.changelog));
+    aggregate.call = call;
+    for (const Expr& argument : call.arguments) aggregate.arguments.push_back(column_for(argument));
+    for (const AggregateCall::Order& order : call.order)
+      if (call.arguments.empty() || order.by.json() != call.arguments[0].json())
+        return unsupported("ORDER BY inside " + call.function + " may only name its own argument", "sort when querying the view");
+    if (!call.filter.empty()) aggregate.filter = column_for(call.filter);
+    aggregate.type = call.type;
+    aggregates.push_back(std::move(aggregate));
+  }
+  // A window is known by its end: groups that hold window_start or window_end make this a windowed aggregation.
+  std::optional<size_t> end = in.watermark ? in.find_role(TimeRole::window_end) : std::nullopt;
+  std::optional<size_t> start = in.find_role(TimeRole::window_start);
+  auto role_of_group = [&](size_t i) {
+    std::optional<size_t> column = relation.expressions[i].column();
+    return column ? in.columns[*column].role : TimeRole::none;
+  };
+  bool windowed = false;
+  for (size_t i = 0; i < groups.size(); ++i)
+    windowed |= role_of_group(i) == TimeRole::window_start || role_of_group(i) == TimeRole::window_end;
+  windowed = windowed && end && start;
+  size_t end_column = 0, start_column = 0;
+  if (windowed) {
+    end_column = column_for(Expr::reference(*end, in.columns[*end].type, "window_end"));
+    start_column = column_for(Expr::reference(*start, in.columns[*start].type, "window_start"));
+  }
+  Input below = project(input, expressions, names);
+
+  Output out;
+  out.deterministic = in.deterministic;
+  for (size_t i = 0; i < relation.columns.size(); ++i)
+    out.columns.push_back({relation.columns[i].name, relation.columns[i].type,
+                           windowed && i < groups.size() ? role_of_group(i) : TimeRole::none});
+  out.key.resize(groups.size());
+  std::iota(out.key.begin(), out.key.end(), 0);
+  if (!windowed) {
+    AggregateNode node;
+    node.inputs = {below};
+    node.groups = groups;
+    node.aggregates = std::move(aggregates);
+    out.changelog = groups.empty() ? Changelog::retract : Changelog::upsert;
+    if (node.aggregates.empty() && in.changelog == Changelog::append) out.changelog = Changelog::append;
+    node.output = std::move(out);
+    return add(std::move(node));
+  }
+  WindowAggregateNode node;
+  node.inputs = {below};
+  node.window_start = start_column;
+  node.window_end = end_column;
+  node.emit_updates = emit_updates_;
+  using OutputColumn = WindowAggregateNode::OutputColumn;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    switch (role_of_group(i)) {
+      case TimeRole::window_start:
+        node.outputs.push_back({OutputColumn::From::window_start, 0});
+        break;
+      case TimeRole::window_end:
+        node.outputs.push_back({OutputColumn::From::window_end, 0});
+        break;
+      case TimeRole::window_time:
+        node.outputs.push_back({OutputColumn::From::window_time, 0});
+        break;
+      default:
+        node.outputs.push_back({OutputColumn::From::group, node.groups.size()});
+        node.groups.push_back(groups[i]);
+    }
+  }
+  for (size_t i = 0; i < aggregates.size(); ++i) node.outputs.push_back({OutputColumn::From::aggregate, i});
+  node.aggregates = std::move(aggregates);
+  out.watermark = true;
+  out.changelog = node.emit_updates ? Changelog::upsert : Changelog::append;
+  node.output = std::move(out);
+  return add(std::move(node));
+}
+
+bool RelationBuilder::make_static(Input input) {
+  Node& node = plan_.nodes[input.node.value];
+  if (auto* source = std::get_if<SourceNode>(&node)) {
+    bool bounded = source->connector == "file" && (!source->options.count("mode") || source->options.at("mode") == "bounded");
+    if (bounded) source->is_static = true;
+    return bounded;
+  }
+  if (!std::holds_alternative<FilterNode>(node) && !std::holds_alternative<ProjectNode>(node)) return false;
+  return make_static(base_of(node).inputs[0]);
+}
+
+Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions) {
+  HEADRACE_ASSIGN(Input left, build(*relation.inputs[0]));
+  HEADRACE_ASSIGN(Input right, build(*relation.inputs[1]));
+  const size_t left_columns = output_of(left).columns.size();
+  const size_t right_columns = output_of(right).columns.size();
+  std::vector<Condition> conditions = relation.conditions;
+  std::vector<Expr> parts = more_conditions, rest;
+  for (const Expr& part : conjuncts(relation.residual)) parts.push_back(part);
+  split_conditions(parts, left_columns, left_columns + right_columns, conditions, rest);
+  JoinKind kind = relation.kind == Kind::cross ? JoinKind::inner : relation.join;
+  bool table_right = (kind == JoinKind::inner || kind == JoinKind::left) && make_static(right);
+  bool table_left = !table_right && (kind == JoinKind::inner || kind == JoinKind::right) && make_static(left);
+  if (!table_right && !table_left)
+    return unsupported("a join needs a static table on one side: a bounded file source without changes",
+                       "joins of two streams are not supported yet");
+  if (table_right) return finish_lookup(left, right, kind, conditions, conjunction(rest));
+  // The table stands left: join the other way round, then put the columns back in their order.
+  std::vector<size_t> swapped(left_columns + right_columns), back;
+  for (size_t i = 0; i < left_columns; ++i) swapped[i] = right_columns + i;
+  for (size_t i = 0; i < right_columns; ++i) swapped[left_columns + i] = i;
+  for (Condition& condition : conditions) std::swap(condition.left, condition.right);
+  Expr residual = conjunction(rest);
+  if (!residual.empty()) residual = residual.remap(swapped);
+  HEADRACE_ASSIGN(Input joined, finish_lookup(right, left, kind == JoinKind::right ? JoinKind::left : kind, conditions, residual));
+  return pick(joined, swapped);
+}
+
+Result<Input> RelationBuilder::finish_lookup(Input left, Input right, JoinKind kind, std::vector<Condition> conditions, Expr residual) {
+  const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
+  LookupJoinNode node;
+  node.join = kind;
+  std::vector<Expr> left_keys, right_keys;
+  for (const Condition& condition : conditions) {
+    if (condition.comparison != Comparison::equal && condition.comparison != Comparison::not_distinct)
+      return unsupported("a look-up join takes equalities between the stream and the table", "put other conditions into WHERE");
+    left_keys.push_back(condition.left);
+    right_keys.push_back(condition.right);
+    node.null_safe.push_back(condition.comparison == Comparison::not_distinct);
+  }
+  left = with_columns(left, left_keys, node.left_keys);
+  right = with_columns(right, right_keys, node.right_keys);
+  const Output& l = output_of(left);
+  const Output& r = output_of(right);
+  node.inputs = {left, right};
+  node.output = l;
+  if (node.output.changelog == Changelog::upsert) node.output.changelog = Changelog::retract;
+  node.output.key.clear();
+  for (Column column : r.columns) {
+    column.role = TimeRole::none;
+    node.output.columns.push_back(column);
+  }
+  // The condition was bound over the columns before key columns were added.
+  std::vector<size_t> places(left_width + right_width), wanted;
+  for (size_t i = 0; i < left_width; ++i) places[i] = i;
+  for (size_t i = 0; i < right_width; ++i) places[left_width + i] = l.columns.size() + i;
+  if (!residual.empty()) node.residual = residual.remap(places);
+  Input joined = add(std::move(node));
+  return pick(joined, places);
+}
+
+Result<Input> RelationBuilder::build_asof(const BoundRelation& relation) {
+  HEADRACE_ASSIGN(Input left, build(*relation.inputs[0]));
+  HEADRACE_ASSIGN(Input right, build(*relation.inputs[1]));
+  if (relation.join != JoinKind::inner && relation.join != JoinKind::left)
+    return unsupported("an ASOF JOIN is INNER or LEFT", "swap its sides");
+  if (!make_static(right))
+    return unsupported("an ASOF JOIN needs a static table on its right side: a bounded file source",
+                       "as-of joins of two streams are not supported yet");
+  return finish_asof(left, right, relation.join, relation.conditions);
+}
+
+Result<Input> RelationBuilder::finish_asof(Input left, Input right, JoinKind kind, std::vector<Condition> conditions) {
+  const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
+  AsofJoinNode node;
+  node.join = kind;
+  std::vector<Expr> left_keys, right_keys;
+  std::optional<Condition> order;
+  for (const Condition& condition : conditions) {
+    if (condition.comparison == Comparison::equal) {
+      left_keys.push_back(condition.left);
+      right_keys.push_back(condition.right);
+    } else {
+      order = condition;
+    }
+  }
+  if (!order) return unsupported("an ASOF JOIN needs one inequality", "add a.time >= b.time");
+  node.comparison = order->comparison;
+  left_keys.push_back(order->left);
+  right_keys.push_back(order->right);
+  left = with_columns(left, left_keys, node.left_keys);
+  right = with_columns(right, right_keys, node.right_keys);
+  node.left_order = node.left_keys.back();
+  node.right_order = node.right_keys.back();
+  node.left_keys.pop_back();
+  node.right_keys.pop_back();
+  const Output& l = output_of(left);
+  const Output& r = output_of(right);
+  node.inputs = {left, right};
+  node.output = l;
+  for (Column column : r.columns) {
+    column.role = TimeRole::none;
+    node.output.columns.push_back(column);
+  }
+  std::vector<size_t> places;
+  for (size_t i = 0; i < left_width; ++i) places.push_back(i);
+  for (size_t i = 0; i < right_width; ++i) places.push_back(l.columns.size() + i);
+  Input joined = add(std::move(node));
+  return pick(joined, places);
+}
+
+}  // namespace headrace

@@ -1,0 +1,75 @@
+// Private to src/plan: turns bound relations into nodes of the plan.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "plan/nodes.h"
+
+namespace headrace {
+
+/// What a name stands for: the place in the plan where its rows come from.
+struct Relation {
+  Input from;
+};
+
+class RelationBuilder {
+ public:
+  explicit RelationBuilder(Plan& plan) : plan_(plan) {}
+
+  /// Which statement the next nodes belong to, and whether its windows give partial answers.
+  void begin(const std::string& name, const Location& at, bool emit_updates);
+  /// Adds the nodes for a bound SELECT; gives its result. Errors carry no place.
+  Result<Input> build(const BoundRelation& relation);
+  void define(const std::string& name, Input from);
+  /// late(name) is read somewhere: windows over that relation send their late rows there.
+  void want_late(const std::string& name);
+
+  /// Adds a node; sets its id and statement.
+  template <class N>
+  Input add(N node) {
+    node.id = NodeId{static_cast<uint32_t>(plan_.nodes.size())};
+    node.name = name_;
+    node.at = at_;
+    Input out{node.id, 0};
+    plan_.nodes.emplace_back(std::move(node));
+    return out;
+  }
+  const Output& output_of(Input input) const;
+  /// Projects an input to plain columns.
+  Input pick(Input input, const std::vector<size_t>& columns);
+  /// Projects an input to expressions over it.
+  Input project(Input input, const std::vector<Expr>& expressions, const std::vector<std::string>& names);
+
+ private:
+  /// The node that gathers the late rows of a relation (lower case).
+  Input late_of(const std::string& name);
+  Result<Input> build_scan(const BoundRelation& relation);
+  Result<Input> build_late(const BoundRelation& relation);
+  Result<Input> build_window(const BoundRelation& relation);
+  Result<Input> build_filter(const BoundRelation& relation);
+  Result<Input> build_aggregate(const BoundRelation& relation);
+  Result<Input> build_distinct(const BoundRelation& relation);
+  Result<Input> build_union(const BoundRelation& relation);
+  Result<Input> build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions);
+  Result<Input> build_asof(const BoundRelation& relation);
+  Result<Input> finish_lookup(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions, Expr residual);
+  Result<Input> finish_asof(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions);
+  /// True when nothing but static tables feeds `input`; marks them to be read first.
+  bool make_static(Input input);
+  /// The input with one more column per expression that is not a plain column; `columns` says where each lies.
+  Input with_columns(Input input, const std::vector<Expr>& expressions, std::vector<size_t>& columns);
+
+  Plan& plan_;
+  std::string name_;
+  Location at_;
+  bool emit_updates_ = false;
+  std::map<std::string, Input> relations_;
+  std::set<std::string> late_wanted_;
+  std::map<std::string, Input> late_;
+};
+
+}  // namespace headrace

@@ -1,0 +1,100 @@
+#include "run/graph.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "ops/aggregate.h"
+#include "ops/alert.h"
+#include "ops/filter.h"
+#include "ops/joins.h"
+#include "ops/outlet.h"
+#include "ops/project.h"
+#include "ops/union.h"
+#include "ops/view.h"
+#include "ops/window_aggregate.h"
+#include "ops/window_assign.h"
+
+namespace headrace {
+namespace {
+
+struct Route {
+  Exchange exchange = Exchange::local;
+  std::vector<size_t> columns;
+};
+
+/// Where the rows of input `input` of a node must go.
+Route route_to(const Plan& plan, const Node& node, uint32_t input) {
+  return std::visit(
+      overloaded{[&](const AggregateNode& n) { return Route{Exchange::hash, n.groups}; },
+                 [&](const WindowAggregateNode& n) { return Route{Exchange::hash, n.groups}; },
+                 [&](const LookupJoinNode&) { return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}}; },
+                 [&](const AsofJoinNode&) { return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}}; },
+                 [&](const SinkNode&) { return Route{Exchange::single, {}}; },
+                 [&](const AlertNode&) { return Route{Exchange::single, {}}; },
+                 [&](const ViewNode& n) {
+                   // A row and its retraction must meet in one place.
+                   if (n.output.changelog == Changelog::append) return Route{};
+                   std::vector<size_t> columns = n.output.key;
+                   if (columns.empty()) {
+                     columns.resize(n.output.columns.size());
+                     std::iota(columns.begin(), columns.end(), 0);
+                   }
+                   return Route{Exchange::hash, std::move(columns)};
+                 },
+                 [&](const auto&) { return Route{}; }},
+      node);
+}
+
+}  // namespace
+
+Graph make_graph(Plan plan, uint32_t shards) {
+  Graph graph;
+  graph.plan = std::move(plan);
+  const size_t count = graph.plan.nodes.size();
+  graph.outgoing.resize(count);
+  graph.incoming.resize(count);
+  graph.stage.resize(count);
+  graph.static_only.resize(count);
+  for (uint32_t at = 0; at < count; ++at) {
+    const Node& node = graph.plan.nodes[at];
+    const NodeBase& base = base_of(node);
+    bool is_static = !base.inputs.empty();
+    for (uint32_t input = 0; input < base.inputs.size(); ++input) {
+      const Input& from = base.inputs[input];
+      Route route = shards == 1 ? Route{} : route_to(graph.plan, node, input);
+      const uint32_t edge = static_cast<uint32_t>(graph.edges.size());
+      graph.edges.push_back({from, NodeId{at}, input, route.exchange, std::move(route.columns)});
+      graph.outgoing[from.node.value].push_back(edge);
+      graph.incoming[at].push_back(edge);
+      const uint32_t step = route.exchange == Exchange::local ? 0 : 1;
+      graph.stage[at] = std::max(graph.stage[at], graph.stage[from.node.value] + step);
+      is_static = is_static && graph.static_only[from.node.value];
+    }
+    if (auto* source = std::get_if<SourceNode>(&node)) is_static = source->is_static;
+    graph.static_only[at] = is_static;
+    graph.stages = std::max(graph.stages, graph.stage[at] + 1);
+  }
+  return graph;
+}
+
+std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext& context) {
+  using Made = std::unique_ptr<Operator>;
+  return std::visit(
+      overloaded{[&](const SourceNode&) -> Made { return nullptr; },
+                 [&](const FilterNode& n) -> Made { return std::make_unique<FilterOperator>(n, context); },
+                 [&](const ProjectNode& n) -> Made { return std::make_unique<ProjectOperator>(n, context); },
+                 [&](const UnionNode& n) -> Made { return std::make_unique<UnionOperator>(n); },
+                 [&](const WindowAssignNode& n) -> Made { return std::make_unique<WindowAssignOperator>(n); },
+                 [&](const LateFilterNode& n) -> Made { return std::make_unique<LateFilterOperator>(n); },
+                 [&](const LateNode& n) -> Made { return std::make_unique<LateOperator>(n); },
+                 [&](const AggregateNode& n) -> Made { return std::make_unique<AggregateOperator>(n, context); },
+                 [&](const WindowAggregateNode& n) -> Made { return std::make_unique<WindowAggregateOperator>(n, context); },
+                 [&](const LookupJoinNode& n) -> Made { return std::make_unique<LookupJoinOperator>(n, context); },
+                 [&](const AsofJoinNode& n) -> Made { return std::make_unique<AsofJoinOperator>(n, context); },
+                 [&](const ViewNode& n) -> Made { return std::make_unique<ViewOperator>(n); },
+                 [&](const SinkNode& n) -> Made { return std::make_unique<OutletOperator>(n); },
+                 [&](const AlertNode& n) -> Made { return std::make_unique<AlertOperator>(n, context); }},
+      node);
+}
+
+}  // namespace headrace

@@ -1,0 +1,422 @@
+#include "state/table.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "duck/rows.h"
+
+namespace headrace {
+namespace {
+
+using duckdb::FlatVector;
+using duckdb::string_t;
+using duckdb::UnifiedVectorFormat;
+
+constexpr size_t text_piece_bytes = 16 << 10;
+
+size_t aligned(size_t offset, size_t to) { return (offset + to - 1) / to * to; }
+
+uint64_t entry_of(uint64_t hash, Slot slot) { return (hash & 0xFFFFFFFF00000000) | (uint64_t{slot} + 1); }
+bool entry_matches(uint64_t entry, uint64_t hash) { return ((entry ^ hash) >> 32) == 0; }
+Slot slot_of(uint64_t entry) { return static_cast<Slot>((entry & 0xFFFFFFFF) - 1); }
+
+string_t text_at(const char* row, size_t offset) {
+  string_t text;
+  std::memcpy(static_cast<void*>(&text), row + offset, sizeof(text));
+  return text;
+}
+
+std::string_view view_of(const string_t& text) { return {text.GetData(), text.GetSize()}; }
+
+void put_text(Block& block, char* place, std::string_view text) {
+  string_t held;
+  if (text.size() <= string_t::INLINE_LENGTH) {
+    held = string_t(text.data(), static_cast<uint32_t>(text.size()));
+  } else {
+    char* room = block.text_room(text.size());
+    std::memcpy(room, text.data(), text.size());
+    held = string_t(room, static_cast<uint32_t>(text.size()));
+  }
+  std::memcpy(place, static_cast<const void*>(&held), sizeof(held));
+}
+
+/// The columns of a chunk in a form that can be read by row.
+struct Columns {
+  DataChunk& chunk;
+  std::vector<UnifiedVectorFormat> formats;
+
+  Columns(DataChunk& chunk_, size_t count) : chunk(chunk_), formats(chunk_.ColumnCount()) {
+    for (size_t i = 0; i < formats.size(); ++i) chunk.data[i].ToUnifiedFormat(count, formats[i]);
+  }
+};
+
+/// Writes row `row` of a column into a table row's place.
+void put_value(const RowLayout& layout, size_t column, Block& block, char* out, const UnifiedVectorFormat& format,
+               const Vector& vector, size_t row) {
+  size_t from = format.sel->get_index(row);
+  bool valid = format.validity.RowIsValid(from);
+  out[sizeof(uint64_t) + column] = !valid;
+  char* place = out + layout.offsets[column];
+  size_t width = fixed_width(layout.types[column]);
+  if (width > 0) {
+    if (valid) std::memcpy(place, format.data + from * width, width);
+    else std::memset(place, 0, width);
+  } else if (!valid) {
+    put_text(block, place, "");
+  } else if (is_text(layout.types[column])) {
+    put_text(block, place, view_of(reinterpret_cast<const string_t*>(format.data)[from]));
+  } else {
+    put_text(block, place, value_bytes(vector, row));
+  }
+}
+
+bool value_equals(const RowLayout& layout, size_t column, const char* row, const UnifiedVectorFormat& format,
+                  const Vector& vector, size_t at) {
+  size_t from = format.sel->get_index(at);
+  bool valid = format.validity.RowIsValid(from);
+  if (valid == static_cast<bool>(row[sizeof(uint64_t) + column])) return false;
+  if (!valid) return true;
+  size_t width = fixed_width(layout.types[column]);
+  const char* place = row + layout.offsets[column];
+  if (width > 0) return std::memcmp(place, format.data + from * width, width) == 0;
+  string_t held = text_at(row, layout.offsets[column]);
+  if (is_text(layout.types[column])) return view_of(held) == view_of(reinterpret_cast<const string_t*>(format.data)[from]);
+  return view_of(held) == value_bytes(vector, at);
+}
+
+/// Moves a row's long texts into `block`; the row's bytes are there already.
+void adopt_texts(const RowLayout& layout, Block& block, char* row) {
+  for (size_t column : layout.text_columns) {
+    string_t held = text_at(row, layout.offsets[column]);
+    if (!held.IsInlined()) put_text(block, row + layout.offsets[column], view_of(held));
+  }
+}
+
+template <class T>
+void put_number(std::string& out, T number) {
+  out.append(reinterpret_cast<const char*>(&number), sizeof(number));
+}
+
+Error corrupt(const std::string& table) {
+  return {Code::corrupt_state, Blame::environment, Retry::never, "a saved block of table '" + table + "' is cut short"};
+}
+
+}  // namespace
+
+RowLayout::RowLayout(const TableSpec& spec) : types(spec.key), key_columns(spec.key.size()) {
+  types.insert(types.end(), spec.values.begin(), spec.values.end());
+  size_t at = sizeof(uint64_t) + types.size();
+  for (size_t column = 0; column < types.size(); ++column) {
+    size_t bytes = fixed_width(types[column]);
+    if (bytes == 0) text_columns.push_back(column);
+    size_t needed = bytes == 0 ? sizeof(string_t) : bytes;
+    at = aligned(at, std::min<size_t>(needed, 8));
+    offsets.push_back(at);
+    at += needed;
+  }
+  plain_offset = aligned(at, 8);
+  width = aligned(plain_offset + spec.plain_bytes, 8);
+}
+
+char* Block::text_room(size_t bytes) {
+  if (text_used + bytes > text_capacity) {
+    text_capacity = std::max(bytes, text_piece_bytes);
+    text_used = 0;
+    texts.push_back(std::make_unique<char[]>(text_capacity));
+    text_bytes += text_capacity;
+  }
+  char* room = texts.back().get() + text_used;
+  text_used += bytes;
+  return room;
+}
+
+void TableSnapshot::addresses(size_t block, std::vector<const char*>& out) const {
+  out.clear();
+  const Block& source = *blocks_[block];
+  for (Slot row = 0; row < rows_per_block; ++row)
+    if (source.is_used(row)) out.push_back(source.rows.data() + row * layout_->width);
+}
+
+void gather_column(const RowLayout& layout, size_t column, const char* const* addresses, size_t count, Vector& out) {
+  const size_t offset = layout.offsets[column];
+  const size_t width = fixed_width(layout.types[column]);
+  char* data = reinterpret_cast<char*>(FlatVector::GetData(out));
+  for (size_t i = 0; i < count; ++i) {
+    const char* row = addresses[i];
+    if (row[sizeof(uint64_t) + column]) {
+      FlatVector::SetNull(out, i, true);
+    } else if (width > 0) {
+      std::memcpy(data + i * width, row + offset, width);
+    } else if (is_text(layout.types[column])) {
+      string_t held = text_at(row, offset);
+      reinterpret_cast<string_t*>(data)[i] = duckdb::StringVector::AddStringOrBlob(out, held);
+    } else {
+      value_from_bytes(view_of(text_at(row, offset)), out, i);
+    }
+  }
+}
+
+Table::Table(TableSpec spec) : spec_(std::move(spec)), layout_(std::make_shared<RowLayout>(spec_)) {
+  if (!spec_.key.empty()) index_.resize(1024);
+}
+
+int64_t Table::bytes() const {
+  size_t total = index_.size() * sizeof(uint64_t);
+  for (const auto& block : blocks_) total += block->rows.size() + block->text_bytes;
+  return static_cast<int64_t>(total);
+}
+
+Block& Table::writable_block(uint32_t number) {
+  std::shared_ptr<Block>& block = blocks_[number];
+  dirty_[number] = 1;
+  if (block.use_count() == 1) return *block;
+  auto copy = std::make_shared<Block>(layout_->width);
+  copy->rows = block->rows;
+  copy->used = block->used;
+  if (!layout_->text_columns.empty())
+    for (Slot row = 0; row < rows_per_block; ++row)
+      if (copy->is_used(row)) adopt_texts(*layout_, *copy, copy->rows.data() + row * layout_->width);
+  block = std::move(copy);
+  return *block;
+}
+
+char* Table::writable(Slot slot) {
+  return writable_block(slot / rows_per_block).rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
+}
+
+Slot Table::take_slot(uint64_t hash) {
+  Slot slot;
+  if (!free_.empty()) {
+    slot = free_.back();
+    free_.pop_back();
+  } else {
+    slot = next_++;
+    if (slot / rows_per_block == blocks_.size()) {
+      blocks_.push_back(std::make_shared<Block>(layout_->width));
+      dirty_.push_back(1);
+    }
+  }
+  Block& block = writable_block(slot / rows_per_block);
+  block.set_used(slot % rows_per_block, true);
+  char* row = block.rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
+  std::memset(row, 0, layout_->width);
+  std::memcpy(row, &hash, sizeof(hash));
+  for (size_t column = layout_->key_columns; column < layout_->types.size(); ++column) row[sizeof(uint64_t) + column] = 1;
+  ++rows_;
+  return slot;
+}
+
+void Table::insert_index(uint64_t hash, Slot slot) {
+  const size_t mask = index_.size() - 1;
+  size_t at = hash & mask;
+  while (index_[at] != 0) at = (at + 1) & mask;
+  index_[at] = entry_of(hash, slot);
+}
+
+void Table::grow_index() {
+  std::vector<uint64_t> old(index_.size() * 2);
+  old.swap(index_);
+  for (uint64_t entry : old)
+    if (entry != 0) insert_index(hash(slot_of(entry)), slot_of(entry));
+}
+
+/// Removes by moving later entries of the run back, so that no tombstones are left (Knuth, vol. 3, 6.4, algorithm R).
+void Table::remove_index(Slot slot) {
+  const size_t mask = index_.size() - 1;
+  size_t hole = hash(slot) & mask;
+  while (index_[hole] == 0 || slot_of(index_[hole]) != slot) hole = (hole + 1) & mask;
+  for (size_t at = (hole + 1) & mask; index_[at] != 0; at = (at + 1) & mask) {
+    size_t home = hash(slot_of(index_[at])) & mask;
+    if (((at - home) & mask) < ((at - hole) & mask)) continue;
+    index_[hole] = index_[at];
+    hole = at;
+  }
+  index_[hole] = 0;
+}
+
+void Table::find_or_create(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* slots, uint8_t* created) {
+  // Growing first keeps the probe loop free of checks: at most half full even if every row is new.
+  while ((static_cast<size_t>(rows_) + count) * 2 > index_.size()) grow_index();
+  const size_t mask = index_.size() - 1;
+  for (size_t i = 0; i < count; ++i) __builtin_prefetch(&index_[hashes[i] & mask]);
+  Columns columns(keys, count);
+  for (size_t i = 0; i < count; ++i) {
+    created[i] = 0;
+    size_t at = hashes[i] & mask;
+    for (;; at = (at + 1) & mask) {
+      uint64_t entry = index_[at];
+      if (entry == 0) break;
+      if (!entry_matches(entry, hashes[i])) continue;
+      const char* row = address(slot_of(entry));
+      size_t column = 0;
+      while (column < layout_->key_columns &&
+             value_equals(*layout_, column, row, columns.formats[column], keys.data[column], i))
+        ++column;
+      if (column == layout_->key_columns) break;
+    }
+    if (index_[at] != 0) {
+      slots[i] = slot_of(index_[at]);
+      continue;
+    }
+    slots[i] = take_slot(hashes[i]);
+    created[i] = 1;
+    index_[at] = entry_of(hashes[i], slots[i]);
+    Block& block = *blocks_[slots[i] / rows_per_block];
+    char* row = block.rows.data() + static_cast<size_t>(slots[i] % rows_per_block) * layout_->width;
+    for (size_t column = 0; column < layout_->key_columns; ++column)
+      put_value(*layout_, column, block, row, columns.formats[column], keys.data[column], i);
+  }
+}
+
+void Table::find(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* slots) const {
+  const size_t mask = index_.size() - 1;
+  for (size_t i = 0; i < count; ++i) __builtin_prefetch(&index_[hashes[i] & mask]);
+  Columns columns(keys, count);
+  for (size_t i = 0; i < count; ++i) {
+    slots[i] = missing_slot;
+    for (size_t at = hashes[i] & mask; index_[at] != 0 && slots[i] == missing_slot; at = (at + 1) & mask) {
+      if (!entry_matches(index_[at], hashes[i])) continue;
+      const char* row = address(slot_of(index_[at]));
+      size_t column = 0;
+      while (column < layout_->key_columns &&
+             value_equals(*layout_, column, row, columns.formats[column], keys.data[column], i))
+        ++column;
+      if (column == layout_->key_columns) slots[i] = slot_of(index_[at]);
+    }
+  }
+}
+
+void Table::append(DataChunk& columns, const uint64_t* hashes, size_t count, Slot* slots) {
+  CHECK(spec_.key.empty());
+  Columns formats(columns, count);
+  for (size_t i = 0; i < count; ++i) {
+    slots[i] = take_slot(hashes[i]);
+    Block& block = *blocks_[slots[i] / rows_per_block];
+    char* row = block.rows.data() + static_cast<size_t>(slots[i] % rows_per_block) * layout_->width;
+    for (size_t column = 0; column < layout_->types.size(); ++column)
+      put_value(*layout_, column, block, row, formats.formats[column], columns.data[column], i);
+  }
+}
+
+void Table::erase(Slot slot) {
+  if (!spec_.key.empty()) remove_index(slot);
+  writable_block(slot / rows_per_block).set_used(slot % rows_per_block, false);
+  free_.push_back(slot);
+  --rows_;
+}
+
+void Table::clear() {
+  blocks_.clear();
+  dirty_.clear();
+  free_.clear();
+  next_ = 0;
+  rows_ = 0;
+  std::fill(index_.begin(), index_.end(), 0);
+}
+
+void Table::set_value(size_t value, const Slot* slots, size_t count, Vector& from) {
+  UnifiedVectorFormat format;
+  from.ToUnifiedFormat(count, format);
+  for (size_t i = 0; i < count; ++i) {
+    Block& block = writable_block(slots[i] / rows_per_block);
+    char* row = block.rows.data() + static_cast<size_t>(slots[i] % rows_per_block) * layout_->width;
+    put_value(*layout_, layout_->key_columns + value, block, row, format, from, i);
+  }
+}
+
+void Table::gather(size_t column, const Slot* slots, size_t count, Vector& out) const {
+  const char* addresses[STANDARD_VECTOR_SIZE];
+  for (size_t i = 0; i < count; ++i) addresses[i] = address(slots[i]);
+  gather_column(*layout_, column, addresses, count, out);
+}
+
+bool Table::same_columns(Slot a, Slot b, size_t columns) const {
+  const char* x = address(a);
+  const char* y = address(b);
+  for (size_t column = 0; column < columns; ++column) {
+    const size_t null = sizeof(uint64_t) + column;
+    if (x[null] != y[null]) return false;
+    if (x[null]) continue;
+    const size_t width = fixed_width(layout_->types[column]), offset = layout_->offsets[column];
+    if (width > 0 ? std::memcmp(x + offset, y + offset, width) != 0 : view_of(text_at(x, offset)) != view_of(text_at(y, offset)))
+      return false;
+  }
+  return true;
+}
+
+std::vector<Slot> Table::slots() const {
+  std::vector<Slot> out;
+  out.reserve(static_cast<size_t>(rows_));
+  for (Slot slot = 0; slot < next_; ++slot)
+    if (blocks_[slot / rows_per_block]->is_used(slot % rows_per_block)) out.push_back(slot);
+  return out;
+}
+
+std::shared_ptr<const TableSnapshot> Table::snapshot() const {
+  std::vector<std::shared_ptr<const Block>> blocks(blocks_.begin(), blocks_.end());
+  return std::make_shared<TableSnapshot>(layout_, std::move(blocks), rows_);
+}
+
+std::vector<Table::SavedBlock> Table::save(bool whole) {
+  std::vector<SavedBlock> out;
+  for (uint32_t number = 0; number < blocks_.size(); ++number) {
+    if (!whole && !dirty_[number]) continue;
+    dirty_[number] = 0;
+    const Block& block = *blocks_[number];
+    std::string bytes;
+    std::string texts;
+    put_number(bytes, static_cast<uint32_t>(layout_->width));
+    for (uint64_t bits : block.used) put_number(bytes, bits);
+    for (Slot row = 0; row < rows_per_block; ++row) {
+      if (!block.is_used(row)) continue;
+      const char* at = block.rows.data() + row * layout_->width;
+      bytes.append(at, layout_->width);
+      for (size_t column : layout_->text_columns) {
+        string_t held = text_at(at, layout_->offsets[column]);
+        if (!held.IsInlined()) texts += view_of(held);
+      }
+    }
+    out.push_back({number, bytes + texts});
+  }
+  return out;
+}
+
+Result<> Table::load(std::string_view saved, uint32_t shard, uint32_t shards) {
+  const size_t header = sizeof(uint32_t) + rows_per_block / 8;
+  if (saved.size() < header) return corrupt(spec_.name);
+  uint32_t width = 0;
+  std::memcpy(&width, saved.data(), sizeof(width));
+  size_t rows = 0;
+  for (size_t i = 0; i < rows_per_block / 64; ++i) {
+    uint64_t bits = 0;
+    std::memcpy(&bits, saved.data() + sizeof(uint32_t) + i * sizeof(bits), sizeof(bits));
+    rows += static_cast<size_t>(__builtin_popcountll(bits));
+  }
+  if (width != layout_->width || saved.size() < header + rows * width) return corrupt(spec_.name);
+  std::string_view texts = saved.substr(header + rows * width);
+  for (size_t i = 0; i < rows; ++i) {
+    const char* from = saved.data() + header + i * width;
+    uint64_t hash_value = 0;
+    std::memcpy(&hash_value, from, sizeof(hash_value));
+    const bool ours = shard_of(hash_value, shards) == shard;
+    Slot slot = ours ? take_slot(hash_value) : missing_slot;
+    Block* block = ours ? blocks_[slot / rows_per_block].get() : nullptr;
+    char* row = ours ? block->rows.data() + static_cast<size_t>(slot % rows_per_block) * width : nullptr;
+    if (ours) std::memcpy(row, from, width);
+    for (size_t column : layout_->text_columns) {
+      uint32_t length = 0;
+      std::memcpy(&length, from + layout_->offsets[column], sizeof(length));
+      if (length <= string_t::INLINE_LENGTH) continue;
+      if (length > texts.size()) return corrupt(spec_.name);
+      if (ours) put_text(*block, row + layout_->offsets[column], texts.substr(0, length));
+      texts.remove_prefix(length);
+    }
+    if (!ours || spec_.key.empty()) continue;
+    while (static_cast<size_t>(rows_) * 2 > index_.size()) grow_index();
+    insert_index(hash_value, slot);
+  }
+  return {};
+}
+
+}  // namespace headrace

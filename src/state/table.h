@@ -1,0 +1,153 @@
+// A keyed table of state: rows of fixed width in blocks, with an open-addressing index over the key. One mechanism for operator
+// state, views, checkpoints and snapshots:
+//   - a block holds its rows and their long texts, so that it can be copied, written and read by itself;
+//   - a snapshot shares blocks; a shared block is copied before it is changed (copy on write);
+//   - a checkpoint writes the blocks changed since the last one.
+// Row: hash (8 bytes) | one null byte per column | columns | the operator's plain bytes, 8-byte aligned.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "data/schema.h"
+
+namespace headrace {
+
+using Slot = uint32_t;  ///< A row's place; stable until it is erased.
+inline constexpr Slot missing_slot = UINT32_MAX;
+inline constexpr Slot rows_per_block = 1024;
+
+struct TableSpec {
+  std::string name;                 ///< Unique in its operator; names the table in checkpoints.
+  std::vector<LogicalType> key;     ///< Empty: rows are only appended, and there is no index.
+  std::vector<LogicalType> values;  ///< Columns beside the key.
+  size_t plain_bytes = 0;           ///< Zeroed bytes that the operator reads and writes itself; plain data only.
+};
+
+/// Where each column lies in a row. Types without a fixed width and nested types are held as texts (nested: serialised values).
+struct RowLayout {
+  explicit RowLayout(const TableSpec& spec);
+
+  std::vector<LogicalType> types;
+  std::vector<size_t> offsets;
+  std::vector<size_t> text_columns;  ///< The columns held as texts.
+  size_t key_columns = 0;
+  size_t plain_offset = 0;
+  size_t width = 0;
+};
+
+/// Rows in one block, with their texts. Shared blocks are never changed.
+struct Block {
+  explicit Block(size_t width) : rows(width * rows_per_block), used(rows_per_block / 64) {}
+
+  std::vector<char> rows;
+  std::vector<uint64_t> used;                  ///< One bit per row.
+  std::vector<std::unique_ptr<char[]>> texts;  ///< Long texts; those of erased rows stay until the block is copied.
+  size_t text_used = 0, text_capacity = 0;     ///< Of the last piece.
+  size_t text_bytes = 0;                       ///< Of all pieces.
+
+  bool is_used(Slot row) const { return used[row / 64] >> (row % 64) & 1; }
+  void set_used(Slot row, bool value) {
+    uint64_t bit = uint64_t{1} << (row % 64);
+    used[row / 64] = value ? used[row / 64] | bit : used[row / 64] & ~bit;
+  }
+  /// Room for `bytes` bytes of text that lives as long as the block.
+  char* text_room(size_t bytes);
+};
+
+/// A table's rows at one moment. Immutable; safe from any thread.
+class TableSnapshot {
+ public:
+  TableSnapshot(std::shared_ptr<const RowLayout> layout, std::vector<std::shared_ptr<const Block>> blocks, int64_t rows)
+      : layout_(std::move(layout)), blocks_(std::move(blocks)), rows_(rows) {}
+
+  int64_t rows() const { return rows_; }
+  size_t blocks() const { return blocks_.size(); }
+  /// The addresses of the used rows of one block.
+  void addresses(size_t block, std::vector<const char*>& out) const;
+  const RowLayout& layout() const { return *layout_; }
+
+ private:
+  std::shared_ptr<const RowLayout> layout_;
+  std::vector<std::shared_ptr<const Block>> blocks_;
+  int64_t rows_;
+};
+
+/// Writes column `column` of the rows at `addresses` into `out`, from place 0 on. `out` owns its texts.
+void gather_column(const RowLayout& layout, size_t column, const char* const* addresses, size_t count, Vector& out);
+
+/// One thread at a time.
+class Table {
+ public:
+  explicit Table(TableSpec spec);
+
+  const TableSpec& spec() const { return spec_; }
+  const RowLayout& layout() const { return *layout_; }
+  int64_t rows() const { return rows_; }
+  int64_t bytes() const;
+
+  /// Finds the rows of `keys` (the key columns; `count` rows with their hashes), making those that are missing with NULL values and
+  /// zeroed plain bytes. created[i] is 1 for the first row of a new key.
+  void find_or_create(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* slots, uint8_t* created);
+  /// As above without making any: missing_slot where there is none.
+  void find(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* slots) const;
+  /// Adds rows to a table without a key; `columns` are the values, `hashes` say where they go when shards change.
+  void append(DataChunk& columns, const uint64_t* hashes, size_t count, Slot* slots);
+  void erase(Slot slot);
+  void clear();
+
+  /// The operator's bytes of a row, to change. Valid until the next call that makes or erases rows.
+  char* plain(Slot slot) { return writable(slot) + layout_->plain_offset; }
+  const char* read_plain(Slot slot) const { return address(slot) + layout_->plain_offset; }
+  const char* address(Slot slot) const {
+    return blocks_[slot / rows_per_block]->rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
+  }
+  bool is_used(Slot slot) const { return blocks_[slot / rows_per_block]->is_used(slot % rows_per_block); }
+  /// True when two rows agree in their first `columns` columns, NULLs equal.
+  bool same_columns(Slot a, Slot b, size_t columns) const;
+  uint64_t hash(Slot slot) const { return *reinterpret_cast<const uint64_t*>(address(slot)); }
+  /// Sets value column `value` (0 = the first after the key) of slots[i] from row i of `from`.
+  void set_value(size_t value, const Slot* slots, size_t count, Vector& from);
+  /// Gathers column `column` (keys first, then values) of rows.
+  void gather(size_t column, const Slot* slots, size_t count, Vector& out) const;
+  /// All used slots, ascending.
+  std::vector<Slot> slots() const;
+
+  std::shared_ptr<const TableSnapshot> snapshot() const;
+
+  /// A saved block: its number and its bytes.
+  struct SavedBlock {
+    uint32_t block;
+    std::string bytes;
+  };
+  /// The blocks changed since the last save (all when `whole`), marked clean.
+  std::vector<SavedBlock> save(bool whole);
+  /// Takes from a saved block the rows whose hash falls to `shard` of `shards`. Errors: corrupt_state.
+  Result<> load(std::string_view saved, uint32_t shard, uint32_t shards);
+
+ private:
+  char* writable(Slot slot);
+  Block& writable_block(uint32_t block);
+  Slot take_slot(uint64_t hash);
+  void grow_index();
+  void insert_index(uint64_t hash, Slot slot);
+  void remove_index(Slot slot);
+
+  TableSpec spec_;
+  std::shared_ptr<const RowLayout> layout_;
+  std::vector<std::shared_ptr<Block>> blocks_;
+  std::vector<uint8_t> dirty_;
+  std::vector<Slot> free_;
+  Slot next_ = 0;
+  int64_t rows_ = 0;
+  std::vector<uint64_t> index_;  ///< 0 = empty; else the hash's upper half, then slot + 1.
+};
+
+/// The shard that owns a hash: 1,024 key groups by the hash's upper bits, in ranges, so that shard order is hash order.
+inline uint32_t shard_of(uint64_t hash, uint32_t shards) { return static_cast<uint32_t>((hash >> 54) * shards >> 10); }
+
+}  // namespace headrace
