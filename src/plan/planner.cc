@@ -10,11 +10,6 @@
 namespace headrace {
 namespace {
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 std::map<std::string, std::string> option_values(const OptionTexts& options) {
   std::map<std::string, std::string> out;
   for (const auto& [key, option] : options) out[key] = option.value;
@@ -259,10 +254,10 @@ class Planner {
     std::set<std::string> given;
     for (const std::string& name : split_names(key->second)) {
       if (!output.schema()->find(name)) return user_error(Code::unknown_column, "key names a column that is not there: " + name);
-      given.insert(lower(name));
+      given.insert(lower_case(name));
     }
     std::set<std::string> own;
-    for (size_t column : output.key) own.insert(lower(output.columns[column].name));
+    for (size_t column : output.key) own.insert(lower_case(output.columns[column].name));
     bool holds = !own.empty() && std::includes(given.begin(), given.end(), own.begin(), own.end());
     if (output.changelog != Changelog::append && !holds) {
       std::string names;

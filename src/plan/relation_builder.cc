@@ -13,11 +13,6 @@ namespace {
 using Kind = BoundRelation::Kind;
 using Condition = BoundRelation::Condition;
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 Error unsupported(const std::string& what, const std::string& remedy) {
   return user_error(Code::unsupported_sql, what).with_remedy(remedy);
 }
@@ -120,9 +115,9 @@ void RelationBuilder::begin(const std::string& name, const Location& at, bool em
   emit_updates_ = emit_updates;
 }
 
-void RelationBuilder::define(const std::string& name, Input from) { relations_[lower(name)] = from; }
+void RelationBuilder::define(const std::string& name, Input from) { relations_[lower_case(name)] = from; }
 
-void RelationBuilder::want_late(const std::string& name) { late_wanted_.insert(lower(name)); }
+void RelationBuilder::want_late(const std::string& name) { late_wanted_.insert(lower_case(name)); }
 
 const Output& RelationBuilder::output_of(Input input) const { return base_of(plan_.nodes[input.node.value]).output; }
 
@@ -209,7 +204,7 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
 }
 
 Result<Input> RelationBuilder::build_scan(const BoundRelation& relation) {
-  auto found = relations_.find(lower(relation.relation));
+  auto found = relations_.find(lower_case(relation.relation));
   if (found == relations_.end()) return user_error(Code::unknown_relation, "there is no source or view '" + relation.relation + "'");
   return pick(found->second, relation.scan_columns);
 }
@@ -228,7 +223,7 @@ Input RelationBuilder::late_of(const std::string& name) {
 }
 
 Result<Input> RelationBuilder::build_late(const BoundRelation& relation) {
-  return pick(late_of(lower(relation.relation)), relation.scan_columns);
+  return pick(late_of(lower_case(relation.relation)), relation.scan_columns);
 }
 
 Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
@@ -252,7 +247,7 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   // Late rows of a relation are told apart right above it, where the row still has all its columns.
   const BoundRelation* source = relation.inputs[0].get();
   while (source->kind == Kind::project) source = source->inputs[0].get();
-  std::string late = source->kind == Kind::scan ? lower(source->relation) : "";
+  std::string late = source->kind == Kind::scan ? lower_case(source->relation) : "";
   if (late_wanted_.count(late) && output_of(relations_.at(late)).columns.size() == in.columns.size()) {
     LateFilterNode filter;
     filter.inputs = {input};

@@ -1,0 +1,193 @@
+#include "run/checkpoint.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <simdjson.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <tuple>
+
+#include "base/json_text.h"
+
+namespace headrace {
+namespace {
+
+constexpr const char* manifest_name = "checkpoint.json";
+constexpr uint64_t segment_magic = 0x31474553'43415248;  // "HRACSEG1"
+
+struct BlockHeader {
+  uint32_t node, table, shard, block, bytes, crc;
+};
+
+uint32_t crc_of(std::string_view bytes) {
+  return static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
+}
+
+Error corrupt(const std::string& what) {
+  return {Code::corrupt_state, Blame::environment, Retry::never, what, "restore the state directory from a copy, or start with a new one"};
+}
+
+}  // namespace
+
+std::string Manifest::json() const {
+  std::string out = fmt::format("{{\"format\":1,\"lineage\":{},\"plan\":{},\"generation\":{},\"epoch\":{},\"tick\":{},\"quarantine_next\":{}",
+                                json_string(lineage), json_string(plan), generation, epoch.value, tick.value, quarantine_next);
+  out += ",\"sources\":{";
+  const char* comma = "";
+  for (const auto& [name, source] : sources) {
+    out += fmt::format("{}{}:{{\"position\":{},\"read\":{},\"accepted\":{},\"quarantined\":{},\"watermarks_ms\":[{}]}}", comma, json_string(name),
+                       json_string(source.position), source.records_read, source.records_accepted, source.records_quarantined,
+                       fmt::join(source.watermarks_ms, ","));
+    comma = ",";
+  }
+  out += "},\"sinks\":{";
+  comma = "";
+  for (const auto& [name, sink] : sinks) {
+    out += fmt::format("{}{}:{{\"prepared\":{},\"rows\":{}}}", comma, json_string(name), json_string(sink.prepared), sink.rows);
+    comma = ",";
+  }
+  out += "},\"counters\":[";
+  comma = "";
+  for (const NodeCounters& c : counters) {
+    out += fmt::format("{}[{},{},{},{},{},{},{}]", comma, c.rows_in, c.passed, c.filtered, c.late, c.quarantined, c.held, c.rows_out);
+    comma = ",";
+  }
+  out += "],\"segments\":[";
+  comma = "";
+  for (const std::string& segment : segments) {
+    out += comma + json_string(segment);
+    comma = ",";
+  }
+  out += "],\"deliveries\":[";
+  comma = "";
+  for (const PendingDelivery& d : deliveries) {
+    out += fmt::format("{}{{\"id\":{},\"alert\":{},\"webhook\":{},\"body\":{}}}", comma, d.id, json_string(d.alert), json_string(d.webhook),
+                       json_string(d.body));
+    comma = ",";
+  }
+  return out + "]}\n";
+}
+
+Result<Manifest> Manifest::parse(std::string_view text) {
+  simdjson::dom::parser parser;
+  Manifest out;
+  try {
+    simdjson::dom::element root = parser.parse(text.data(), text.size());
+    if (int64_t(root["format"]) != 1) return corrupt("checkpoint.json has another format than this version reads");
+    auto string = [](simdjson::dom::element e) { return std::string(std::string_view(e)); };
+    out.lineage = string(root["lineage"]);
+    out.plan = string(root["plan"]);
+    out.generation = uint64_t(root["generation"]);
+    out.epoch = Epoch{uint64_t(root["epoch"])};
+    out.tick = Tick{uint64_t(root["tick"])};
+    out.quarantine_next = int64_t(root["quarantine_next"]);
+    for (auto [name, source] : simdjson::dom::object(root["sources"])) {
+      SourceCheckpoint& into = out.sources[std::string(name)];
+      into.position = string(source["position"]);
+      into.records_read = int64_t(source["read"]);
+      into.records_accepted = int64_t(source["accepted"]);
+      into.records_quarantined = int64_t(source["quarantined"]);
+      for (simdjson::dom::element mark : simdjson::dom::array(source["watermarks_ms"])) into.watermarks_ms.push_back(int64_t(mark));
+    }
+    for (auto [name, sink] : simdjson::dom::object(root["sinks"]))
+      out.sinks[std::string(name)] = {string(sink["prepared"]), int64_t(sink["rows"])};
+    for (simdjson::dom::element row : simdjson::dom::array(root["counters"])) {
+      simdjson::dom::array n = row;
+      out.counters.push_back({int64_t(n.at(0)), int64_t(n.at(1)), int64_t(n.at(2)), int64_t(n.at(3)), int64_t(n.at(4)), int64_t(n.at(5)),
+                              int64_t(n.at(6))});
+    }
+    for (simdjson::dom::element segment : simdjson::dom::array(root["segments"])) out.segments.push_back(string(segment));
+    for (simdjson::dom::element d : simdjson::dom::array(root["deliveries"]))
+      out.deliveries.push_back({uint64_t(d["id"]), string(d["alert"]), string(d["webhook"]), string(d["body"])});
+  } catch (const simdjson::simdjson_error& error) {
+    return corrupt(std::string("checkpoint.json cannot be read: ") + error.what());
+  }
+  return out;
+}
+
+Result<std::unique_ptr<StateDirectory>> StateDirectory::open(const std::string& path) {
+  HEADRACE_TRY(make_directories(path + "/segments"));
+  std::unique_ptr<StateDirectory> out(new StateDirectory(path));
+  const std::string lock = path + "/lock";
+  out->lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (out->lock_ < 0) return errno_error("open " + lock, errno);
+  if (::flock(out->lock_, LOCK_EX | LOCK_NB) != 0)
+    return user_error(Code::state_locked, "another process uses the state directory " + path)
+        .with_remedy("stop it, or give another directory with --state");
+  return out;
+}
+
+StateDirectory::~StateDirectory() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+Result<std::optional<Manifest>> StateDirectory::last() const {
+  const std::string path = path_ + "/" + manifest_name;
+  if (!file_exists(path)) return std::optional<Manifest>();
+  HEADRACE_ASSIGN(std::string text, read_file(path));
+  HEADRACE_ASSIGN(Manifest manifest, Manifest::parse(text));
+  return std::optional<Manifest>(std::move(manifest));
+}
+
+Result<std::vector<StateBlock>> StateDirectory::load(const Manifest& manifest) const {
+  std::map<std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>, std::string> latest;
+  for (const std::string& name : manifest.segments) {
+    HEADRACE_ASSIGN(std::string bytes, read_file(path_ + "/segments/" + name));
+    uint64_t magic = 0;
+    if (bytes.size() >= sizeof(magic)) std::memcpy(&magic, bytes.data(), sizeof(magic));
+    if (magic != segment_magic) return corrupt("segment " + name + " is not a segment");
+    for (size_t at = sizeof(magic); at < bytes.size();) {
+      BlockHeader header{};
+      if (at + sizeof(header) > bytes.size()) return corrupt("segment " + name + " is cut short");
+      std::memcpy(&header, bytes.data() + at, sizeof(header));
+      at += sizeof(header);
+      if (at + header.bytes > bytes.size()) return corrupt("segment " + name + " is cut short");
+      std::string block = bytes.substr(at, header.bytes);
+      if (crc_of(block) != header.crc) return corrupt("segment " + name + " has a block that does not match its checksum");
+      latest[{header.node, header.table, header.shard, header.block}] = std::move(block);
+      at += header.bytes;
+    }
+  }
+  std::vector<StateBlock> out;
+  for (auto& [key, bytes] : latest)
+    out.push_back({std::get<0>(key), std::get<1>(key), std::get<2>(key), std::get<3>(key), std::move(bytes)});
+  return out;
+}
+
+Result<std::string> StateDirectory::write_segment(Epoch epoch, const std::vector<StateBlock>& blocks) {
+  if (blocks.empty()) return std::string();
+  const std::string name = fmt::format("{:012d}.seg", epoch.value);
+  HEADRACE_ASSIGN(File file, File::open(path_ + "/segments/" + name, File::Mode::truncate));
+  std::string bytes(reinterpret_cast<const char*>(&segment_magic), sizeof(segment_magic));
+  for (const StateBlock& block : blocks) {
+    BlockHeader header{block.node, block.table, block.shard, block.block, static_cast<uint32_t>(block.bytes.size()), crc_of(block.bytes)};
+    bytes.append(reinterpret_cast<const char*>(&header), sizeof(header));
+    bytes += block.bytes;
+    if (bytes.size() < (4 << 20)) continue;
+    HEADRACE_TRY(file.write(bytes));
+    bytes.clear();
+  }
+  HEADRACE_TRY(file.write(bytes));
+  crash_point("checkpoint_segment_written");
+  HEADRACE_TRY(file.sync());
+  HEADRACE_TRY(sync_directory(path_ + "/segments"));
+  crash_point("checkpoint_segment_synced");
+  return name;
+}
+
+Result<> StateDirectory::write_manifest(const Manifest& manifest) {
+  HEADRACE_TRY(write_file_atomically(path_ + "/" + manifest_name, manifest.json()));
+  crash_point("checkpoint_manifest_written");
+  HEADRACE_ASSIGN(std::vector<std::string> names, list_directory(path_ + "/segments"));
+  for (const std::string& name : names)
+    if (std::find(manifest.segments.begin(), manifest.segments.end(), name) == manifest.segments.end())
+      HEADRACE_TRY(remove_file(path_ + "/segments/" + name));
+  return {};
+}
+
+}  // namespace headrace

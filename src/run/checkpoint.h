@@ -1,0 +1,83 @@
+// Checkpoints: what makes a tick durable. A checkpoint is one manifest (JSON) that names positions, prepared sink output and counters,
+// and the segments that hold the state's blocks. A segment holds the blocks that changed in one epoch; the latest image of a block counts.
+// The manifest is replaced atomically: whatever the crash, the state directory holds exactly one checkpoint.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/named.h"
+#include "base/result.h"
+#include "data/event_time.h"
+#include "ops/operator.h"
+#include "state/table.h"
+
+namespace headrace {
+
+/// A changed block of one table.
+struct StateBlock {
+  uint32_t node = 0, table = 0, shard = 0, block = 0;
+  std::string bytes;
+};
+
+struct SourceCheckpoint {
+  std::string position;
+  std::vector<int64_t> watermarks_ms;   ///< By split.
+  int64_t records_read = 0, records_accepted = 0, records_quarantined = 0;
+};
+
+struct SinkCheckpoint {
+  std::string prepared;
+  int64_t rows = 0;
+};
+
+/// Alerts that wait to be delivered.
+struct PendingDelivery {
+  uint64_t id = 0;
+  std::string alert, webhook, body;
+};
+
+struct Manifest {
+  std::string lineage, plan;            ///< plan: fingerprint of the plan the state belongs to.
+  uint64_t generation = 1;
+  Epoch epoch;
+  Tick tick;
+  std::map<std::string, SourceCheckpoint> sources;
+  std::map<std::string, SinkCheckpoint> sinks;
+  std::vector<NodeCounters> counters;   ///< By node.
+  std::vector<std::string> segments;    ///< Oldest first.
+  int64_t quarantine_next = 1;
+  std::vector<PendingDelivery> deliveries;
+
+  std::string json() const;
+  /// Errors: corrupt_state.
+  static Result<Manifest> parse(std::string_view text);
+};
+
+/// A pipeline's state directory. One process at a time; one thread at a time.
+class StateDirectory {
+ public:
+  /// Creates or opens it, and locks it. Errors: state_locked, io_error, disk_full.
+  static Result<std::unique_ptr<StateDirectory>> open(const std::string& path);
+  ~StateDirectory();
+
+  /// The last checkpoint, or nothing when the directory is new. Errors: corrupt_state.
+  Result<std::optional<Manifest>> last() const;
+  /// All state blocks of a checkpoint, the latest image of each. Errors: corrupt_state.
+  Result<std::vector<StateBlock>> load(const Manifest& manifest) const;
+  /// Writes a segment with the blocks and makes it durable; gives its name ("" for none).
+  Result<std::string> write_segment(Epoch epoch, const std::vector<StateBlock>& blocks);
+  /// Replaces the manifest, then removes the segments it does not name.
+  Result<> write_manifest(const Manifest& manifest);
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit StateDirectory(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+  int lock_ = -1;
+};
+
+}  // namespace headrace

@@ -1,0 +1,204 @@
+#include "run/shard.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "ops/keys.h"
+
+namespace headrace {
+namespace {
+
+/// A batch of its own memory with the rows `rows` of `from`: what crosses to another thread may not share scratch memory.
+Batch copy_rows(const Batch& from, const std::vector<uint32_t>& rows) {
+  Batch part = from.slice(rows);
+  Batch out = Batch::make(from.schema);
+  part.chunk.Copy(out.chunk);
+  out.diffs = std::move(part.diffs);
+  out.stamps_ms = std::move(part.stamps_ms);
+  out.ordinal = from.ordinal;
+  return out;
+}
+
+Batch copy_all(const Batch& from) {
+  Batch out = Batch::make(from.schema);
+  from.chunk.Copy(out.chunk);
+  out.diffs = from.diffs;
+  out.stamps_ms = from.stamps_ms;
+  out.ordinal = from.ordinal;
+  return out;
+}
+
+}  // namespace
+
+/// Hands a node's output on, and keeps its books.
+class Shard::NodeEmitter final : public Emitter {
+ public:
+  NodeEmitter(Shard& shard, NodeId node) : shard_(shard), node_(node) {}
+
+  Result<> emit(Batch batch, uint32_t output) override {
+    counters.rows_out += batch.rows();
+    const int64_t started = system_clock().steady_ns();
+    Result<> done = shard_.emit_from(node_, std::move(batch), output);
+    below_ns += system_clock().steady_ns() - started;
+    return done;
+  }
+  void reject(const Batch& batch, uint32_t row, const Error& reason) override { keep(batch, row, reason.code, reason.message, false); }
+  void late(const Batch& batch, const std::vector<uint32_t>& rows) override {
+    for (uint32_t row : rows)
+      keep(batch, row, Code::late_row, "came after its windows had closed; the watermark was " + std::to_string(batch.stamps_ms[row]) + " ms", true);
+  }
+
+  int64_t busy_ns = 0, below_ns = 0;
+
+ private:
+  void keep(const Batch& batch, uint32_t row, Code code, const std::string& reason, bool late) {
+    const NodeBase& base = base_of(shard_.graph_.plan[node_]);
+    std::string origin = std::string(kind_of(shard_.graph_.plan[node_])) + " of " + base.name;
+    shard_.refused_.push_back({node_, late, {origin, row_json(batch, row), code, reason, row}});
+  }
+
+  Shard& shard_;
+  NodeId node_;
+};
+
+Shard::Shard(const Graph& graph, uint32_t number, uint32_t shards, std::unique_ptr<EvaluationContext> evaluation)
+    : graph_(graph), number_(number), shards_count_(shards), evaluation_(std::move(evaluation)) {}
+
+Shard::~Shard() = default;
+
+Result<> Shard::prepare() {
+  OperatorContext context{*evaluation_, number_, shards_count_};
+  for (const Node& node : graph_.plan.nodes) {
+    emitters_.push_back(std::make_unique<NodeEmitter>(*this, base_of(node).id));
+    operators_.push_back(make_operator(node, context));
+    intakes_.emplace_back();
+    if (auto* source = std::get_if<SourceNode>(&node)) {
+      HEADRACE_ASSIGN(intakes_.back(), Intake::make(*source, *evaluation_));
+    }
+  }
+  outgoing_.boxes.resize(graph_.edges.size());
+  for (auto& boxes : outgoing_.boxes) boxes.resize(shards_count_);
+  return {};
+}
+
+const NodeCounters& Shard::counters(NodeId node) const { return emitters_[node.value]->counters; }
+NodeCounters& Shard::counters(NodeId node) { return emitters_[node.value]->counters; }
+int64_t Shard::busy_ns(NodeId node) const { return emitters_[node.value]->busy_ns - emitters_[node.value]->below_ns; }
+
+Result<> Shard::take_in(TickWork& work) {
+  for (size_t i = 0; i < work.jobs.size(); ++i) {
+    if (!is_mine(i)) continue;
+    MorselJob& job = work.jobs[i];
+    HEADRACE_ASSIGN(job.taken, intakes_[job.source.value]->take(job.morsel, work.info.now_us));
+    job.morsel.bytes.reset();
+  }
+  return {};
+}
+
+/// Stamps a morsel's rows with the watermark before each, and sends them into the graph.
+Result<> Shard::feed(MorselJob& job) {
+  int64_t running = job.own_before.ms;
+  const bool timed = !job.taken.watermarks_ms.empty();
+  const SchemaRef schema = base_of(graph_.plan[job.source]).output.schema();
+  for (size_t i = 0; i < job.taken.batches.size(); ++i) {
+    Batch& batch = job.taken.batches[i];
+    if (batch.rows() == 0) continue;
+    if (timed) {
+      const std::vector<int64_t>& marks = job.taken.watermarks_ms[i];
+      batch.stamps_ms.resize(marks.size());
+      for (size_t row = 0; row < marks.size(); ++row) {
+        batch.stamps_ms[row] = std::min(running, job.others.ms);
+        running = std::max(running, marks[row]);
+      }
+    }
+    batch.schema = schema;
+    batch.ordinal = job.ordinal;
+    HEADRACE_TRY(emitters_[job.source.value]->emit(std::move(batch), 0));
+  }
+  return {};
+}
+
+Result<> Shard::emit_from(NodeId node, Batch batch, uint32_t output) {
+  const std::vector<uint32_t>& edges = graph_.outgoing[node.value];
+  size_t left = 0;
+  for (uint32_t edge : edges) left += graph_.edges[edge].from.output == output;
+  for (uint32_t edge : edges) {
+    if (graph_.edges[edge].from.output != output) continue;
+    HEADRACE_TRY(--left == 0 ? deliver(edge, std::move(batch)) : deliver(edge, batch.share()));
+  }
+  return {};
+}
+
+Result<> Shard::deliver(uint32_t edge, Batch batch) {
+  const Edge& to = graph_.edges[edge];
+  if (to.exchange != Exchange::local) return post(edge, std::move(batch));
+  NodeEmitter& emitter = *emitters_[to.to.value];
+  emitter.counters.rows_in += batch.rows();
+  const int64_t started = system_clock().steady_ns();
+  Result<> done = operators_[to.to.value]->on_batch(to.input, std::move(batch), emitter);
+  emitter.busy_ns += system_clock().steady_ns() - started;
+  return done;
+}
+
+/// Puts a batch into the mailboxes of the shards that own its rows.
+Result<> Shard::post(uint32_t edge, Batch batch) {
+  const Edge& to = graph_.edges[edge];
+  std::vector<std::vector<Batch>>& boxes = outgoing_.boxes[edge];
+  if (to.exchange == Exchange::single) {
+    boxes[0].push_back(copy_all(batch));
+    return {};
+  }
+  if (to.exchange == Exchange::broadcast) {
+    for (auto& box : boxes) box.push_back(copy_all(batch));
+    return {};
+  }
+  DataChunk keys;
+  uint64_t hashes[STANDARD_VECTOR_SIZE];
+  take_keys(batch, to.columns, keys, hashes);
+  std::vector<std::vector<uint32_t>> rows(shards_count_);
+  for (uint32_t row = 0; row < batch.chunk.size(); ++row) rows[shard_of(hashes[row], shards_count_)].push_back(row);
+  for (uint32_t shard = 0; shard < shards_count_; ++shard)
+    if (!rows[shard].empty()) boxes[shard].push_back(copy_rows(batch, rows[shard]));
+  return {};
+}
+
+/// Takes what other shards have posted on an edge, in an order that does not depend on the number of shards.
+Result<> Shard::receive(uint32_t node, uint32_t edge) {
+  std::vector<Batch> arrived;
+  for (Shard* sender : shards_) {
+    std::vector<Batch>& box = sender->outgoing_.boxes[edge][number_];
+    std::move(box.begin(), box.end(), std::back_inserter(arrived));
+    box.clear();
+  }
+  std::stable_sort(arrived.begin(), arrived.end(), [](const Batch& a, const Batch& b) { return a.ordinal < b.ordinal; });
+  NodeEmitter& emitter = *emitters_[node];
+  for (Batch& batch : arrived) {
+    emitter.counters.rows_in += batch.rows();
+    const int64_t started = system_clock().steady_ns();
+    HEADRACE_TRY(operators_[node]->on_batch(graph_.edges[edge].input, std::move(batch), emitter));
+    emitter.busy_ns += system_clock().steady_ns() - started;
+  }
+  return {};
+}
+
+Result<> Shard::run_stage(TickWork& work, uint32_t stage) {
+  if (stage == 0)
+    for (size_t i = 0; i < work.jobs.size(); ++i)
+      if (is_mine(i)) HEADRACE_TRY(feed(work.jobs[i]));
+  for (uint32_t node = 0; node < graph_.plan.nodes.size(); ++node) {
+    if (graph_.stage[node] != stage || !operators_[node]) continue;
+    for (uint32_t edge : graph_.incoming[node])
+      if (graph_.edges[edge].exchange != Exchange::local) HEADRACE_TRY(receive(node, edge));
+    NodeEmitter& emitter = *emitters_[node];
+    for (NodeId complete : work.tables_complete)
+      if (complete.value == node) HEADRACE_TRY(operators_[node]->on_end(1, emitter));
+    if (work.loading_tables) continue;
+    const int64_t started = system_clock().steady_ns();
+    if (work.watermarks[node] != EventTime::min()) HEADRACE_TRY(operators_[node]->on_watermark(work.watermarks[node], emitter));
+    HEADRACE_TRY(operators_[node]->on_tick_end(work.info, emitter));
+    emitter.busy_ns += system_clock().steady_ns() - started;
+  }
+  return {};
+}
+
+}  // namespace headrace

@@ -1,0 +1,86 @@
+// A shard: one thread's share of the pipeline. It owns its operators and their state, takes in its morsels, and runs the graph stage by
+// stage; between two stages all shards meet (run/engine.cc), and what crosses from shard to shard lies in mailboxes.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "run/graph.h"
+#include "run/intake.h"
+
+namespace headrace {
+
+/// One morsel on its way through a tick.
+struct MorselJob {
+  NodeId source;
+  Morsel morsel;
+  Ordinal ordinal;
+  TakenIn taken;
+  EventTime own_before = EventTime::min();     ///< The watermark of its split before its first row.
+  EventTime others = EventTime::max();         ///< The low point of the source's other splits.
+};
+
+/// What all shards know of a tick.
+struct TickWork {
+  TickInfo info;
+  std::vector<MorselJob> jobs;                 ///< In order of source, then of arrival.
+  std::vector<EventTime> watermarks;           ///< By node, after this tick's rows.
+  std::vector<NodeId> tables_complete;         ///< Joins whose table side has come to its end.
+  bool loading_tables = false;                 ///< Only static sources are read: nothing else happens.
+};
+
+/// A row that an operator refused, for the quarantine.
+struct RefusedRow {
+  NodeId node;
+  bool late = false;
+  Rejected record;
+};
+
+class Shard {
+ public:
+  /// Batches on their way to another shard: by edge and receiving shard. Written by the sender in one stage, read by the receiver in a
+  /// later one.
+  struct Mailboxes {
+    std::vector<std::vector<std::vector<Batch>>> boxes;
+  };
+
+  Shard(const Graph& graph, uint32_t number, uint32_t shards, std::unique_ptr<EvaluationContext> evaluation);
+  ~Shard();
+  /// Makes operators and intakes. Errors: bad_config.
+  Result<> prepare();
+  void connect(std::vector<Shard*> all) { shards_ = std::move(all); }
+
+  /// Takes in its share of the tick's morsels.
+  Result<> take_in(TickWork& work);
+  /// Runs one stage of the tick.
+  Result<> run_stage(TickWork& work, uint32_t stage);
+
+  Operator* op(NodeId node) { return operators_[node.value].get(); }
+  const NodeCounters& counters(NodeId node) const;
+  NodeCounters& counters(NodeId node);
+  int64_t busy_ns(NodeId node) const;
+  std::vector<RefusedRow> take_refused() { return std::exchange(refused_, {}); }
+
+ private:
+  class NodeEmitter;
+
+  bool is_mine(size_t job) const { return job % shards_count_ == number_; }
+  Result<> feed(MorselJob& job);
+  Result<> deliver(uint32_t edge, Batch batch);
+  Result<> post(uint32_t edge, Batch batch);
+  Result<> receive(uint32_t node, uint32_t edge);
+  Result<> emit_from(NodeId node, Batch batch, uint32_t output);
+
+  const Graph& graph_;
+  const uint32_t number_, shards_count_;
+  std::unique_ptr<EvaluationContext> evaluation_;
+  std::vector<std::unique_ptr<Operator>> operators_;
+  std::vector<std::unique_ptr<Intake>> intakes_;
+  std::vector<std::unique_ptr<NodeEmitter>> emitters_;
+  std::vector<Shard*> shards_;
+  Mailboxes outgoing_;
+  std::vector<RefusedRow> refused_;
+};
+
+}  // namespace headrace
