@@ -113,6 +113,14 @@ struct AlertRow {
   int32_t deliveries_failed = 0;
 };
 
+/// A message of an alert that began or ended to fire; durable, to be sent at least once with its key.
+struct AlertDelivery {
+  uint64_t id = 0;
+  std::string alert, webhook;
+  std::string key;   ///< Idempotency key: the same for every try.
+  std::string body;  ///< JSON.
+};
+
 struct ViewInfo {
   std::string name;
   SchemaRef schema;
@@ -171,11 +179,12 @@ class Pipeline {
 
   virtual std::vector<QuarantineRow> quarantine(int64_t after_id, int64_t rows_max) const = 0;
   virtual std::vector<AlertRow> alerts() const = 0;
+  /// Alert messages that are durable and not yet delivered, oldest first.
+  virtual std::vector<AlertDelivery> undelivered() const = 0;
+  virtual void delivered(uint64_t id) = 0;
   /// What the function host tells, as JSON.
   virtual std::string functions_json() const = 0;
 };
 
-/// Reads and plans the project (all errors at once), without starting anything.
-Result<std::unique_ptr<Pipeline>> make_pipeline(const PipelineOptions& options);
 
 }  // namespace headrace

@@ -72,7 +72,7 @@ void ViewFeeds::publish(Tick tick, Tick durable_tick, std::map<std::string, std:
   for (auto& [name, batches] : changes) {
     if (batches.empty()) continue;
     Feed& feed = feeds_.at(name);
-    ViewChanges change{tick, next->durable_tick, false, std::move(batches)};
+    ViewChanges change{tick, next->durable_tick, false, false, std::move(batches)};
     std::erase_if(feed.subscribers, [](const std::weak_ptr<Subscriber>& s) { return s.expired(); });
     for (const std::weak_ptr<Subscriber>& waiting : feed.subscribers)
       if (std::shared_ptr<Subscriber> subscriber = waiting.lock()) subscriber->on_changes(change);
@@ -105,7 +105,7 @@ void ViewFeeds::first_call(const Feed& feed, const std::string& view, std::optio
       if (change.tick > *since) subscriber.on_changes(change);
     return;
   }
-  ViewChanges whole{published_->tick, published_->durable_tick, since.has_value(), {}};
+  ViewChanges whole{published_->tick, published_->durable_tick, true, since.has_value(), {}};
   auto found = published_->views.find(view);
   if (found != published_->views.end()) {
     const ViewSnapshot& snapshot = *found->second;

@@ -1,0 +1,177 @@
+#include "plan/plan_json.h"
+
+#include <fmt/format.h>
+
+#include <functional>
+
+#include "base/json_text.h"
+#include "base/text.h"
+
+namespace headrace {
+namespace {
+
+constexpr const char* role_words[] = {"none", "event_time", "window_start", "window_end", "window_time"};
+constexpr const char* changelog_words[] = {"append", "upsert", "retract"};
+constexpr const char* window_words[] = {"tumble", "hop", "cumulate", "session"};
+constexpr const char* join_words[] = {"inner", "left", "right", "full", "semi", "anti", "other"};
+constexpr const char* comparison_words[] = {"=", "is not distinct from", "<", "<=", ">", ">=", "?"};
+constexpr const char* aggregate_words[] = {"count_star", "count",          "sum_integer", "sum_decimal",    "sum_double", "average",
+                                           "average_double", "minimum", "maximum",     "count_distinct", "bag"};
+
+bool is_secret(const std::string& option) {
+  const std::string name = lower_case(option);
+  for (const char* word : {"password", "secret", "token", "webhook", "credential", "key_id", "access"})
+    if (name.find(word) != std::string::npos) return true;
+  return false;
+}
+
+std::string numbers(const std::vector<size_t>& columns) { return fmt::format("[{}]", fmt::join(columns, ",")); }
+
+std::string options_json(const std::map<std::string, std::string>& options) {
+  std::string out = "{";
+  for (const auto& [key, value] : options) {
+    if (out.size() > 1) out += ",";
+    out += json_string(key) + ":" + json_string(is_secret(key) ? "***" : value);
+  }
+  return out + "}";
+}
+
+std::string expressions_json(const std::vector<Expr>& expressions) {
+  std::string out = "[";
+  for (const Expr& expression : expressions) out += (out.size() > 1 ? "," : "") + expression.json();
+  return out + "]";
+}
+
+std::string window_json(const WindowSpec& window) {
+  return fmt::format("{{\"kind\":\"{}\",\"time_column\":{},\"size_ms\":{},\"slide_ms\":{},\"offset_ms\":{}}}",
+                     window_words[static_cast<int>(window.kind)], window.time_column, window.size_ms, window.slide_ms, window.offset_ms);
+}
+
+std::string aggregates_json(const std::vector<Aggregate>& aggregates) {
+  std::string out = "[";
+  for (const Aggregate& a : aggregates) {
+    if (out.size() > 1) out += ",";
+    out += fmt::format("{{\"state\":\"{}\",\"function\":{},\"distinct\":{},\"arguments\":{},\"filter\":{},\"type\":{}}}",
+                       aggregate_words[static_cast<int>(a.kind)], json_string(a.call.function), a.call.distinct, numbers(a.arguments),
+                       a.filter ? std::to_string(*a.filter) : "null", json_string(a.type.ToString()));
+  }
+  return out + "]";
+}
+
+/// What is special to the node's kind, as JSON members that begin with a comma.
+std::string own_members(const Node& node) {
+  return std::visit(
+      overloaded{
+          [](const SourceNode& n) {
+            return fmt::format(",\"connector\":{},\"options\":{},\"delivered\":{},\"watermark\":{},\"static\":{},\"expectations\":{}",
+                               json_string(n.connector), options_json(n.options), numbers(n.delivered),
+                               n.watermark ? n.watermark->expression.json() : "null", n.is_static, n.expectations.size());
+          },
+          [](const FilterNode& n) { return ",\"predicate\":" + n.predicate.json(); },
+          [](const ProjectNode& n) { return ",\"expressions\":" + expressions_json(n.expressions); },
+          [](const WindowAssignNode& n) { return ",\"window\":" + window_json(n.window); },
+          [](const LateFilterNode& n) { return ",\"window\":" + window_json(n.window); },
+          [](const AggregateNode& n) { return ",\"groups\":" + numbers(n.groups) + ",\"aggregates\":" + aggregates_json(n.aggregates); },
+          [](const WindowAggregateNode& n) {
+            std::string window = n.assign ? window_json(*n.assign) : fmt::format("{{\"start_column\":{},\"end_column\":{}}}", n.window_start, n.window_end);
+            return ",\"window\":" + window + ",\"groups\":" + numbers(n.groups) + ",\"aggregates\":" + aggregates_json(n.aggregates) +
+                   fmt::format(",\"emit_updates\":{}", n.emit_updates);
+          },
+          [](const LookupJoinNode& n) {
+            return fmt::format(",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"residual\":{}", join_words[static_cast<int>(n.join)],
+                               numbers(n.left_keys), numbers(n.right_keys), n.residual.empty() ? "null" : n.residual.json());
+          },
+          [](const AsofJoinNode& n) {
+            return fmt::format(",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"left_order\":{},\"right_order\":{},\"comparison\":\"{}\"",
+                               join_words[static_cast<int>(n.join)], numbers(n.left_keys), numbers(n.right_keys), n.left_order, n.right_order,
+                               comparison_words[static_cast<int>(n.comparison)]);
+          },
+          [](const SinkNode& n) {
+            return ",\"connector\":" + json_string(n.connector) + ",\"options\":" + options_json(n.options);
+          },
+          [](const AlertNode& n) { return ",\"condition\":" + n.condition.json() + ",\"for_ms\":" + std::to_string(n.for_ms); },
+          [](const auto&) { return std::string(); }},
+      node);
+}
+
+/// One line for people about what the node does.
+std::string detail(const Node& node) {
+  return std::visit(
+      overloaded{[](const SourceNode& n) { return n.connector + (n.is_static ? ", static" : "") + (n.watermark ? ", watermark " + n.watermark->expression.text() : ""); },
+                 [](const FilterNode& n) { return n.predicate.text(); },
+                 [](const ProjectNode& n) {
+                   std::string out;
+                   for (const Expr& e : n.expressions) out += (out.empty() ? "" : ", ") + e.text();
+                   return out;
+                 },
+                 [](const AggregateNode& n) {
+                   std::string out;
+                   for (const Aggregate& a : n.aggregates) out += (out.empty() ? "" : ", ") + a.call.text;
+                   return out + "; state is kept for every key, without bound";
+                 },
+                 [](const WindowAggregateNode& n) {
+                   std::string out = n.assign ? fmt::format("{} size {} ms, slide {} ms: ", window_words[static_cast<int>(n.assign->kind)],
+                                                            n.assign->size_ms, n.assign->slide_ms)
+                                              : "window of the input: ";
+                   for (const Aggregate& a : n.aggregates) out += a.call.text + " ";
+                   return out + "; state is freed when the watermark passes the window's end";
+                 },
+                 [](const LookupJoinNode& n) { return std::string(join_words[static_cast<int>(n.join)]) + " join with a static table"; },
+                 [](const AsofJoinNode& n) { return std::string("as-of join with a static table, ") + comparison_words[static_cast<int>(n.comparison)]; },
+                 [](const SinkNode& n) { return n.connector; },
+                 [](const AlertNode& n) { return n.condition.text(); },
+                 [](const auto&) { return std::string(); }},
+      node);
+}
+
+/// `identity`: without places and names of people's interest only.
+std::string node_json(const Node& node, bool identity) {
+  const NodeBase& base = base_of(node);
+  std::string out = fmt::format("{{\"id\":{},\"kind\":\"{}\",\"name\":{},\"inputs\":[", base.id.value, kind_of(node), json_string(base.name));
+  for (size_t i = 0; i < base.inputs.size(); ++i)
+    out += fmt::format("{}{{\"node\":{},\"output\":{}}}", i ? "," : "", base.inputs[i].node.value, base.inputs[i].output);
+  out += "],\"columns\":[";
+  for (size_t i = 0; i < base.output.columns.size(); ++i) {
+    const Column& column = base.output.columns[i];
+    out += fmt::format("{}{{\"name\":{},\"type\":{},\"role\":\"{}\"}}", i ? "," : "", json_string(column.name), json_string(column.type.ToString()),
+                       role_words[static_cast<int>(column.role)]);
+  }
+  out += fmt::format("],\"changelog\":\"{}\",\"key\":{},\"deterministic\":{}", changelog_words[static_cast<int>(base.output.changelog)],
+                     numbers(base.output.key), base.output.deterministic);
+  out += own_members(node);
+  if (!identity) out += ",\"detail\":" + json_string(detail(node)) + ",\"at\":" + json_string(base.at.text());
+  return out + "}";
+}
+
+}  // namespace
+
+std::string plan_json(const Plan& plan) {
+  std::string out = "{\"format\":1,\"nodes\":[";
+  for (const Node& node : plan.nodes) out += (base_of(node).id.value ? "," : "") + node_json(node, false);
+  return out + "]}";
+}
+
+std::string explain_text(const Plan& plan) {
+  std::string out;
+  std::function<void(NodeId, int)> print = [&](NodeId id, int depth) {
+    const Node& node = plan[id];
+    const NodeBase& base = base_of(node);
+    out += fmt::format("{:{}}#{} {} {} [{}{}]  {}\n", "", depth * 2, id.value, kind_of(node), base.name,
+                       changelog_words[static_cast<int>(base.output.changelog)], base.output.watermark ? ", watermark" : "", detail(node));
+    for (const Input& input : base.inputs) print(input.node, depth + 1);
+  };
+  for (const Node& node : plan.nodes)
+    if (std::holds_alternative<ViewNode>(node) || std::holds_alternative<SinkNode>(node) || std::holds_alternative<AlertNode>(node))
+      print(base_of(node).id, 0);
+  return out;
+}
+
+std::string plan_fingerprint(const Plan& plan) {
+  // FNV-1a, 64 bits (Fowler, Noll, Vo): stable over processes, and good enough to tell two plans apart.
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const Node& node : plan.nodes)
+    for (char c : node_json(node, true)) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  return fmt::format("{:016x}", hash);
+}
+
+}  // namespace headrace

@@ -1,0 +1,128 @@
+#include "run/checkpoint_writer.h"
+
+#include "base/log_line.h"
+
+namespace headrace {
+namespace {
+
+/// How often an unknown outcome is asked for again, and how long the waits are.
+constexpr int commit_tries_max = 8;
+constexpr int64_t first_wait_ms = 50;
+
+}  // namespace
+
+CheckpointWriter::CheckpointWriter(StateDirectory& directory, std::vector<SinkOutput>& sinks, const Clock& clock, Events events)
+    : directory_(directory), sinks_(sinks), clock_(clock), events_(std::move(events)), thread_([this] { serve(); }) {}
+
+CheckpointWriter::~CheckpointWriter() {
+  {
+    std::lock_guard lock(mutex_);
+    leaving_ = true;
+  }
+  change_.notify_all();
+  thread_.join();
+}
+
+Result<> CheckpointWriter::open_sinks(const Manifest& last) {
+  segments_ = last.segments;
+  for (SinkOutput& sink : sinks_) {
+    SinkRestore restore;
+    restore.last = {last.lineage, sink.name, last.generation, last.epoch};
+    auto known = last.sinks.find(sink.name);
+    if (known != last.sinks.end()) {
+      restore.prepared = known->second.prepared;
+      sink.rows = known->second.rows;
+    } else {
+      restore.last.epoch = Epoch{0};
+    }
+    HEADRACE_TRY(sink.sink->open(restore));
+  }
+  return {};
+}
+
+bool CheckpointWriter::idle() const {
+  std::lock_guard lock(mutex_);
+  return !busy_;
+}
+
+Result<> CheckpointWriter::wait_idle() {
+  std::unique_lock lock(mutex_);
+  change_.wait(lock, [&] { return !busy_; });
+  if (failure_) return *failure_;
+  return {};
+}
+
+Result<> CheckpointWriter::submit(CheckpointJob job) {
+  HEADRACE_TRY(wait_idle());
+  std::lock_guard lock(mutex_);
+  job_ = std::move(job);
+  busy_ = true;
+  change_.notify_all();
+  return {};
+}
+
+void CheckpointWriter::serve() {
+  for (;;) {
+    std::optional<CheckpointJob> job;
+    {
+      std::unique_lock lock(mutex_);
+      change_.wait(lock, [&] { return leaving_ || job_.has_value(); });
+      if (!job_) return;
+      job = std::exchange(job_, std::nullopt);
+    }
+    Result<> done = write(*job);
+    std::lock_guard lock(mutex_);
+    busy_ = false;
+    if (!done) failure_ = std::move(done).error();
+    change_.notify_all();
+  }
+}
+
+Result<> CheckpointWriter::write(CheckpointJob& job) {
+  const int64_t started = clock_.steady_ns();
+  Manifest& manifest = job.manifest;
+  crash_point("checkpoint_begin");
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    SinkOutput& sink = sinks_[i];
+    for (Batch& batch : job.output[i]) {
+      HEADRACE_TRY(sink.sink->write(batch));
+      sink.rows += batch.rows();
+    }
+    job.output[i].clear();
+    HEADRACE_ASSIGN(std::string prepared, sink.sink->prepare({manifest.lineage, sink.name, manifest.generation, manifest.epoch}));
+    manifest.sinks[sink.name] = {std::move(prepared), sink.rows};
+    crash_point("checkpoint_sink_prepared");
+  }
+  HEADRACE_ASSIGN(std::string segment, directory_.write_segment(manifest.epoch, job.blocks));
+  if (job.whole) segments_.clear();
+  if (!segment.empty()) segments_.push_back(segment);
+  manifest.segments = segments_;
+  HEADRACE_TRY(directory_.write_manifest(manifest));
+  for (SinkOutput& sink : sinks_) {
+    crash_point("checkpoint_sink_commit");
+    HEADRACE_TRY(commit(sink, {manifest.lineage, sink.name, manifest.generation, manifest.epoch}, manifest.sinks[sink.name].prepared));
+    sink.last_commit_us = clock_.now_us();
+    crash_point("checkpoint_sink_committed");
+  }
+  int64_t bytes = 0;
+  for (const StateBlock& block : job.blocks) bytes += static_cast<int64_t>(block.bytes.size());
+  last_bytes_ = bytes;
+  last_us_ = (clock_.steady_ns() - started) / 1000;
+  events_.durable(manifest);
+  return {};
+}
+
+/// Commits are idempotent: one whose outcome is not known is asked for again, with growing waits.
+Result<> CheckpointWriter::commit(SinkOutput& sink, const CommitIdentity& identity, const std::string& prepared) {
+  int64_t wait_ms = first_wait_ms;
+  for (int tries = 1;; ++tries) {
+    Result<> done = sink.sink->commit(identity, prepared);
+    if (done || done.error().retry == Retry::never || tries == commit_tries_max) return done;
+    log_error("sink_commit_repeated", done.error());
+    std::unique_lock lock(mutex_);
+    change_.wait_for(lock, std::chrono::milliseconds(wait_ms), [&] { return leaving_; });
+    wait_ms *= 2;
+  }
+}
+
+}  // namespace headrace

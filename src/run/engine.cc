@@ -1,0 +1,620 @@
+#include "run/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+#include "base/json_text.h"
+#include "base/log_line.h"
+#include "base/text.h"
+#include "ops/alert.h"
+#include "ops/outlet.h"
+#include "plan/plan_json.h"
+
+namespace headrace {
+namespace {
+
+constexpr int64_t bytes_per_poll = 2 << 20;          ///< Taken from one source in one tick.
+constexpr int64_t waiting_rows_max = 1'000'000;      ///< Rows for sinks held in memory; beyond, the tick loop waits for the disk.
+constexpr int64_t checkpoint_rows = 200'000;         ///< Rows for sinks that make a checkpoint due.
+constexpr int64_t whole_every = 24;                  ///< Checkpoints after which all state is written anew, and old segments go.
+constexpr int64_t status_interval_ns = 100'000'000;
+constexpr uint32_t quarantine_node = UINT32_MAX;     ///< Stands for the quarantine among the nodes of a checkpoint.
+
+std::string new_lineage() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
+}
+
+std::string changelog_word(Changelog changelog) {
+  return changelog == Changelog::append ? "append" : changelog == Changelog::upsert ? "upsert" : "retract";
+}
+
+}  // namespace
+
+Engine::Engine(PipelineOptions options, CheckedProject project)
+    : options_(std::move(options)),
+      project_(std::move(project)),
+      clock_(options_.clock ? *options_.clock : system_clock()),
+      shards_count_(options_.shards > 0 ? static_cast<uint32_t>(options_.shards) : std::max(1u, std::thread::hardware_concurrency())),
+      graph_(make_graph(project_.optimized, shards_count_)),
+      feeds_(graph_.plan) {
+  for (const Node& node : graph_.plan.nodes) {
+    const NodeBase& base = base_of(node);
+    if (std::holds_alternative<ViewNode>(node)) {
+      ViewInfo info{base.name, base.output.schema(), base.output.key, changelog_word(base.output.changelog), std::nullopt};
+      for (TimeRole role : {TimeRole::window_end, TimeRole::window_time, TimeRole::event_time, TimeRole::window_start})
+        if (!info.time_column) info.time_column = base.output.find_role(role);
+      views_.push_back(std::move(info));
+    }
+  }
+  for (const Node& node : project_.planned.plan.nodes)
+    if (auto* source = std::get_if<SourceNode>(&node))
+      sources_.push_back({source->name, source->connector, std::make_shared<Schema>(source->declared)});
+  status_.name = project_.project.name;
+}
+
+Engine::~Engine() {
+  Result<> stopped = stop();
+  if (!stopped) log_error("stop_failed", stopped.error());
+}
+
+// ---- Start ----
+
+Result<> Engine::make_inputs() {
+  InputContext context{options_.project_directory, options_.state_directory, options_.until_end, options_.speed, &clock_, [this] { wake(); }};
+  for (const Node& node : graph_.plan.nodes) {
+    auto* source = std::get_if<SourceNode>(&node);
+    if (source == nullptr) continue;
+    HEADRACE_ASSIGN(std::unique_ptr<SourceInput> input, SourceInput::make(*source, context));
+    if (std::shared_ptr<HttpDoor> door = door_of(input->source())) {
+      // The door checks the contract over all declared columns, so that a sender hears of it at once.
+      const SourceNode* declared = nullptr;
+      for (const Node& other : project_.planned.plan.nodes)
+        if (auto* s = std::get_if<SourceNode>(&other); s && same_name(s->name, source->name)) declared = s;
+      door->set_check([this, declared]() -> HttpDoor::Check {
+        std::shared_ptr<EvaluationContext> evaluation = project_.planned.session->make_context();
+        Result<std::unique_ptr<Intake>> intake = Intake::make(*declared, *evaluation);
+        if (!intake) return [error = intake.error()](Decoded&) -> Result<> { return error; };
+        return [evaluation, shared = std::shared_ptr<Intake>(*std::move(intake))](Decoded& decoded) {
+          int64_t dropped = 0;
+          return shared->check(decoded.batches, decoded.rejected, dropped);
+        };
+      });
+      doors_[lower_case(source->name)] = door;
+    }
+    inputs_.push_back(std::move(input));
+  }
+  return {};
+}
+
+Result<> Engine::make_sinks() {
+  for (const Node& node : graph_.plan.nodes) {
+    auto* sink = std::get_if<SinkNode>(&node);
+    if (sink == nullptr) continue;
+    HEADRACE_ASSIGN(const ConnectorSpec* spec, find_connector(sink->connector));
+    HEADRACE_ASSIGN(Options options, check_options("sink '" + sink->name + "'", spec->sink_fields, sink->options));
+    SinkContext context;
+    context.name = sink->name;
+    context.options = &options;
+    context.schema = sink->output.schema();
+    context.key = sink->output.key;
+    context.append_only = sink->output.changelog == Changelog::append;
+    context.project_directory = options_.project_directory;
+    context.state_directory = options_.state_directory;
+    context.clock = &clock_;
+    if (sink->options.count("key")) {
+      context.key.clear();
+      std::string name;
+      for (char c : sink->options.at("key") + ",") {
+        if (c != ',' && c != ' ') name += c;
+        if (c != ',' || name.empty()) continue;
+        if (std::optional<size_t> column = context.schema->find(name)) context.key.push_back(*column);
+        name.clear();
+      }
+    }
+    Result<std::unique_ptr<Sink>> made = spec->make_sink(context);
+    if (!made) return Error(std::move(made).error()).with_location(sink->at);
+    SinkOutput output;
+    output.name = sink->name;
+    output.connector = sink->connector;
+    output.node = sink->id;
+    output.sink = *std::move(made);
+    sinks_.push_back(std::move(output));
+  }
+  return {};
+}
+
+/// Brings state, sinks and sources to the last checkpoint.
+Result<> Engine::restore() {
+  HEADRACE_ASSIGN(std::optional<Manifest> last, directory_->last());
+  const std::string plan = plan_fingerprint(graph_.plan);
+  if (last && last->plan != plan)
+    return user_error(Code::state_mismatch, "the state directory " + options_.state_directory + " belongs to another version of this pipeline")
+        .with_remedy("run with a new state directory (--state), or put the old statements back");
+  if (last) manifest_ = *std::move(last);
+  if (manifest_.lineage.empty()) manifest_.lineage = new_lineage();
+  manifest_.plan = plan;
+  counters_before_ = manifest_.counters;
+  counters_before_.resize(graph_.plan.nodes.size());
+  for (auto& shard : shards_) HEADRACE_TRY(shard->prepare());
+  HEADRACE_TRY(load_blocks(manifest_));
+  HEADRACE_TRY(writer_->open_sinks(manifest_));
+  for (auto& input : inputs_) {
+    auto known = manifest_.sources.find(input->node().name);
+    HEADRACE_TRY(input->open(known == manifest_.sources.end() ? nullptr : &known->second));
+  }
+  TickWork work;
+  set_watermarks(work);
+  for (const Node& node : graph_.plan.nodes)
+    for (auto& shard : shards_)
+      if (Operator* op = shard->op(base_of(node).id)) HEADRACE_TRY(op->restored(work.watermarks[base_of(node).id.value]));
+  quarantine_.restored(manifest_.quarantine_next);
+  deliveries_ = manifest_.deliveries;
+  for (const PendingDelivery& delivery : deliveries_) next_delivery_ = std::max(next_delivery_, delivery.id + 1);
+  durable_delivery_ = next_delivery_ - 1;
+  feeds_.start_at(manifest_.tick);
+  return {};
+}
+
+Result<> Engine::load_blocks(const Manifest& manifest) {
+  HEADRACE_ASSIGN(std::vector<StateBlock> blocks, directory_->load(manifest));
+  for (const StateBlock& block : blocks) {
+    if (block.node == quarantine_node) {
+      HEADRACE_TRY(quarantine_.table().load(block.bytes, 0, 1));
+      continue;
+    }
+    for (uint32_t shard = 0; shard < shards_count_; ++shard) {
+      Operator* op = block.node < graph_.plan.nodes.size() ? shards_[shard]->op(NodeId{block.node}) : nullptr;
+      std::vector<Table*> tables = op ? op->tables() : std::vector<Table*>{};
+      if (block.table >= tables.size())
+        return Error{Code::corrupt_state, Blame::environment, Retry::never, "the checkpoint has state of a node that the plan does not have"};
+      // What one shard holds for all lives on shard 0, whatever its hash.
+      const bool on_one = std::holds_alternative<AlertNode>(graph_.plan.nodes[block.node]);
+      if (on_one && shard > 0) continue;
+      HEADRACE_TRY(tables[block.table]->load(block.bytes, on_one ? 0 : shard, on_one ? 1 : shards_count_));
+    }
+  }
+  return {};
+}
+
+Result<> Engine::start() {
+  HEADRACE_ASSIGN(directory_, StateDirectory::open(options_.state_directory));
+  HEADRACE_TRY(make_inputs());
+  HEADRACE_TRY(make_sinks());
+  for (uint32_t shard = 0; shard < shards_count_; ++shard)
+    shards_.push_back(std::make_unique<Shard>(graph_, shard, shards_count_, project_.planned.session->make_context()));
+  std::vector<Shard*> all;
+  for (auto& shard : shards_) all.push_back(shard.get());
+  for (auto& shard : shards_) shard->connect(all);
+  CheckpointWriter::Events events;
+  events.durable = [this](const Manifest& manifest) {
+    feeds_.durable(manifest.tick);
+    // Sources hear of it on the tick loop's thread, which owns them.
+    std::lock_guard lock(mutex_);
+    status_.durable_tick = manifest.tick;
+    status_.epoch = manifest.epoch;
+    for (const PendingDelivery& delivery : manifest.deliveries) durable_delivery_ = std::max(durable_delivery_, delivery.id);
+    for (const auto& [name, source] : manifest.sources) committed_[name] = source.position;
+    woken_ = true;
+    change_.notify_all();
+  };
+  writer_ = std::make_unique<CheckpointWriter>(*directory_, sinks_, clock_, std::move(events));
+  HEADRACE_TRY(restore());
+  team_ = std::make_unique<Team>(shards_count_);
+  {
+    std::lock_guard lock(mutex_);
+    started_ = true;
+    status_.running = true;
+    status_.lineage = manifest_.lineage;
+    status_.durable_tick = manifest_.tick;
+    status_.tick = manifest_.tick;
+    status_.epoch = manifest_.epoch;
+  }
+  thread_ = std::thread([this] { loop(); });
+  return {};
+}
+
+// ---- The tick loop ----
+
+void Engine::loop() {
+  Result<> done = run();
+  if (done) done = writer_->wait_idle();
+  if (!done) log_error("pipeline_failed", done.error());
+  refresh_status();
+  std::lock_guard lock(mutex_);
+  if (!done) failure_ = std::move(done).error();
+  status_.failure = failure_;
+  status_.running = false;
+  status_.ended = !failure_ && !stopping_;
+  finished_ = true;
+  change_.notify_all();
+}
+
+Result<> Engine::run() {
+  HEADRACE_TRY(load_static_tables());
+  last_checkpoint_ns_ = clock_.steady_ns();
+  for (bool first = true;; first = false) {
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_) break;
+      woken_ = false;
+      changed_ = changed_ || std::exchange(delivered_, false);
+    }
+    tell_committed();
+    TickWork work;
+    HEADRACE_ASSIGN(bool input, poll(work));
+    if (input || first || alerts_wait_) HEADRACE_TRY(run_tick(work));
+    if (checkpoint_due() && (writer_->idle() || waiting_rows() > waiting_rows_max)) HEADRACE_TRY(checkpoint());
+    if (options_.until_end && all_ended()) break;
+    if (!input) wait_for_input();
+  }
+  // The last commit of every sink; what was taken in is durable when the loop ends.
+  if (changed_ || waiting_rows() > 0) HEADRACE_TRY(checkpoint());
+  HEADRACE_TRY(writer_->wait_idle());
+  tell_committed();
+  return {};
+}
+
+/// Reads the tables that look-ups need to their end, before anything else.
+Result<> Engine::load_static_tables() {
+  bool any = false;
+  for (auto& input : inputs_) any = any || input->node().is_static;
+  if (!any) return {};
+  for (bool ended = false; !ended;) {
+    TickWork work;
+    work.loading_tables = true;
+    ended = true;
+    for (auto& input : inputs_) {
+      if (!input->node().is_static) continue;
+      HEADRACE_TRY(input->poll(bytes_per_poll, work));
+      ended = ended && input->ended();
+    }
+    if (ended)
+      for (const Edge& edge : graph_.edges) {
+        const Node& node = graph_.plan[edge.to];
+        if (edge.input == 1 && (std::holds_alternative<LookupJoinNode>(node) || std::holds_alternative<AsofJoinNode>(node)))
+          work.tables_complete.push_back(edge.to);
+      }
+    HEADRACE_TRY(run_tick(work));
+  }
+  return {};
+}
+
+Result<bool> Engine::poll(TickWork& work) {
+  bool input = false;
+  for (auto& source : inputs_) {
+    const bool ended = source->ended();
+    HEADRACE_TRY(source->poll(bytes_per_poll, work));
+    input = input || source->ended() != ended;
+  }
+  return input || !work.jobs.empty();
+}
+
+Result<> Engine::run_tick(TickWork& work) {
+  const int64_t started = clock_.steady_ns();
+  if (!work.loading_tables) manifest_.tick = Tick{manifest_.tick.value + 1};
+  work.info = {manifest_.tick, clock_.now_us()};
+  HEADRACE_TRY(team_->run([&](uint32_t shard) { return shards_[shard]->take_in(work); }));
+  for (auto& input : inputs_) {
+    input->stamp(work);
+    input->account(work);
+  }
+  set_watermarks(work);
+  for (uint32_t stage = 0; stage < graph_.stages; ++stage)
+    HEADRACE_TRY(team_->run([&](uint32_t shard) { return shards_[shard]->run_stage(work, stage); }));
+  keep_refused(work);
+  changed_ = true;
+  if (work.loading_tables) return {};
+  note_alerts();
+  publish(work.info);
+  std::lock_guard lock(mutex_);
+  status_.tick = work.info.tick;
+  status_.tick_us = (clock_.steady_ns() - started) / 1000;
+  return {};
+}
+
+/// The watermark of each node is the low point over its inputs; a table that is looked up in has none.
+void Engine::set_watermarks(TickWork& work) const {
+  std::vector<EventTime>& marks = work.watermarks;
+  marks.assign(graph_.plan.nodes.size(), EventTime::min());
+  for (const auto& input : inputs_) marks[input->node().id.value] = input->watermark();
+  for (uint32_t node = 0; node < marks.size(); ++node) {
+    const NodeBase& base = base_of(graph_.plan.nodes[node]);
+    if (base.inputs.empty()) continue;
+    const bool table_joined = std::holds_alternative<LookupJoinNode>(graph_.plan.nodes[node]) || std::holds_alternative<AsofJoinNode>(graph_.plan.nodes[node]);
+    marks[node] = EventTime::max();
+    for (size_t i = 0; i < (table_joined ? 1 : base.inputs.size()); ++i) marks[node] = std::min(marks[node], marks[base.inputs[i].node.value]);
+  }
+}
+
+void Engine::keep_refused(const TickWork& work) {
+  for (const MorselJob& job : work.jobs)
+    for (const Rejected& record : job.taken.rejected)
+      quarantine_.add(base_of(graph_.plan[job.source]).name, record, false, work.info.now_us);
+  for (auto& shard : shards_)
+    for (const RefusedRow& row : shard->take_refused())
+      quarantine_.add(base_of(graph_.plan[row.node]).name, row.record, row.late, work.info.now_us);
+}
+
+void Engine::publish(const TickInfo& tick) {
+  std::map<std::string, std::shared_ptr<const ViewSnapshot>> views;
+  std::map<std::string, std::vector<std::shared_ptr<const Batch>>> changes;
+  for (const Node& node : graph_.plan.nodes) {
+    if (!std::holds_alternative<ViewNode>(node)) continue;
+    const NodeBase& base = base_of(node);
+    const std::string name = lower_case(base.name);
+    std::vector<std::shared_ptr<const TableSnapshot>> tables;
+    for (auto& shard : shards_) {
+      auto& view = static_cast<ViewOperator&>(*shard->op(base.id));
+      tables.push_back(view.table().snapshot());
+      for (auto& batch : view.take_changes()) changes[name].push_back(std::move(batch));
+    }
+    views[name] = std::make_shared<TablesSnapshot>(base.output.schema(), std::move(tables));
+  }
+  feeds_.publish(tick.tick, Tick{}, std::move(views), std::move(changes));
+  if (clock_.steady_ns() - last_status_ns_ > status_interval_ns) refresh_status();
+}
+
+void Engine::note_alerts() {
+  std::vector<AlertRow> rows;
+  bool wait = false, any = false;
+  std::lock_guard lock(mutex_);
+  for (const Node& node : graph_.plan.nodes) {
+    auto* alert = std::get_if<AlertNode>(&node);
+    if (alert == nullptr) continue;
+    any = true;
+    auto& op = static_cast<AlertOperator&>(*shards_[0]->op(alert->id));
+    for (const AlertInstance& instance : op.instances()) {
+      static constexpr const char* words[] = {"", "pending", "firing", "resolved"};
+      rows.push_back({alert->name, row_json(*instance.row, 0), words[static_cast<int>(instance.state)], instance.since_us,
+                      instance.fired_us, instance.resolved_us, 0});
+      wait = wait || instance.state != AlertState::firing;
+    }
+    for (const AlertInstance& event : op.take_events()) {
+      if (alert->webhook.empty()) continue;
+      const bool firing = event.state == AlertState::firing;
+      std::string body = fmt::format("{{\"pipeline\":{},\"alert\":{},\"state\":\"{}\",\"row\":{},\"since_us\":{},\"tick\":{}}}",
+                                     json_string(project_.project.name), json_string(alert->name), firing ? "firing" : "resolved",
+                                     row_json(*event.row, 0), event.since_us, manifest_.tick.value);
+      deliveries_.push_back({next_delivery_++, alert->name, alert->webhook, std::move(body)});
+    }
+  }
+  alerts_wait_ = wait;
+  if (any) alerts_ = std::move(rows);
+}
+
+NodeCounters Engine::counters_of(NodeId node) const {
+  NodeCounters out = counters_before_[node.value];
+  for (const auto& shard : shards_) out += shard->counters(node);
+  return out;
+}
+
+/// Copies what the doors show; the tick loop's thread only.
+void Engine::refresh_status() {
+  last_status_ns_ = clock_.steady_ns();
+  TickWork work;
+  set_watermarks(work);
+  std::vector<NodeStatus> nodes;
+  for (const Node& node : graph_.plan.nodes) {
+    const NodeBase& base = base_of(node);
+    NodeStatus status;
+    status.id = base.id;
+    status.kind = kind_of(node);
+    status.name = base.name;
+    for (const Input& input : base.inputs) status.inputs.push_back(input.node);
+    const NodeCounters counters = counters_of(base.id);
+    status.rows_in = counters.rows_in;
+    status.rows_passed = counters.passed;
+    status.rows_filtered = counters.filtered;
+    status.rows_late = counters.late;
+    status.rows_quarantined = counters.quarantined;
+    status.rows_held = counters.held;
+    status.rows_out = counters.rows_out;
+    for (const auto& shard : shards_) {
+      status.busy_us += shard->busy_ns(base.id) / 1000;
+      if (Operator* op = shard->op(base.id))
+        for (const Table* table : op->tables()) {
+          status.state_rows += table->rows();
+          status.state_bytes += table->bytes();
+        }
+    }
+    if (base.output.watermark) status.watermark = work.watermarks[base.id.value];
+    nodes.push_back(std::move(status));
+  }
+  std::vector<SourceStatus> sources;
+  for (const auto& input : inputs_) sources.push_back(input->status());
+  std::vector<SinkStatus> sinks;
+  for (const SinkOutput& sink : sinks_)
+    sinks.push_back({sink.name, sink.connector, counters_of(sink.node).passed, status_.epoch, sink.last_commit_us});
+  std::lock_guard lock(mutex_);
+  status_.nodes = std::move(nodes);
+  status_.sources = std::move(sources);
+  status_.sinks = std::move(sinks);
+  status_.checkpoint_bytes = writer_->last_bytes();
+  status_.checkpoint_us = writer_->last_us();
+}
+
+// ---- Checkpoints ----
+
+int64_t Engine::waiting_rows() const {
+  int64_t rows = 0;
+  for (const SinkOutput& sink : sinks_) rows += static_cast<OutletOperator&>(*shards_[0]->op(sink.node)).rows();
+  return rows;
+}
+
+bool Engine::checkpoint_due() const {
+  if (!changed_) return false;
+  return clock_.steady_ns() - last_checkpoint_ns_ >= options_.checkpoint_interval_ms * 1'000'000 || waiting_rows() >= checkpoint_rows;
+}
+
+/// Hands the changes since the last checkpoint to the writer; the tick loop goes on meanwhile.
+Result<> Engine::checkpoint() {
+  HEADRACE_TRY(writer_->wait_idle());
+  const bool whole = whole_next_ || checkpoints_since_whole_ >= whole_every;
+  CheckpointJob job;
+  job.whole = whole;
+  manifest_.epoch = Epoch{manifest_.epoch.value + 1};
+  for (const auto& input : inputs_)
+    if (!input->node().is_static) manifest_.sources[input->node().name] = input->checkpoint();
+  manifest_.counters.clear();
+  for (const Node& node : graph_.plan.nodes) manifest_.counters.push_back(counters_of(base_of(node).id));
+  quarantine_.flush();
+  manifest_.quarantine_next = quarantine_.next_id();
+  {
+    std::lock_guard lock(mutex_);
+    manifest_.deliveries = deliveries_;
+  }
+  std::vector<std::vector<StateBlock>> parts(shards_count_);
+  HEADRACE_TRY(team_->run([&](uint32_t shard) -> Result<> {
+    for (uint32_t node = 0; node < graph_.plan.nodes.size(); ++node) {
+      Operator* op = shards_[shard]->op(NodeId{node});
+      std::vector<Table*> tables = op ? op->tables() : std::vector<Table*>{};
+      for (uint32_t table = 0; table < tables.size(); ++table)
+        for (Table::SavedBlock& block : tables[table]->save(whole)) parts[shard].push_back({node, table, shard, block.block, std::move(block.bytes)});
+    }
+    return {};
+  }));
+  for (std::vector<StateBlock>& part : parts) std::move(part.begin(), part.end(), std::back_inserter(job.blocks));
+  for (Table::SavedBlock& block : quarantine_.table().save(whole)) job.blocks.push_back({quarantine_node, 0, 0, block.block, std::move(block.bytes)});
+  for (const SinkOutput& sink : sinks_) job.output.push_back(static_cast<OutletOperator&>(*shards_[0]->op(sink.node)).take());
+  job.manifest = manifest_;
+  whole_next_ = false;
+  checkpoints_since_whole_ = whole ? 0 : checkpoints_since_whole_ + 1;
+  changed_ = false;
+  last_checkpoint_ns_ = clock_.steady_ns();
+  return writer_->submit(std::move(job));
+}
+
+void Engine::tell_committed() {
+  std::map<std::string, std::string> positions;
+  {
+    std::lock_guard lock(mutex_);
+    positions = std::exchange(committed_, {});
+  }
+  for (auto& input : inputs_) {
+    auto known = positions.find(input->node().name);
+    if (known == positions.end()) continue;
+    if (Result<> told = input->source().committed(Position{known->second}); !told) log_error("source_committed_failed", told.error());
+  }
+}
+
+// ---- Waiting and ending ----
+
+bool Engine::all_ended() const {
+  return std::all_of(inputs_.begin(), inputs_.end(), [](const auto& input) { return input->ended(); });
+}
+
+void Engine::wake() {
+  std::lock_guard lock(mutex_);
+  woken_ = true;
+  change_.notify_all();
+}
+
+/// Sleeps until a source has input, a checkpoint is due, or the pipeline is to stop.
+void Engine::wait_for_input() {
+  int64_t wait_us = 1'000'000;
+  for (const auto& input : inputs_)
+    if (input->wait_us() > 0 && !input->ended()) wait_us = std::min(wait_us, input->wait_us());
+  if (changed_) {
+    const int64_t due_us = options_.checkpoint_interval_ms * 1000 - (clock_.steady_ns() - last_checkpoint_ns_) / 1000;
+    wait_us = std::min(wait_us, std::max<int64_t>(due_us, 100));
+  }
+  if (alerts_wait_) wait_us = std::min<int64_t>(wait_us, 100'000);
+  refresh_status();
+  std::unique_lock lock(mutex_);
+  change_.wait_for(lock, std::chrono::microseconds(wait_us), [&] { return woken_ || stopping_; });
+}
+
+Result<> Engine::wait() {
+  std::unique_lock lock(mutex_);
+  change_.wait(lock, [&] { return finished_; });
+  if (failure_) return *failure_;
+  return {};
+}
+
+Result<> Engine::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!started_) return {};
+    stopping_ = true;
+    change_.notify_all();
+  }
+  for (auto& [name, door] : doors_) door->close();
+  if (thread_.joinable()) thread_.join();
+  return wait();
+}
+
+// ---- What the doors ask ----
+
+PipelineStatus Engine::status() const {
+  std::lock_guard lock(mutex_);
+  return status_;
+}
+
+std::string Engine::plan_json() const { return headrace::plan_json(graph_.plan); }
+
+std::string Engine::functions_json() const {
+  return project_.functions ? project_.functions->status_json() : "{\"functions\":[]}";
+}
+
+std::vector<AlertRow> Engine::alerts() const {
+  std::lock_guard lock(mutex_);
+  return alerts_;
+}
+
+std::vector<AlertDelivery> Engine::undelivered() const {
+  std::lock_guard lock(mutex_);
+  std::vector<AlertDelivery> out;
+  for (const PendingDelivery& delivery : deliveries_)
+    if (delivery.id <= durable_delivery_)
+      out.push_back({delivery.id, delivery.alert, delivery.webhook, status_.lineage + "-" + std::to_string(delivery.id), delivery.body});
+  return out;
+}
+
+void Engine::delivered(uint64_t id) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(deliveries_, [&](const PendingDelivery& delivery) { return delivery.id == id; });
+  delivered_ = true;
+  woken_ = true;
+  change_.notify_all();
+}
+
+Result<Admitted> Engine::admit(const std::string& source, std::string_view body, const std::string& format,
+                               const std::string& idempotency_key) {
+  auto door = doors_.find(lower_case(source));
+  if (door == doors_.end()) {
+    std::vector<std::string> known;
+    for (const auto& [name, other] : doors_) known.push_back(name);
+    std::string nearest = nearest_name(source, known);
+    return user_error(Code::not_found, "there is no source '" + source + "' that takes rows over HTTP")
+        .with_remedy(nearest.empty() ? "declare one with connector = 'http'" : "did you mean '" + nearest + "'?");
+  }
+  HEADRACE_ASSIGN(DoorAnswer answer, door->second->admit(body, format, idempotency_key));
+  return Admitted{answer.accepted, std::move(answer.rejected), answer.position, answer.repeated};
+}
+
+std::string Engine::summary() const {
+  const PipelineStatus now = status();
+  std::string out;
+  bool balanced = true;
+  for (const SourceStatus& source : now.sources) {
+    balanced = balanced && source.records_read == source.records_accepted + source.records_quarantined;
+    out += fmt::format("source {}: read {} = accepted {} + quarantined {}\n", source.name, source.records_read, source.records_accepted,
+                       source.records_quarantined);
+  }
+  for (const NodeStatus& node : now.nodes) {
+    if (node.inputs.empty()) continue;
+    balanced = balanced && node.rows_in == node.rows_passed + node.rows_filtered + node.rows_late + node.rows_quarantined + node.rows_held;
+    out += fmt::format("edge into {} {} #{}: in {} = out {} + filtered {} + late {} + quarantined {}", node.kind, node.name, node.id.value,
+                       node.rows_in, node.rows_passed, node.rows_filtered, node.rows_late, node.rows_quarantined);
+    if (node.rows_held > 0) out += fmt::format(" + held {}", node.rows_held);
+    out += "\n";
+  }
+  for (const SinkStatus& sink : now.sinks) out += fmt::format("sink {}: {} rows written, epoch {}\n", sink.name, sink.rows_written, sink.committed_epoch.value);
+  out += balanced ? "books: balanced\n" : "books: NOT balanced; this is a bug in Headrace\n";
+  return out;
+}
+
+}  // namespace headrace

@@ -1,0 +1,123 @@
+// The pipeline as a running thing: the tick loop. A tick takes what each source has ready, runs it through the graph on all shards, and
+// publishes the views at once; now and then a tick is made durable.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "connect/http/source.h"
+#include "plan/planner.h"
+#include "run/checkpoint_writer.h"
+#include "run/input.h"
+#include "run/pipeline.h"
+#include "run/quarantine.h"
+#include "run/team.h"
+#include "run/view_feed.h"
+
+namespace headrace {
+
+/// A project that was read, planned and checked; nothing runs yet.
+struct CheckedProject {
+  Project project;
+  std::unique_ptr<FunctionHost> functions;
+  Planned planned;                  ///< Unoptimised.
+  Plan optimized;
+  std::vector<Error> errors;        ///< All of them.
+};
+
+/// Reads, plans and checks a project: every error of SQL, configuration and functions at once.
+CheckedProject check_project(const PipelineOptions& options);
+/// The same from statements that are there already (tests).
+CheckedProject check_statements(const PipelineOptions& options, Project project, const std::vector<Statement>& statements);
+/// A pipeline from a project without errors.
+std::unique_ptr<Pipeline> make_engine(const PipelineOptions& options, CheckedProject project);
+
+class Engine final : public Pipeline {
+ public:
+  Engine(PipelineOptions options, CheckedProject project);
+  ~Engine() override;
+
+  Result<> start() override;
+  Result<> stop() override;
+  Result<> wait() override;
+  PipelineStatus status() const override;
+  std::string plan_json() const override;
+  std::string summary() const override;
+  const std::vector<ViewInfo>& views() const override { return views_; }
+  const std::vector<SourceInfo>& sources() const override { return sources_; }
+  std::shared_ptr<const Published> published() const override { return feeds_.published(); }
+  Result<std::shared_ptr<void>> subscribe(const std::string& view, std::optional<Tick> since,
+                                          std::function<void(const ViewChanges&)> on_changes) override {
+    return feeds_.subscribe(view, since, std::move(on_changes));
+  }
+  Result<Admitted> admit(const std::string& source, std::string_view body, const std::string& format,
+                         const std::string& idempotency_key) override;
+  std::vector<QuarantineRow> quarantine(int64_t after_id, int64_t rows_max) const override { return quarantine_.rows(after_id, rows_max); }
+  std::vector<AlertRow> alerts() const override;
+  std::vector<AlertDelivery> undelivered() const override;
+  void delivered(uint64_t id) override;
+  std::string functions_json() const override;
+
+ private:
+  Result<> make_inputs();
+  Result<> make_sinks();
+  Result<> restore();
+  Result<> load_blocks(const Manifest& manifest);
+  void loop();
+  Result<> run();
+  Result<> load_static_tables();
+  Result<bool> poll(TickWork& work);
+  Result<> run_tick(TickWork& work);
+  void set_watermarks(TickWork& work) const;
+  void keep_refused(const TickWork& work);
+  void publish(const TickInfo& tick);
+  void note_alerts();
+  void refresh_status();
+  bool checkpoint_due() const;
+  Result<> checkpoint();
+  void tell_committed();
+  void wait_for_input();
+  void wake();
+  int64_t waiting_rows() const;
+  bool all_ended() const;
+  NodeCounters counters_of(NodeId node) const;
+
+  PipelineOptions options_;
+  CheckedProject project_;
+  const Clock& clock_;
+  uint32_t shards_count_;
+  Graph graph_;
+  std::vector<ViewInfo> views_;
+  std::vector<SourceInfo> sources_;
+  ViewFeeds feeds_;
+  Quarantine quarantine_;
+
+  std::unique_ptr<StateDirectory> directory_;
+  Manifest manifest_;                      ///< Of the last checkpoint begun.
+  std::vector<std::unique_ptr<SourceInput>> inputs_;
+  std::map<std::string, std::shared_ptr<HttpDoor>> doors_;
+  std::vector<SinkOutput> sinks_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<Team> team_;
+  std::unique_ptr<CheckpointWriter> writer_;
+  std::vector<NodeCounters> counters_before_;  ///< From the checkpoint that was restored.
+  bool whole_next_ = true;
+  bool changed_ = false;                   ///< Something happened since the last checkpoint.
+  int64_t checkpoints_since_whole_ = 0;
+  int64_t last_checkpoint_ns_ = 0, last_status_ns_ = 0;
+  bool alerts_wait_ = false;
+
+  mutable std::mutex mutex_;
+  std::condition_variable change_;
+  bool woken_ = false, delivered_ = false, stopping_ = false, finished_ = false, started_ = false;
+  std::optional<Error> failure_;
+  PipelineStatus status_;
+  std::vector<AlertRow> alerts_;
+  std::vector<PendingDelivery> deliveries_;
+  std::map<std::string, std::string> committed_;  ///< Positions that sources have yet to hear of.
+  uint64_t next_delivery_ = 1, durable_delivery_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace headrace

@@ -1,0 +1,59 @@
+// One source as the tick loop drives it: the connector's source, its watermark, its books.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "connect/spec.h"
+#include "run/checkpoint.h"
+#include "run/pipeline.h"
+#include "run/shard.h"
+
+namespace headrace {
+
+/// What all inputs are opened with.
+struct InputContext {
+  std::string project_directory, state_directory;
+  bool until_end = false;
+  double speed = 0;
+  const Clock* clock = nullptr;
+  std::function<void()> wake;
+};
+
+/// Used by the tick loop only, but for status().
+class SourceInput {
+ public:
+  /// Makes the connector's source with checked options; opens nothing yet. Errors: bad_config, unknown_option.
+  static Result<std::unique_ptr<SourceInput>> make(const SourceNode& node, const InputContext& context);
+
+  /// Starts where the checkpoint left it.
+  Result<> open(const SourceCheckpoint* from);
+  /// Takes what is there, as jobs of the tick, numbered from `ordinal`.
+  Result<> poll(int64_t bytes_max, TickWork& work);
+  /// After intake: gives each job of this source the watermark before it.
+  void stamp(TickWork& work);
+  /// After intake: the books.
+  void account(const TickWork& work);
+
+  const SourceNode& node() const { return node_; }
+  Source& source() { return *source_; }
+  bool ended() const { return ended_; }
+  int64_t wait_us() const { return wait_us_; }
+  /// Nothing will come below this.
+  EventTime watermark() const;
+  SourceCheckpoint checkpoint() const;
+  SourceStatus status() const;
+
+ private:
+  SourceInput(const SourceNode& node, std::unique_ptr<Source> source) : node_(node), source_(std::move(source)) {}
+
+  const SourceNode node_;
+  std::unique_ptr<Source> source_;
+  std::vector<EventTime> splits_;
+  bool ended_ = false, caught_up_ = false;
+  int64_t wait_us_ = 0;
+  int64_t records_read_ = 0, records_accepted_ = 0, records_quarantined_ = 0;
+};
+
+}  // namespace headrace
