@@ -99,7 +99,7 @@ Result<Response> post_sql(Api& api, const Request& request) {
       parameters.push_back(std::move(parameter));
     }
   }
-  HEADRACE_ASSIGN(Table table, api.queries->run(sql, std::move(parameters)));
+  HEADRACE_ASSIGN(RowTable table, api.queries->run(sql, std::move(parameters)));
   return table_response(table, negotiate(request.header("accept"), table_answers), api.options.query_bytes_max);
 }
 
@@ -130,7 +130,7 @@ Result<Response> get_view_rows(Api& api, const Request& request) {
   HEADRACE_ASSIGN(const ViewInfo* view, api.view_named(request.path_values.at("name")));
   std::shared_ptr<const Published> published = api.pipeline.published();
   std::shared_ptr<const ViewSnapshot> snapshot = snapshot_of(*published, view->name);
-  Table table{*view->schema, {}, {}, {}};
+  RowTable table{*view->schema, {}, {}, {}};
   if (snapshot) table = rows_of(*snapshot, request.integer("offset", 0), request.integer("limit", 1000));
   table.tick = published->tick;
   table.durable_tick = published->durable_tick;

@@ -51,7 +51,7 @@ Result<std::unique_ptr<QueryEngine>> QueryEngine::open(Pipeline& pipeline, const
   return std::unique_ptr<QueryEngine>(new QueryEngine(pipeline, options, std::move(database)));
 }
 
-Result<Table> QueryEngine::run(const std::string& sql, std::vector<AdhocValue> parameters) {
+Result<RowTable> QueryEngine::run(const std::string& sql, std::vector<AdhocValue> parameters) {
   Turn turn(running_);
   if (turn.before() >= options_.queries_max)
     return environment_error(Code::overloaded, fmt::format("{} queries run already", turn.before()));
@@ -74,11 +74,11 @@ Result<Table> QueryEngine::run(const std::string& sql, std::vector<AdhocValue> p
                                                      tables));
   std::vector<Field> fields;
   for (size_t i = 0; i < result.names.size(); ++i) fields.push_back({result.names[i], result.types[i]});
-  return Table{Schema(std::move(fields)), std::move(result.chunks), published->tick, published->durable_tick};
+  return RowTable{Schema(std::move(fields)), std::move(result.chunks), published->tick, published->durable_tick};
 }
 
-Table rows_of(const ViewSnapshot& view, int64_t offset, int64_t limit) {
-  Table out{*view.schema(), {}, {}, {}};
+RowTable rows_of(const ViewSnapshot& view, int64_t offset, int64_t limit) {
+  RowTable out{*view.schema(), {}, {}, {}};
   std::vector<size_t> columns(out.schema.size());
   std::iota(columns.begin(), columns.end(), 0);
   for (size_t block = 0; block < view.blocks() && limit > 0; ++block) {

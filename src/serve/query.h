@@ -12,7 +12,7 @@
 namespace headrace {
 
 /// Rows for an answer, with the instant they are of.
-struct Table {
+struct RowTable {
   Schema schema;
   std::vector<std::unique_ptr<DataChunk>> chunks;
   Tick tick, durable_tick;
@@ -24,7 +24,7 @@ class QueryEngine {
   static Result<std::unique_ptr<QueryEngine>> open(Pipeline& pipeline, const ServerOptions& options);
 
   /// Runs one SELECT. Errors: overloaded, and those of AdhocDatabase::run.
-  Result<Table> run(const std::string& sql, std::vector<AdhocValue> parameters);
+  Result<RowTable> run(const std::string& sql, std::vector<AdhocValue> parameters);
 
  private:
   QueryEngine(Pipeline& pipeline, const ServerOptions& options, std::unique_ptr<AdhocDatabase> database)
@@ -37,6 +37,6 @@ class QueryEngine {
 };
 
 /// Rows [offset, offset + limit) of a view, in its own order.
-Table rows_of(const ViewSnapshot& view, int64_t offset, int64_t limit);
+RowTable rows_of(const ViewSnapshot& view, int64_t offset, int64_t limit);
 
 }  // namespace headrace

@@ -15,7 +15,7 @@ Error too_long(int64_t bytes_max) {
 
 bool over(const std::string& text, int64_t bytes_max) { return static_cast<int64_t>(text.size()) > bytes_max; }
 
-Result<std::string> rows_json(const Table& table, int64_t bytes_max) {
+Result<std::string> rows_json(const RowTable& table, int64_t bytes_max) {
   std::string out = "{\"columns\":" + columns_json(table.schema) + ",\"rows\":[";
   bool first = true;
   for (const auto& chunk : table.chunks) {
@@ -34,7 +34,7 @@ Result<std::string> rows_json(const Table& table, int64_t bytes_max) {
   return out;
 }
 
-Result<std::string> rows_csv(const Table& table, int64_t bytes_max) {
+Result<std::string> rows_csv(const RowTable& table, int64_t bytes_max) {
   EncoderConfig config;
   config.format = "csv";
   config.schema = std::make_shared<const Schema>(table.schema);
@@ -73,7 +73,7 @@ void append_row_object(std::string& out, const Schema& schema, const DataChunk& 
   out.push_back('}');
 }
 
-Result<Response> table_response(const Table& table, std::string_view media_type, int64_t bytes_max) {
+Result<Response> table_response(const RowTable& table, std::string_view media_type, int64_t bytes_max) {
   Response out;
   out.content_type = media_type;
   if (media_type == "text/csv") {

@@ -14,7 +14,7 @@ inline constexpr Content table_answers[] = {
 
 /// Answers with the table in one of `table_answers`. Errors: query_failed (over `bytes_max`), not_acceptable (a type that the form
 /// cannot hold).
-Result<Response> table_response(const Table& table, std::string_view media_type, int64_t bytes_max);
+Result<Response> table_response(const RowTable& table, std::string_view media_type, int64_t bytes_max);
 
 /// A schema's columns as [{"name": ..., "type": ...}].
 std::string columns_json(const Schema& schema);

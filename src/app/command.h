@@ -1,0 +1,58 @@
+// The commands of the `headrace` program, one function each, and what they share.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "run/engine.h"
+
+namespace CLI {
+class App;
+}
+
+namespace headrace {
+
+/// Exit codes (docs/reference/cli.md).
+enum ExitCode : int { exit_ok = 0, exit_failed = 1, exit_wrong = 2, exit_stopped = 130 };
+
+/// Options that several commands take.
+struct ProjectOptions {
+  std::string directory = ".";
+  std::string state;            ///< "" = DIRECTORY/.headrace
+  std::string profile;
+  std::string listen = "127.0.0.1:8480";
+  int32_t shards = 0;
+  double speed = 0;
+  double for_seconds = 0;       ///< 0 = no end.
+  bool until_end = false;
+  bool serve = true;
+  bool json_log = false;
+
+  PipelineOptions pipeline() const;
+  std::string state_directory() const;
+};
+
+/// Where the program finds its console, examples and Python package: HEADRACE_SHARE, else beside the binary.
+std::string share_directory();
+/// The interpreter that has the headrace package: HEADRACE_PYTHON, else python3.
+std::string python_interpreter();
+
+/// Prints errors to standard error, with a count; gives exit_wrong.
+int report(const std::vector<Error>& errors);
+/// The exit code for an error at run time.
+int report_failure(const Error& error);
+
+int run_command(const ProjectOptions& options);
+int demo_command(ProjectOptions options);
+int check_command(const ProjectOptions& options);
+int explain_command(const ProjectOptions& options, bool json);
+int query_command(const ProjectOptions& options, const std::string& sql, const std::string& format);
+int init_command(const std::string& template_name, const std::string& directory);
+int token_command(const ProjectOptions& options, const std::string& role);
+int completion_command(const CLI::App& app, const std::string& shell);
+int reference_command(const CLI::App& app, const std::string& page);
+int test_command(const std::vector<std::string>& files, const std::vector<std::string>& ways);
+/// Replaces this process by `python -m module arguments...`.
+int python_command(const std::string& module, const std::vector<std::string>& arguments);
+
+}  // namespace headrace

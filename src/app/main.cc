@@ -1,0 +1,121 @@
+// The program: reads the command line and runs one command. What each command does is in its own file.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+
+#include "app/command.h"
+#include "base/log_line.h"
+#include "lake/lake.h"
+
+namespace headrace {
+namespace {
+
+constexpr const char* version = "0.1.0";
+
+void add_project(CLI::App& command, ProjectOptions& options) {
+  command.add_option("directory", options.directory, "The project's folder")->default_str(".");
+  command.add_option("--state", options.state, "Folder of the durable state (default: DIRECTORY/.headrace)");
+  command.add_option("--profile", options.profile, "Profile of headrace.toml, such as dev or production");
+}
+
+void add_run(CLI::App& command, ProjectOptions& options) {
+  command.add_flag("--until-end", options.until_end, "Read every source to its end, close all windows, print the books, exit");
+  command.add_option("--for", options.for_seconds, "Stop after so long, such as 60s or 5min")
+      ->transform(CLI::AsNumberWithUnit(std::map<std::string, double>{{"", 1}, {"ms", 0.001}, {"s", 1}, {"min", 60}, {"h", 3600}}));
+  command.add_option("--shards", options.shards, "Threads that share the work (default: one per core)")->check(CLI::Range(1, 1024));
+  command.add_option("--listen", options.listen, "HOST:PORT of the console and the API; loopback unless you say otherwise")->capture_default_str();
+  command.add_flag("!--no-listen", options.serve, "Do not listen at all");
+  command.add_option("--speed", options.speed, "Replay so many seconds of event time per second (overrides the sources' own)")->check(CLI::PositiveNumber);
+  command.add_flag("--json-log", options.json_log, "Log lines as JSON, also on a terminal");
+}
+
+int main_command(int argc, char** argv) {
+  register_lake_connectors();
+  CLI::App app("Headrace: real-time analytics in SQL and Python.\nA pipeline is a folder: sql/*.sql, functions/*.py, contracts/*, dashboards/*.");
+  app.set_version_flag("--version", std::string("headrace ") + version);
+  app.require_subcommand(0, 1);
+  app.get_formatter()->column_width(34);
+  ProjectOptions options;
+  std::function<int()> chosen;
+
+  CLI::App& run = *app.add_subcommand("run", "Run a pipeline; Ctrl-C stops it, and the next run goes on where it was");
+  add_project(run, options);
+  add_run(run, options);
+  run.callback([&] { chosen = [&] { return run_command(options); }; });
+
+  CLI::App& demo = *app.add_subcommand("demo", "Replay a year of departures from New York: joins, windows, a model, alerts, a lake table");
+  demo.add_option("--state", options.state, "Folder of the durable state (default: ~/.cache/headrace/demo/state)");
+  add_run(demo, options);
+  demo.callback([&] { chosen = [&] { return demo_command(options); }; });
+
+  CLI::App& check = *app.add_subcommand("check", "Show every error of a project's SQL, configuration and functions at once");
+  add_project(check, options);
+  check.callback([&] { chosen = [&] { return check_command(options); }; });
+
+  bool json = false;
+  CLI::App& explain = *app.add_subcommand("explain", "Show the plan: nodes, changelog kinds, keys, what state is kept and until when");
+  add_project(explain, options);
+  explain.add_flag("--json", json, "The documented JSON form");
+  explain.callback([&] { chosen = [&] { return explain_command(options, json); }; });
+
+  std::string sql, format = "table";
+  CLI::App& query = *app.add_subcommand("query", "Ask the last durable state of a pipeline that is not running");
+  query.add_option("directory", options.directory, "The project's folder")->required();
+  query.add_option("query", sql, "One SELECT")->required();
+  query.add_option("--state", options.state, "Folder of the durable state (default: DIRECTORY/.headrace)");
+  query.add_option("--profile", options.profile, "Profile of headrace.toml");
+  query.add_option("--format", format, "json | csv")->check(CLI::IsMember({"json", "csv", "table"}));
+  query.callback([&] { chosen = [&] { return query_command(options, sql, format); }; });
+
+  CLI::App& prompt = *app.add_subcommand("sql", "An SQL prompt on a running engine (\\q ends it)");
+  prompt.prefix_command();
+  prompt.callback([&] { chosen = [&] { return python_command("headrace.shell", prompt.remaining()); }; });
+
+  std::string template_name = "minimal", directory;
+  CLI::App& init = *app.add_subcommand("init", "Make a first project from a template: minimal, http, fraud");
+  std::vector<std::string> init_words;
+  init.add_option("words", init_words, "[TEMPLATE] DIRECTORY")->required()->expected(1, 2);
+  init.callback([&] { chosen = [&] { return init_words.size() == 1 ? init_command(template_name, init_words[0]) : init_command(init_words[0], init_words[1]); }; });
+
+  std::vector<std::string> files, ways;
+  CLI::App& test = *app.add_subcommand("test", "Run golden tests (.slt): in one piece, row by row, on several shards, restored at every step");
+  test.add_option("files", files, "Files, or folders of them")->required();
+  test.add_option("--way", ways, "Only so: whole | rows | shards | restore (default: all)")->check(CLI::IsMember({"whole", "rows", "shards", "restore"}));
+  test.callback([&] { chosen = [&] { return test_command(files, ways); }; });
+
+  std::string role;
+  CLI::App& token = *app.add_subcommand("token", "Tokens for the doors");
+  CLI::App& token_new = *token.add_subcommand("new", "Make a token and print it once; from then on every door wants one");
+  token.require_subcommand(1);
+  token_new.add_option("role", role, "reader | writer | admin")->required()->check(CLI::IsMember({"reader", "writer", "admin"}));
+  token_new.add_option("directory", options.directory, "The project's folder")->default_str(".");
+  token_new.add_option("--state", options.state, "Folder of the durable state (default: DIRECTORY/.headrace)");
+  token_new.callback([&] { chosen = [&] { return token_command(options, role); }; });
+
+  std::string shell;
+  CLI::App& completion = *app.add_subcommand("completion", "Print a completion script: eval \"$(headrace completion bash)\"");
+  completion.add_option("shell", shell, "bash | zsh | fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion.callback([&] { chosen = [&] { return completion_command(app, shell); }; });
+
+  std::string page;
+  CLI::App& reference = *app.add_subcommand("reference", "Print a generated reference page");
+  reference.add_option("page", page, "cli | connectors | metrics | openapi")->required()->check(CLI::IsMember({"cli", "connectors", "metrics", "openapi"}));
+  reference.callback([&] { chosen = [&] { return reference_command(app, page); }; });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? exit_ok : exit_wrong;
+  }
+  if (!chosen) {
+    std::fputs(app.help().c_str(), stdout);
+    return exit_ok;
+  }
+  return chosen();
+}
+
+}  // namespace
+}  // namespace headrace
+
+int main(int argc, char** argv) { return headrace::main_command(argc, argv); }

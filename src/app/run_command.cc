@@ -1,0 +1,185 @@
+// `headrace run` and `headrace demo`: a pipeline with its doors, until it ends or is stopped.
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+
+#include "app/command.h"
+#include "base/log_line.h"
+#include "base/process.h"
+#include "lake/lake.h"
+#include "plan/plan_json.h"
+#include "serve/server.h"
+#include "serve/webhooks.h"
+
+namespace headrace {
+namespace {
+
+/// Waits for Ctrl-C, SIGTERM or a time limit beside the pipeline, and stops it then.
+class StopWatch {
+ public:
+  StopWatch(Pipeline& pipeline, double for_seconds) : pipeline_(pipeline), for_seconds_(for_seconds), thread_([this] { watch(); }) {}
+  ~StopWatch() {
+    leaving_ = true;
+    // Wakes the thread from its wait; the signal is blocked everywhere, so nothing else happens.
+    pthread_kill(thread_.native_handle(), SIGUSR1);
+    thread_.join();
+  }
+
+  /// The signals that this waits for are blocked in every thread that starts later.
+  static void block_signals() {
+    sigset_t signals = watched();
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+  bool interrupted() const { return interrupted_; }
+
+ private:
+  static sigset_t watched() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&signals, number);
+    return signals;
+  }
+
+  void watch() {
+    sigset_t signals = watched();
+    int got = 0;
+    if (for_seconds_ > 0) {
+      timespec limit{static_cast<time_t>(for_seconds_), static_cast<long>((for_seconds_ - static_cast<double>(static_cast<time_t>(for_seconds_))) * 1e9)};
+      got = sigtimedwait(&signals, nullptr, &limit);
+    } else {
+      sigwait(&signals, &got);
+    }
+    if (leaving_) return;
+    interrupted_ = got > 0;
+    if (Result<> stopped = pipeline_.stop(); !stopped) log_error("stop_failed", stopped.error());
+  }
+
+  Pipeline& pipeline_;
+  const double for_seconds_;
+  std::atomic<bool> leaving_{false}, interrupted_{false};
+  std::thread thread_;
+};
+
+/// How far a run on a terminal has come, on one line that is written over.
+class Progress {
+ public:
+  explicit Progress(const Pipeline& pipeline) : pipeline_(pipeline), thread_([this] { show(); }) {}
+  ~Progress() {
+    {
+      std::lock_guard lock(mutex_);
+      leaving_ = true;
+    }
+    change_.notify_all();
+    thread_.join();
+  }
+
+ private:
+  void show() {
+    const bool terminal = ::isatty(STDERR_FILENO);
+    std::unique_lock lock(mutex_);
+    while (!change_.wait_for(lock, std::chrono::milliseconds(500), [&] { return leaving_; })) {
+      if (!terminal) continue;
+      PipelineStatus status = pipeline_.status();
+      int64_t read = 0;
+      for (const SourceStatus& source : status.sources) read += source.records_read;
+      std::fprintf(stderr, "\r%lld records read, tick %llu, durable %llu   ", static_cast<long long>(read),
+                   static_cast<unsigned long long>(status.tick.value), static_cast<unsigned long long>(status.durable_tick.value));
+    }
+    if (terminal) std::fprintf(stderr, "\n");
+  }
+
+  const Pipeline& pipeline_;
+  std::mutex mutex_;
+  std::condition_variable change_;
+  bool leaving_ = false;
+  std::thread thread_;
+};
+
+ServerOptions server_options(const ProjectOptions& options, const Project& project) {
+  ServerOptions out;
+  out.listen = options.listen;
+  out.state_directory = options.state_directory();
+  const std::string web = share_directory() + "/web/dist";
+  if (std::filesystem::exists(web)) out.web_root = web;
+  out.dashboards = project.dashboards;
+  const std::string state = options.state_directory();
+  out.lake_files = [state](const std::string& table) { return lake_data_files(state, table); };
+  auto bytes = project.settings.find("server.max_body_bytes");
+  if (bytes != project.settings.end()) out.max_body_bytes = std::atoll(bytes->second.c_str());
+  return out;
+}
+
+}  // namespace
+
+int run_command(const ProjectOptions& options) {
+  set_log(LogLevel::info, !options.json_log && ::isatty(STDERR_FILENO));
+  StopWatch::block_signals();
+  CheckedProject project = check_project(options.pipeline());
+  if (!project.errors.empty()) return report(project.errors);
+  const Project described = project.project;
+  std::unique_ptr<Pipeline> pipeline = make_engine(options.pipeline(), std::move(project));
+  if (Result<> started = pipeline->start(); !started) return report_failure(started.error());
+
+  std::unique_ptr<Server> server;
+  // A run to the end needs no door; one that was asked for is opened all the same.
+  const bool serve = options.serve && (!options.until_end || options.listen != ProjectOptions().listen);
+  if (serve) {
+    Result<std::unique_ptr<Server>> listening = Server::start(*pipeline, server_options(options, described));
+    if (!listening) return report_failure(listening.error());
+    server = *std::move(listening);
+    std::fprintf(stderr, "Console and API: http://%s\n", server->address().c_str());
+  }
+  Webhooks webhooks(*pipeline);
+  bool interrupted = false;
+  Result<> ended;
+  {
+    StopWatch watch(*pipeline, options.for_seconds);
+    Progress progress(*pipeline);
+    ended = pipeline->wait();
+    interrupted = watch.interrupted();
+  }
+  webhooks.finish();
+  if (server) server->stop();
+  Result<> stopped = pipeline->stop();
+  std::fputs(pipeline->summary().c_str(), stdout);
+  std::fflush(stdout);
+  if (!ended) return report_failure(ended.error());
+  if (!stopped) return report_failure(stopped.error());
+  return interrupted ? exit_stopped : exit_ok;
+}
+
+int demo_command(ProjectOptions options) {
+  const char* home = std::getenv("HOME");
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const std::string folder = cache ? std::string(cache) + "/headrace" : std::string(home ? home : "/tmp") + "/.cache/headrace";
+  const char* given = std::getenv("DEMO_DATA");
+  const std::string data = given ? given : folder + "/demo";
+  if (!given) {
+    Result<Process> prepare = Process::start({.arguments = {python_interpreter(), "-m", "headrace.demo.prepare", "--out", data}});
+    if (!prepare) return report_failure(prepare.error());
+    while (true)
+      if (std::optional<ExitStatus> status = prepare->wait(60'000)) {
+        if (status->code != 0 || status->signal != 0) return exit_failed;
+        break;
+      }
+    ::setenv("DEMO_DATA", data.c_str(), 1);
+  }
+  options.directory = share_directory() + "/examples/demo";
+  if (options.state.empty()) options.state = folder + "/demo-state";
+  return run_command(options);
+}
+
+int explain_command(const ProjectOptions& options, bool json) {
+  CheckedProject project = check_project(options.pipeline());
+  if (!project.errors.empty()) return report(project.errors);
+  std::printf("%s\n", json ? plan_json(project.planned.plan).c_str() : explain_text(project.optimized).c_str());
+  return exit_ok;
+}
+
+}  // namespace headrace
