@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "app/command.h"
-#include "base/log_line.h"
+#include "connect/spec.h"
 #include "lake/lake.h"
 
 namespace headrace {
@@ -20,8 +20,15 @@ void add_project(CLI::App& command, ProjectOptions& options) {
 
 void add_run(CLI::App& command, ProjectOptions& options) {
   command.add_flag("--until-end", options.until_end, "Read every source to its end, close all windows, print the books, exit");
-  command.add_option("--for", options.for_seconds, "Stop after so long, such as 60s or 5min")
-      ->transform(CLI::AsNumberWithUnit(std::map<std::string, double>{{"", 1}, {"ms", 0.001}, {"s", 1}, {"min", 60}, {"h", 3600}}));
+  command.add_option_function<std::string>(
+             "--for",
+             [&options](const std::string& text) {
+               Result<int64_t> ms = parse_duration_ms(text);
+               if (!ms || *ms <= 0) throw CLI::ValidationError("--for", "'" + text + "' is not a duration such as 60s or 5min");
+               options.for_seconds = static_cast<double>(*ms) / 1000;
+             },
+             "Stop after so long, such as 60s or 5min")
+      ->type_name("DURATION");
   command.add_option("--shards", options.shards, "Threads that share the work (default: one per core)")->check(CLI::Range(1, 1024));
   command.add_option("--listen", options.listen, "HOST:PORT of the console and the API; loopback unless you say otherwise")->capture_default_str();
   command.add_flag("!--no-listen", options.serve, "Do not listen at all");
@@ -58,13 +65,13 @@ int main_command(int argc, char** argv) {
   explain.add_flag("--json", json, "The documented JSON form");
   explain.callback([&] { chosen = [&] { return explain_command(options, json); }; });
 
-  std::string sql, format = "table";
+  std::string sql, format = "json";
   CLI::App& query = *app.add_subcommand("query", "Ask the last durable state of a pipeline that is not running");
   query.add_option("directory", options.directory, "The project's folder")->required();
   query.add_option("query", sql, "One SELECT")->required();
   query.add_option("--state", options.state, "Folder of the durable state (default: DIRECTORY/.headrace)");
   query.add_option("--profile", options.profile, "Profile of headrace.toml");
-  query.add_option("--format", format, "json | csv")->check(CLI::IsMember({"json", "csv", "table"}));
+  query.add_option("--format", format, "json | csv")->check(CLI::IsMember({"json", "csv"}));
   query.callback([&] { chosen = [&] { return query_command(options, sql, format); }; });
 
   CLI::App& prompt = *app.add_subcommand("sql", "An SQL prompt on a running engine (\\q ends it)");

@@ -11,7 +11,7 @@ namespace headrace {
 
 enum class WindowKind : uint8_t { tumble, hop, cumulate, session };
 enum class JoinKind : uint8_t { inner, left, right, full, semi, anti, other };
-enum class Comparison : uint8_t { equal, not_distinct, less, less_equal, greater, greater_equal, other };
+enum class Comparison : uint8_t { equal, not_distinct, less, less_equal, greater, greater_equal, not_equal, other };
 
 struct BoundColumn {
   std::string name;

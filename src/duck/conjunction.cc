@@ -39,6 +39,16 @@ std::optional<BoundRelation::Condition> as_comparison(const Expr& expression) {
                                   comparison_of(comparison.GetExpressionType())};
 }
 
+Expr comparison(const BoundRelation::Condition& condition) {
+  using duckdb::ExpressionType;
+  constexpr ExpressionType types[] = {ExpressionType::COMPARE_EQUAL,       ExpressionType::COMPARE_NOT_DISTINCT_FROM,
+                                      ExpressionType::COMPARE_LESSTHAN,    ExpressionType::COMPARE_LESSTHANOREQUALTO,
+                                      ExpressionType::COMPARE_GREATERTHAN, ExpressionType::COMPARE_GREATERTHANOREQUALTO,
+                                      ExpressionType::COMPARE_NOTEQUAL};
+  return handle(duckdb::make_uniq<duckdb::BoundComparisonExpression>(types[static_cast<int>(condition.comparison)], condition.left.bound().Copy(),
+                                                                     condition.right.bound().Copy()));
+}
+
 std::optional<Expr> argument_of(const Expr& expression, const std::string& function) {
   if (expression.bound().GetExpressionClass() != duckdb::ExpressionClass::BOUND_FUNCTION) return std::nullopt;
   const auto& call = expression.bound().Cast<duckdb::BoundFunctionExpression>();

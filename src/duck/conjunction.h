@@ -14,6 +14,8 @@ std::vector<Expr> conjuncts(const Expr& predicate);
 Expr conjunction(const std::vector<Expr>& predicates);
 /// left `comparison` right, when the expression is a comparison.
 std::optional<BoundRelation::Condition> as_comparison(const Expr& expression);
+/// The comparison as one expression over one row of columns.
+Expr comparison(const BoundRelation::Condition& condition);
 /// The argument of a call of `function` with one argument, when the expression is one.
 std::optional<Expr> argument_of(const Expr& expression, const std::string& function);
 

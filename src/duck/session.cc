@@ -22,6 +22,18 @@ std::string quoted(const std::string& name) { return duckdb::KeywordHelper::Writ
 
 std::string lower(const std::string& name) { return duckdb::StringUtil::Lower(name); }
 
+/// Turns column bindings into positions. DuckDB's resolver does not look below a table function, where our windows have their input.
+void resolve_columns(duckdb::LogicalOperator& plan) {
+  std::function<void(duckdb::LogicalOperator&)> below_functions = [&](duckdb::LogicalOperator& op) {
+    for (auto& child : op.children) {
+      below_functions(*child);
+      if (op.type == duckdb::LogicalOperatorType::LOGICAL_GET) duckdb::ColumnBindingResolver().VisitOperator(*child);
+    }
+  };
+  below_functions(plan);
+  duckdb::ColumnBindingResolver().VisitOperator(plan);
+}
+
 class Session final : public SqlSession {
  public:
   Result<> start() {
@@ -80,8 +92,7 @@ class Session final : public SqlSession {
       duckdb::Planner planner(context);
       planner.CreatePlan(std::move(parser.statements[0]));
       if (!planner.parameter_data.empty()) return user_error(Code::syntax_error, "a pipeline's SELECT takes no parameters");
-      duckdb::ColumnBindingResolver resolver;
-      resolver.VisitOperator(*planner.plan);
+      resolve_columns(*planner.plan);
       planner.plan->ResolveOperatorTypes();
       std::unique_ptr<BoundRelation> out = walk_plan(*planner.plan);
       for (size_t i = 0; i < planner.names.size() && i < out->columns.size(); ++i) out->columns[i].name = planner.names[i];

@@ -163,6 +163,8 @@ Comparison comparison_of(duckdb::ExpressionType type) {
       return Comparison::greater;
     case duckdb::ExpressionType::COMPARE_GREATERTHANOREQUALTO:
       return Comparison::greater_equal;
+    case duckdb::ExpressionType::COMPARE_NOTEQUAL:
+      return Comparison::not_equal;
     default:
       return Comparison::other;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <unordered_map>
 
 #include "duck/rows.h"
 
@@ -216,6 +217,22 @@ double power_of_ten(uint8_t exponent) {
   double out = 1;
   for (uint8_t i = 0; i < exponent; ++i) out *= 10;
   return out;
+}
+
+/// Calls body(slot, hash of its first `columns` columns) for every row.
+template <class Body>
+void each_key(const Table& table, size_t columns, Body body) {
+  const std::vector<Slot> all = table.slots();
+  for (size_t at = 0; at < all.size(); at += rows_per_batch) {
+    const size_t count = std::min<size_t>(rows_per_batch, all.size() - at);
+    DataChunk keys;
+    keys.Initialize(duckdb::Allocator::DefaultAllocator(), {table.spec().key.begin(), table.spec().key.begin() + static_cast<long>(columns)});
+    for (size_t column = 0; column < columns; ++column) table.gather(column, &all[at], count, keys.data[column]);
+    keys.SetCardinality(count);
+    uint64_t hashes[STANDARD_VECTOR_SIZE];
+    hash_rows(keys, hashes);
+    for (size_t i = 0; i < count; ++i) body(all[at + i], hashes[i]);
+  }
 }
 
 }  // namespace
@@ -558,20 +575,16 @@ void Accumulators::restored(Table& groups) {
     if (!bags_[i]) continue;
     Bag& bag = *bags_[i];
     for (Slot slot : groups.slots()) std::memset(groups.plain(slot) + offsets_[i], 0, sizeof(BagHead));
-    std::vector<Slot> all = bag.values.slots();
-    for (size_t at = 0; at < all.size(); at += rows_per_batch) {
-      const size_t count = std::min<size_t>(rows_per_batch, all.size() - at);
-      DataChunk keys;
-      keys.Initialize(duckdb::Allocator::DefaultAllocator(), {groups.spec().key.begin(), groups.spec().key.end()});
-      for (size_t column = 0; column < bag.group_columns; ++column) bag.values.gather(column, &all[at], count, keys.data[column]);
-      keys.SetCardinality(count);
-      uint64_t hashes[STANDARD_VECTOR_SIZE];
-      Slot found[STANDARD_VECTOR_SIZE];
-      hash_rows(keys, hashes);
-      groups.find(keys, hashes, count, found);
-      for (size_t k = 0; k < count; ++k)
-        bag.attach(*reinterpret_cast<BagHead*>(groups.plain(found[k]) + offsets_[i]), all[at + k]);
-    }
+    // A group is found by the hash of its key's columns alone: what a table hashes beside them is its own business.
+    std::unordered_multimap<uint64_t, Slot> by_key;
+    each_key(groups, bag.group_columns, [&](Slot slot, uint64_t hash) { by_key.emplace(hash, slot); });
+    each_key(bag.values, bag.group_columns, [&](Slot value, uint64_t hash) {
+      for (auto [at, end] = by_key.equal_range(hash); at != end; ++at) {
+        if (!same_columns(groups.layout(), groups.address(at->second), bag.values.layout(), bag.values.address(value), bag.group_columns)) continue;
+        bag.attach(*reinterpret_cast<BagHead*>(groups.plain(at->second) + offsets_[i]), value);
+        return;
+      }
+    });
   }
 }
 

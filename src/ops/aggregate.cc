@@ -63,7 +63,7 @@ Result<> AggregateOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   table_.find_or_create(keys, hashes, rows, slots, created);
   std::vector<uint32_t> rejected;
   accumulators_.update(table_, slots, batch, keys, rejected);
-  for (uint32_t row : rejected) out.reject(batch, row, user_error(Code::out_of_range, "SUM overflows BIGINT"));
+  for (uint32_t row : rejected) out.reject(batch, row, user_error(Code::expression_failed, "SUM overflows BIGINT"));
   out.counters.quarantined += static_cast<int64_t>(rejected.size());
   out.counters.passed += batch.rows() - static_cast<int64_t>(rejected.size());
   for (size_t row = 0; row < rows; ++row) told_.touch(table_, slots[row]);

@@ -147,7 +147,7 @@ Result<> WindowAggregateOperator::add_rows(Batch batch, Emitter& out) {
     }
   std::vector<uint32_t> rejected;
   accumulators_.update(table_, slots, batch, keys, rejected);
-  for (uint32_t row : rejected) out.reject(batch, row, user_error(Code::out_of_range, "SUM overflows BIGINT"));
+  for (uint32_t row : rejected) out.reject(batch, row, user_error(Code::expression_failed, "SUM overflows BIGINT"));
   out.counters.quarantined += static_cast<int64_t>(rejected.size());
   out.counters.passed += static_cast<int64_t>(rows - rejected.size());
   if (!node_.emit_updates) return {};
@@ -183,7 +183,7 @@ MergedSlots WindowAggregateOperator::merge_slices(Bounds window) const {
       std::vector<Slot> rest;
       out.slots.push_back(same[0]);
       for (size_t k = 1; k < same.size(); ++k)
-        (table_.same_columns(same[0], same[k], node_.groups.size()) ? out.slots : rest).push_back(same[k]);
+        (same_columns(table_.layout(), table_.address(same[0]), table_.layout(), table_.address(same[k]), node_.groups.size()) ? out.slots : rest).push_back(same[k]);
       out.ends.push_back(static_cast<uint32_t>(out.slots.size()));
       same = std::move(rest);
     }

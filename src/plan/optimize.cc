@@ -126,7 +126,8 @@ bool carry_time(Plan& plan, const Chain& chain, WindowAggregateNode& aggregate) 
 void fuse_windows(Plan& plan) {
   for (uint32_t at = 0; at < plan.nodes.size(); ++at) {
     auto* aggregate = std::get_if<WindowAggregateNode>(&plan.nodes[at]);
-    if (aggregate == nullptr || aggregate->assign) continue;
+    // Partial answers are told per window: its rows are kept by window, not by slice.
+    if (aggregate == nullptr || aggregate->assign || aggregate->emit_updates) continue;
     Chain chain = chain_to_window(plan, readers(plan), aggregate->inputs[0].node.value);
     if (!chain.found) continue;
     WindowAggregateNode fused = *aggregate;

@@ -14,7 +14,7 @@ constexpr const char* role_words[] = {"none", "event_time", "window_start", "win
 constexpr const char* changelog_words[] = {"append", "upsert", "retract"};
 constexpr const char* window_words[] = {"tumble", "hop", "cumulate", "session"};
 constexpr const char* join_words[] = {"inner", "left", "right", "full", "semi", "anti", "other"};
-constexpr const char* comparison_words[] = {"=", "is not distinct from", "<", "<=", ">", ">=", "?"};
+constexpr const char* comparison_words[] = {"=", "is not distinct from", "<", "<=", ">", ">=", "<>", "?"};
 constexpr const char* aggregate_words[] = {"count_star", "count",          "sum_integer", "sum_decimal",    "sum_double", "average",
                                            "average_double", "minimum", "maximum",     "count_distinct", "bag"};
 

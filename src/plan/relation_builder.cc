@@ -461,13 +461,19 @@ Result<Input> RelationBuilder::finish_lookup(Input left, Input right, JoinKind k
   LookupJoinNode node;
   node.join = kind;
   std::vector<Expr> left_keys, right_keys;
+  std::vector<size_t> beside(right_width);
+  std::iota(beside.begin(), beside.end(), left_width);
+  std::vector<Expr> rest = conjuncts(residual);
   for (const Condition& condition : conditions) {
-    if (condition.comparison != Comparison::equal && condition.comparison != Comparison::not_distinct)
-      return unsupported("a look-up join takes equalities between the stream and the table", "put other conditions into WHERE");
+    if (condition.comparison != Comparison::equal && condition.comparison != Comparison::not_distinct) {
+      rest.push_back(comparison({condition.left, condition.right.remap(beside), condition.comparison}));
+      continue;
+    }
     left_keys.push_back(condition.left);
     right_keys.push_back(condition.right);
     node.null_safe.push_back(condition.comparison == Comparison::not_distinct);
   }
+  residual = conjunction(rest);
   left = with_columns(left, left_keys, node.left_keys);
   right = with_columns(right, right_keys, node.right_keys);
   const Output& l = output_of(left);

@@ -126,16 +126,27 @@ Result<> Engine::make_sinks() {
   return {};
 }
 
+Result<> Engine::check_fingerprint(const std::optional<Manifest>& last) const {
+  if (!last || last->plan == plan_fingerprint(graph_.plan)) return {};
+  return user_error(Code::state_mismatch, "the state directory " + options_.state_directory + " belongs to another version of this pipeline")
+      .with_remedy("run with a new state directory (--state), or put the old statements back");
+}
+
+void Engine::make_shards() {
+  for (uint32_t shard = 0; shard < shards_count_; ++shard)
+    shards_.push_back(std::make_unique<Shard>(graph_, shard, shards_count_, project_.planned.session->make_context()));
+  std::vector<Shard*> all;
+  for (auto& shard : shards_) all.push_back(shard.get());
+  for (auto& shard : shards_) shard->connect(all);
+}
+
 /// Brings state, sinks and sources to the last checkpoint.
 Result<> Engine::restore() {
   HEADRACE_ASSIGN(std::optional<Manifest> last, directory_->last());
-  const std::string plan = plan_fingerprint(graph_.plan);
-  if (last && last->plan != plan)
-    return user_error(Code::state_mismatch, "the state directory " + options_.state_directory + " belongs to another version of this pipeline")
-        .with_remedy("run with a new state directory (--state), or put the old statements back");
+  HEADRACE_TRY(check_fingerprint(last));
   if (last) manifest_ = *std::move(last);
   if (manifest_.lineage.empty()) manifest_.lineage = new_lineage();
-  manifest_.plan = plan;
+  manifest_.plan = plan_fingerprint(graph_.plan);
   counters_before_ = manifest_.counters;
   counters_before_.resize(graph_.plan.nodes.size());
   for (auto& shard : shards_) HEADRACE_TRY(shard->prepare());
@@ -179,15 +190,26 @@ Result<> Engine::load_blocks(const Manifest& manifest) {
   return {};
 }
 
-Result<> Engine::start() {
+Result<> Engine::open_for_reading() {
+  HEADRACE_ASSIGN(directory_, StateDirectory::open(options_.state_directory));
+  HEADRACE_ASSIGN(std::optional<Manifest> last, directory_->last());
+  if (!last)
+    return user_error(Code::not_found, "there is no durable state in " + options_.state_directory).with_remedy("run the pipeline first");
+  HEADRACE_TRY(check_fingerprint(last));
+  manifest_ = *std::move(last);
+  make_shards();
+  for (auto& shard : shards_) HEADRACE_TRY(shard->prepare());
+  HEADRACE_TRY(load_blocks(manifest_));
+  publish({manifest_.tick, 0});
+  feeds_.durable(manifest_.tick);
+  return {};
+}
+
+Result<> Engine::prepare() {
   HEADRACE_ASSIGN(directory_, StateDirectory::open(options_.state_directory));
   HEADRACE_TRY(make_inputs());
   HEADRACE_TRY(make_sinks());
-  for (uint32_t shard = 0; shard < shards_count_; ++shard)
-    shards_.push_back(std::make_unique<Shard>(graph_, shard, shards_count_, project_.planned.session->make_context()));
-  std::vector<Shard*> all;
-  for (auto& shard : shards_) all.push_back(shard.get());
-  for (auto& shard : shards_) shard->connect(all);
+  make_shards();
   CheckpointWriter::Events events;
   events.durable = [this](const Manifest& manifest) {
     feeds_.durable(manifest.tick);
@@ -203,6 +225,23 @@ Result<> Engine::start() {
   writer_ = std::make_unique<CheckpointWriter>(*directory_, sinks_, clock_, std::move(events));
   HEADRACE_TRY(restore());
   team_ = std::make_unique<Team>(shards_count_);
+  return load_static_tables();
+}
+
+Result<> Engine::step() {
+  TickWork work;
+  HEADRACE_ASSIGN(bool input, poll(work));
+  (void)input;
+  return run_tick(work);
+}
+
+Result<> Engine::checkpoint_now() {
+  HEADRACE_TRY(checkpoint());
+  return writer_->wait_idle();
+}
+
+Result<> Engine::start() {
+  HEADRACE_TRY(prepare());
   {
     std::lock_guard lock(mutex_);
     started_ = true;
@@ -233,7 +272,6 @@ void Engine::loop() {
 }
 
 Result<> Engine::run() {
-  HEADRACE_TRY(load_static_tables());
   last_checkpoint_ns_ = clock_.steady_ns();
   for (bool first = true;; first = false) {
     {
@@ -354,7 +392,7 @@ void Engine::publish(const TickInfo& tick) {
     views[name] = std::make_shared<TablesSnapshot>(base.output.schema(), std::move(tables));
   }
   feeds_.publish(tick.tick, Tick{}, std::move(views), std::move(changes));
-  if (clock_.steady_ns() - last_status_ns_ > status_interval_ns) refresh_status();
+  if (writer_ && clock_.steady_ns() - last_status_ns_ > status_interval_ns) refresh_status();
 }
 
 void Engine::note_alerts() {

@@ -38,6 +38,14 @@ class Engine final : public Pipeline {
   Engine(PipelineOptions options, CheckedProject project);
   ~Engine() override;
 
+  /// What start() does, but for the tick loop: for tests that drive it by hand, with step() and checkpoint_now().
+  Result<> prepare();
+  /// One tick with what the sources have.
+  Result<> step();
+  Result<> checkpoint_now();
+  /// Shows the views of the last checkpoint, without sources and sinks. Errors: not_found (no checkpoint), state_mismatch, corrupt_state.
+  Result<> open_for_reading();
+
   Result<> start() override;
   Result<> stop() override;
   Result<> wait() override;
@@ -63,6 +71,8 @@ class Engine final : public Pipeline {
   Result<> make_inputs();
   Result<> make_sinks();
   Result<> restore();
+  Result<> check_fingerprint(const std::optional<Manifest>& last) const;
+  void make_shards();
   Result<> load_blocks(const Manifest& manifest);
   void loop();
   Result<> run();

@@ -107,20 +107,22 @@ Result<> Intake::check(std::vector<Batch>& batches, std::vector<Rejected>& rejec
 
 Result<> Intake::compute_watermarks(TakenIn& taken, int64_t now_us, const std::string& origin) {
   if (!watermark_) return {};
+  const int64_t bound = node_.max_future_ms > 0 ? now_us / 1000 + node_.max_future_ms : INT64_MAX;
+  const std::string& time_name = (*schema_)[node_.watermark->column].name;
   for (Batch& batch : taken.batches) {
-    if (node_.max_future_ms > 0) {
-      std::vector<int64_t> times;
-      read_times(batch, node_.watermark->column, times);
-      const int64_t bound = now_us / 1000 + node_.max_future_ms;
-      std::vector<uint32_t> future;
-      for (uint32_t row = 0; row < times.size(); ++row) {
-        if (times[row] <= bound) continue;
-        future.push_back(row);
+    std::vector<int64_t> times;
+    read_times(batch, node_.watermark->column, times);
+    std::vector<uint32_t> refused;
+    for (uint32_t row = 0; row < times.size(); ++row) {
+      if (times[row] != no_time && times[row] <= bound) continue;
+      refused.push_back(row);
+      if (times[row] == no_time)
+        taken.rejected.push_back({origin, row_json(batch, row), Code::missing_field, "the event time '" + time_name + "' is NULL", row});
+      else
         taken.rejected.push_back({origin, row_json(batch, row), Code::future_time,
-                                  "the time lies more than max_future = " + std::to_string(node_.max_future_ms) + " ms ahead of the clock", row});
-      }
-      if (!future.empty()) batch = batch.slice(all_but(batch.rows(), future));
+                                  "the time '" + time_name + "' lies more than max_future = " + std::to_string(node_.max_future_ms) + " ms ahead of the clock", row});
     }
+    if (!refused.empty()) batch = batch.slice(all_but(batch.rows(), refused));
     Batch input = batch.share();
     auto schema = std::make_shared<Schema>(std::vector<Field>{{"watermark", node_.watermark->expression.type()}});
     std::vector<uint32_t> failed;

@@ -331,15 +331,14 @@ void Table::gather(size_t column, const Slot* slots, size_t count, Vector& out) 
   gather_column(*layout_, column, addresses, count, out);
 }
 
-bool Table::same_columns(Slot a, Slot b, size_t columns) const {
-  const char* x = address(a);
-  const char* y = address(b);
+bool same_columns(const RowLayout& a, const char* row_a, const RowLayout& b, const char* row_b, size_t columns) {
   for (size_t column = 0; column < columns; ++column) {
     const size_t null = sizeof(uint64_t) + column;
-    if (x[null] != y[null]) return false;
-    if (x[null]) continue;
-    const size_t width = fixed_width(layout_->types[column]), offset = layout_->offsets[column];
-    if (width > 0 ? std::memcmp(x + offset, y + offset, width) != 0 : view_of(text_at(x, offset)) != view_of(text_at(y, offset)))
+    if (row_a[null] != row_b[null]) return false;
+    if (row_a[null]) continue;
+    const size_t width = fixed_width(a.types[column]);
+    const size_t at_a = a.offsets[column], at_b = b.offsets[column];
+    if (width > 0 ? std::memcmp(row_a + at_a, row_b + at_b, width) != 0 : view_of(text_at(row_a, at_a)) != view_of(text_at(row_b, at_b)))
       return false;
   }
   return true;

@@ -80,6 +80,9 @@ class TableSnapshot {
 /// Writes column `column` of the rows at `addresses` into `out`, from place 0 on. `out` owns its texts.
 void gather_column(const RowLayout& layout, size_t column, const char* const* addresses, size_t count, Vector& out);
 
+/// True when two rows, maybe of different tables, agree in their first `columns` columns, NULLs equal.
+bool same_columns(const RowLayout& a, const char* row_a, const RowLayout& b, const char* row_b, size_t columns);
+
 /// One thread at a time.
 class Table {
  public:
@@ -107,8 +110,6 @@ class Table {
     return blocks_[slot / rows_per_block]->rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
   }
   bool is_used(Slot slot) const { return blocks_[slot / rows_per_block]->is_used(slot % rows_per_block); }
-  /// True when two rows agree in their first `columns` columns, NULLs equal.
-  bool same_columns(Slot a, Slot b, size_t columns) const;
   uint64_t hash(Slot slot) const { return *reinterpret_cast<const uint64_t*>(address(slot)); }
   /// Sets value column `value` (0 = the first after the key) of slots[i] from row i of `from`.
   void set_value(size_t value, const Slot* slots, size_t count, Vector& from);

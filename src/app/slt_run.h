@@ -1,0 +1,25 @@
+// Runs one golden test in one way: all rows of a feed at once or row by row, on one or several shards, restored at every step or not.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/slt_file.h"
+
+namespace headrace {
+
+struct SltWay {
+  std::string name;
+  int32_t shards = 1;
+  bool row_by_row = false;   ///< Changes are then compared by what is left of them.
+  bool restore = false;      ///< A checkpoint and a new engine over it after every feed.
+};
+
+/// Registers the connector `fed`, from which golden tests feed their sources.
+void register_fed_connector();
+
+/// The failures, one text each with file, line, what was expected and what came; empty when all is as expected.
+std::vector<std::string> run_slt(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way);
+
+}  // namespace headrace
