@@ -24,15 +24,23 @@ std::optional<size_t> place_of(const std::vector<Expr>& expressions, size_t colu
   return std::nullopt;
 }
 
-/// The key's columns after a projection, or none when one of them is gone.
-std::vector<size_t> moved_key(const std::vector<size_t>& key, const std::vector<Expr>& expressions) {
+bool is_window(TimeRole role) {
+  return role == TimeRole::window_start || role == TimeRole::window_end || role == TimeRole::window_time;
+}
+
+/// The key's columns after a projection, or none when one of them is gone. One column of a window stands for all of them.
+std::vector<size_t> moved_key(const Output& in, const std::vector<Expr>& expressions) {
   std::vector<size_t> out;
-  for (size_t column : key) {
+  bool window_wanted = false, window_kept = false;
+  for (size_t column : in.key) {
     std::optional<size_t> place = place_of(expressions, column);
-    if (!place) return {};
-    out.push_back(*place);
+    const bool window = is_window(in.columns[column].role);
+    window_wanted = window_wanted || window;
+    window_kept = window_kept || (window && place);
+    if (place) out.push_back(*place);
+    else if (!window) return {};
   }
-  return out;
+  return window_wanted && !window_kept ? std::vector<size_t>{} : out;
 }
 
 WindowSpec spec_of(const BoundRelation& relation, size_t time_column) {
@@ -133,7 +141,7 @@ Input RelationBuilder::project(Input input, const std::vector<Expr>& expressions
     node.output.columns.push_back({names[i], expressions[i].type(), column ? in.columns[*column].role : TimeRole::none});
     node.output.deterministic = node.output.deterministic && expressions[i].deterministic();
   }
-  node.output.key = moved_key(in.key, expressions);
+  node.output.key = moved_key(in, expressions);
   if (in.changelog == Changelog::upsert && node.output.key.empty()) node.output.changelog = Changelog::retract;
   return add(std::move(node));
 }
