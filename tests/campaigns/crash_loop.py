@@ -169,9 +169,9 @@ def deaths(random: Random, points: list[str], run_s: float) -> Iterator[tuple[fl
         yield None, f"{point}:1"
     while True:
         if points and random.random() < 0.4:
-            yield None, f"{random.choice(points)}:{random.randint(1, 4)}"
+            yield None, f"{random.choice(points)}:{random.randint(1, 2)}"
         else:
-            yield random.uniform(0.02, 1.0) * run_s, None
+            yield random.uniform(0.02, 0.7) * run_s, None
 
 
 class Campaign:
