@@ -38,6 +38,7 @@ void add_run(CLI::App& command, ProjectOptions& options) {
 
 int main_command(int argc, char** argv) {
   register_lake_connectors();
+  use_lake_python(python_interpreter(), {});
   CLI::App app("Headrace: real-time analytics in SQL and Python.\nA pipeline is a folder: sql/*.sql, functions/*.py, contracts/*, dashboards/*.");
   app.set_version_flag("--version", std::string("headrace ") + version);
   app.require_subcommand(0, 1);

@@ -17,6 +17,14 @@ Error unsupported(const std::string& what, const std::string& remedy) {
   return user_error(Code::unsupported_sql, what).with_remedy(remedy);
 }
 
+Result<> refuse_temporal(const Expr& condition) {
+  if (condition.empty()) return {};
+  for (const std::string& name : condition.functions())
+    if (name == "headrace_as_of")
+      return unsupported("FOR SYSTEM_TIME AS OF is not supported yet", "with a static table, write ASOF JOIN ... ON a.key = b.key AND a.time >= b.time");
+  return {};
+}
+
 /// Where each input column stands among `expressions`, or nullopt.
 std::optional<size_t> place_of(const std::vector<Expr>& expressions, size_t column) {
   for (size_t i = 0; i < expressions.size(); ++i)
@@ -279,6 +287,7 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
 }
 
 Result<Input> RelationBuilder::build_filter(const BoundRelation& relation) {
+  for (const Expr& expression : relation.expressions) HEADRACE_TRY(refuse_temporal(expression));
   const BoundRelation& below = *relation.inputs[0];
   // FROM a, b WHERE a.x = b.y: the filter holds the join's condition.
   if (below.kind == Kind::cross) {
@@ -442,6 +451,7 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
   HEADRACE_ASSIGN(Input right, build(*relation.inputs[1]));
   const size_t left_columns = output_of(left).columns.size();
   const size_t right_columns = output_of(right).columns.size();
+  HEADRACE_TRY(refuse_temporal(relation.residual));
   std::vector<Condition> conditions = relation.conditions;
   std::vector<Expr> parts = more_conditions, rest;
   for (const Expr& part : conjuncts(relation.residual)) parts.push_back(part);

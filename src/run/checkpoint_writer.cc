@@ -52,6 +52,12 @@ Result<> CheckpointWriter::wait_idle() {
   return {};
 }
 
+Result<> CheckpointWriter::finish() {
+  HEADRACE_TRY(wait_idle());
+  for (SinkOutput& sink : sinks_) HEADRACE_TRY(sink.sink->finish());
+  return {};
+}
+
 Result<> CheckpointWriter::submit(CheckpointJob job) {
   HEADRACE_TRY(wait_idle());
   std::lock_guard lock(mutex_);

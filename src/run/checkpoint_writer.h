@@ -48,6 +48,8 @@ class CheckpointWriter {
   /// Waits until the last one is done, then starts this one. Gives the error that ended an earlier one.
   Result<> submit(CheckpointJob job);
   Result<> wait_idle();
+  /// After the last checkpoint of a run that ends in order: sinks make visible what they held back.
+  Result<> finish();
   int64_t last_bytes() const { return last_bytes_; }
   int64_t last_us() const { return last_us_; }
 

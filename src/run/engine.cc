@@ -290,7 +290,7 @@ Result<> Engine::run() {
   }
   // The last commit of every sink; what was taken in is durable when the loop ends.
   if (changed_ || waiting_rows() > 0) HEADRACE_TRY(checkpoint());
-  HEADRACE_TRY(writer_->wait_idle());
+  HEADRACE_TRY(writer_->finish());
   tell_committed();
   return {};
 }
