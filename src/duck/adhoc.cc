@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "duck/failure.h"
+#include "duck/functions.h"
 #include "duck/lake_files.h"
 
 namespace headrace {
@@ -231,6 +232,7 @@ class Database final : public AdhocDatabase {
       duckdb::ExtensionLoader loader(*database_->instance, "headrace");
       loader.RegisterFunction(view);
 
+      register_value_functions(*database_->instance);
       duckdb::Connection connection(*database_);
       for (const char* setting :
            {"SET GLOBAL TimeZone='UTC'", "SET GLOBAL ieee_floating_point_ops=false", "SET GLOBAL integer_division=false",

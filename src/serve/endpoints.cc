@@ -12,6 +12,7 @@
 #include "base/json_text.h"
 #include "serve/api.h"
 #include "serve/endpoint.h"
+#include "serve/query.h"
 #include "serve/render.h"
 #include "serve/view_feed.h"
 
@@ -128,10 +129,8 @@ Result<Response> get_views(Api& api, const Request&) {
 
 Result<Response> get_view_rows(Api& api, const Request& request) {
   HEADRACE_ASSIGN(const ViewInfo* view, api.view_named(request.path_values.at("name")));
-  std::shared_ptr<const Published> published = api.pipeline.published();
-  std::shared_ptr<const ViewSnapshot> snapshot = snapshot_of(*published, view->name);
-  RowTable table{*view->schema, {}, {}, {}};
-  if (snapshot) table = rows_of(*snapshot, request.integer("offset", 0), request.integer("limit", 1000));
+  HEADRACE_ASSIGN(std::shared_ptr<const Published> published, all_views(api.pipeline));
+  RowTable table = rows_of(*snapshot_of(*published, view->name), request.integer("offset", 0), request.integer("limit", 1000));
   table.tick = published->tick;
   table.durable_tick = published->durable_tick;
   return table_response(table, negotiate(request.header("accept"), table_answers), api.options.query_bytes_max);
@@ -148,6 +147,7 @@ Response event_stream(std::unique_ptr<EventFeed> feed) {
 
 Result<Response> get_view_changes(Api& api, const Request& request) {
   HEADRACE_ASSIGN(const ViewInfo* view, api.view_named(request.path_values.at("name")));
+  if (Result<std::shared_ptr<const Published>> shown = all_views(api.pipeline); !shown.ok()) return std::move(shown).error();
   std::optional<Tick> since;
   if (request.query_value("since")) since = Tick{static_cast<uint64_t>(request.integer("since", 0))};
   // A browser that lost its stream says where it was; that is newer than the address.
@@ -240,6 +240,7 @@ Result<Response> get_readyz(Api& api, const Request&) {
   PipelineStatus status = api.pipeline.status();
   if (status.failure) return environment_error(Code::stopping, "the pipeline has failed: " + status.failure->message);
   if (api.stopping || (!status.running && !status.ended)) return environment_error(Code::stopping, "the pipeline does not run");
+  if (!all_views(api.pipeline).ok()) return environment_error(Code::stopping, "the engine has just started, and does not show all views yet");
   return json_response("{\"status\":\"ready\"}");
 }
 
@@ -290,7 +291,7 @@ constexpr Content openapi_answers[] = {json_as("Any")};
 
 constexpr Code rows_errors[] = {Code::not_found, Code::key_reused, Code::overloaded, Code::stopping, Code::disk_full};
 constexpr Code sql_errors[] = {Code::overloaded};
-constexpr Code view_errors[] = {Code::not_found};
+constexpr Code view_errors[] = {Code::not_found, Code::overloaded};
 constexpr Code session_errors[] = {Code::unauthorized, Code::overloaded};
 constexpr Code ready_errors[] = {Code::stopping};
 

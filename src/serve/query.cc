@@ -56,7 +56,7 @@ Result<RowTable> QueryEngine::run(const std::string& sql, std::vector<AdhocValue
   if (turn.before() >= options_.queries_max)
     return environment_error(Code::overloaded, fmt::format("{} queries run already", turn.before()));
 
-  std::shared_ptr<const Published> published = pipeline_.published();
+  HEADRACE_ASSIGN(std::shared_ptr<const Published> published, all_views(pipeline_));
   AdhocTables tables;
   tables.table = [&](const std::string& name) -> std::shared_ptr<const AdhocTable> {
     auto found = published->views.find(lower(name));
@@ -75,6 +75,15 @@ Result<RowTable> QueryEngine::run(const std::string& sql, std::vector<AdhocValue
   std::vector<Field> fields;
   for (size_t i = 0; i < result.names.size(); ++i) fields.push_back({result.names[i], result.types[i]});
   return RowTable{Schema(std::move(fields)), std::move(result.chunks), published->tick, published->durable_tick};
+}
+
+Result<std::shared_ptr<const Published>> all_views(const Pipeline& pipeline) {
+  std::shared_ptr<const Published> published = pipeline.published();
+  for (const ViewInfo& view : pipeline.views())
+    if (!published->views.contains(lower(view.name)))
+      return environment_error(Code::overloaded, fmt::format("the engine has just started, and does not show view '{}' yet", view.name))
+          .with_remedy("ask again in a moment");
+  return published;
 }
 
 RowTable rows_of(const ViewSnapshot& view, int64_t offset, int64_t limit) {

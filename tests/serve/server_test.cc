@@ -197,6 +197,7 @@ TEST_F(ServerTest, QueriesReadViewsAtOneTick) {
   EXPECT_THAT(ask("SELECT count(*) FROM RISKY").body, HasSubstr("[[3]]"));
   EXPECT_THAT(ask("SELECT a.card FROM risky a JOIN risky b USING (card) ORDER BY 1").body, HasSubstr(R"([["a"],["b"],["c"]])"));
   EXPECT_THAT(ask("SELECT 1 / 0, 7 / 2").body, HasSubstr("[[null,3.5]]"));
+  EXPECT_THAT(ask("SELECT sum(score) FROM risky").body, HasSubstr("\"type\":\"BIGINT\"}],\"rows\":[[17]]"));
   EXPECT_EQ(ask("SELECT card FROM risky ORDER BY card", "Content-Type: application/json\r\nAccept: text/csv\r\n").body, "card\na\nb\nc\n");
   EXPECT_THAT(http.post("/v1/sql", R"({"sql":"SELECT ? + $2, $3","parameters":[1,2.5,"x"]})").body, HasSubstr("[[3.5,\"x\"]]"));
   EXPECT_THAT(http.post("/v1/sql", R"({"sql":"SELECT $1 || $2","parameters":["a","b"]})").body, HasSubstr(R"([["ab"]])"));
@@ -293,6 +294,21 @@ TEST_F(ServerTest, GivesViewsWithLimitAndOffset) {
   HttpAnswer missing = http.get("/v1/views/riski");
   EXPECT_EQ(missing.status, 404);
   EXPECT_EQ(parsed(missing.body).at("error").at("remedy"), "did you mean 'Risky'?");
+}
+
+TEST_F(ServerTest, AViewThatIsNotShownYetIsNotAnEmptyOne) {
+  pipeline_.add_view({.name = "later", .schema = scores_schema(), .key = {}, .changelog = "append", .time_column = std::nullopt});
+  HttpClient http = client();
+  EXPECT_EQ(http.get("/readyz").status, 503);
+  for (const char* target : {"/v1/views/later", "/v1/views/later/changes"}) {
+    HttpAnswer answer = http.get(target);
+    EXPECT_EQ(answer.status, 429);
+    EXPECT_TRUE(answer.headers.contains("retry-after"));
+  }
+  EXPECT_EQ(http.post("/v1/sql", R"({"sql":"SELECT * FROM later"})").status, 429);
+  pipeline_.publish("later", {}, {});
+  EXPECT_EQ(http.get("/readyz").status, 200);
+  EXPECT_THAT(http.get("/v1/views/later").body, HasSubstr("\"rows\":[]"));
 }
 
 TEST_F(ServerTest, StreamsAViewsChanges) {
