@@ -128,6 +128,8 @@ class FakePipeline final : public Pipeline {
     return out;
   }
   std::vector<AlertRow> alerts() const override { return alert_rows; }
+  std::vector<AlertDelivery> undelivered() const override { return {}; }
+  void delivered(uint64_t) override {}
   std::string functions_json() const override { return R"({"functions":[]})"; }
 
  private:
