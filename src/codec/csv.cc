@@ -88,7 +88,7 @@ class CsvDecoder final : public Decoder {
 
   Decoded decode(std::string_view bytes, std::string_view origin, int64_t first_record) override {
     rows_.begin(origin);
-    if (bytes.starts_with(byte_order_mark)) bytes.remove_prefix(byte_order_mark.size());
+    if ((header_ || first_record <= 1) && bytes.starts_with(byte_order_mark)) bytes.remove_prefix(byte_order_mark.size());
     if (header_) take_header(bytes);
     all_utf8_ = simdjson::validate_utf8(bytes.data(), bytes.size());
     int64_t line = first_record;

@@ -327,7 +327,8 @@ class NdjsonDecoder final : public Decoder {
     rows_.begin(origin);
     const char* const end = bytes.data() + bytes.size();
     const bool utf8 = simdjson::validate_utf8(bytes.data(), bytes.size());
-    if (bytes.starts_with(byte_order_mark)) bytes.remove_prefix(byte_order_mark.size());
+    // Only where a file begins: anywhere else it is part of a record, however the file is cut.
+    if (first_record <= 1 && bytes.starts_with(byte_order_mark)) bytes.remove_prefix(byte_order_mark.size());
     for (int64_t line = first_record; !bytes.empty(); ++line) {
       const void* found = std::memchr(bytes.data(), '\n', bytes.size());
       const size_t length = found ? static_cast<size_t>(static_cast<const char*>(found) - bytes.data()) : bytes.size();

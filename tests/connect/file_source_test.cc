@@ -182,6 +182,12 @@ TEST(FileSource, ACsvHeaderDecidesTheOrder) {
   ASSERT_TRUE(reader.finish().ok());
   EXPECT_EQ(reader.rows, "{\"a\":2,\"b\":\"x\"}\n{\"a\":null,\"b\":\"y;\\\"\"}\n{\"a\":3,\"b\":null}\n");
 
+  folder.write("bare.csv", "\xEF\xBB\xBF" "\"1\",\"x\ny\"\n2,z\n");
+  SourceReader bare{ab, {{"path", "bare.csv"}, {"format", "csv"}, {"header", "false"}}, folder.path()};
+  ASSERT_TRUE(bare.open("file").ok());
+  ASSERT_TRUE(bare.finish().ok());
+  EXPECT_EQ(bare.rows, "{\"a\":1,\"b\":\"x\\ny\"}\n{\"a\":2,\"b\":\"z\"}\n");
+
   folder.write("in.csv", "c,d\n1,2\n");
   SourceReader wrong{ab, {{"path", "in.csv"}, {"format", "csv"}}, folder.path()};
   Result<> opened = wrong.open("file");

@@ -7,8 +7,8 @@
 namespace headrace {
 namespace {
 
-std::pair<int64_t, int64_t> rows_and_records(Decoder& decoder, std::string_view bytes) {
-  const Decoded decoded = decoder.decode(bytes, "fuzz", 1);
+std::pair<int64_t, int64_t> rows_and_records(Decoder& decoder, std::string_view bytes, int64_t line) {
+  const Decoded decoded = decoder.decode(bytes, "fuzz", line);
   int64_t rows = 0;
   for (const Batch& batch : decoded.batches) rows += batch.rows();
   if (decoded.records != rows + static_cast<int64_t>(decoded.rejected.size())) std::abort();
@@ -31,12 +31,11 @@ std::unique_ptr<Decoder> csv_decoder() {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace headrace;
   static const auto decoder = csv_decoder();
-  std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  if (bytes.starts_with(byte_order_mark)) bytes.remove_prefix(byte_order_mark.size());
-  const auto whole = rows_and_records(*decoder, bytes);
+  // A mark at the beginning of a file is the source's business; the bytes here come from its middle.
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const size_t end = end_of_last_record(Framing{true, ','}, bytes.substr(0, size / 2));
-  const auto first = rows_and_records(*decoder, bytes.substr(0, end)), second = rows_and_records(*decoder, bytes.substr(end));
-  if (bytes.substr(end).starts_with(byte_order_mark)) return 0;  // Only a file's first bytes are a mark.
+  const auto whole = rows_and_records(*decoder, bytes, 2), first = rows_and_records(*decoder, bytes.substr(0, end), 2),
+             second = rows_and_records(*decoder, bytes.substr(end), 2);
   if (whole.first != first.first + second.first || whole.second != first.second + second.second) std::abort();
   return 0;
 }

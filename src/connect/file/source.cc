@@ -87,7 +87,8 @@ Result<> FileCutter::fill(size_t bytes) {
 
 Result<bool> FileCutter::take_header(bool at_end) {
   while (true) {
-    const size_t end = end_of_first_record(format_.framing, waiting_);
+    const size_t mark = waiting_.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+    size_t end = end_of_first_record(format_.framing, std::string_view(waiting_).substr(mark));
     const size_t before = waiting_.size();
     if (end == std::string::npos) {
       HEADRACE_TRY(fill(morsel_bytes));
@@ -97,6 +98,7 @@ Result<bool> FileCutter::take_header(bool at_end) {
       ++read_offset_;
       continue;
     }
+    end += mark;
     header_ = waiting_.substr(0, end);
     HEADRACE_TRY(check_header(header_));
     place_.offset = end;
@@ -161,6 +163,13 @@ Result<std::optional<Morsel>> FileCutter::next(bool at_end) {
   if (format_.header && !header_taken_) {
     HEADRACE_ASSIGN(const bool taken, take_header(at_end));
     if (!taken && input_->fault().empty()) return std::optional<Morsel>();
+  }
+  if (!format_.header && place_.offset == 0 && waiting_.empty()) {
+    HEADRACE_TRY(fill(morsel_bytes));
+    if (waiting_.starts_with(byte_order_mark)) {
+      waiting_.erase(0, byte_order_mark.size());
+      place_.offset = byte_order_mark.size();
+    }
   }
   // A morsel ends with the last record in the next so many bytes: where it ends follows from where it begins, also after a restart.
   for (size_t bytes = morsel_bytes;; bytes += morsel_bytes) {
