@@ -1,5 +1,6 @@
-// NDJSON to columns: CPU seconds per million rows of our decoder, of plain simdjson and of DuckDB's read_json over the same file,
-// one core each, interleaved, medians. Usage: codec_bench FILE.ndjson [rounds], where FILE holds NEXMark bids.
+// NDJSON to columns: CPU seconds per million rows of our decoder, of plain simdjson and of DuckDB's read_json over the
+// same file, one core each, interleaved, medians. Usage: codec_bench FILE.ndjson [rounds], where FILE holds NEXMark
+// bids.
 #include <fmt/format.h>
 #include <simdjson.h>
 
@@ -22,8 +23,9 @@ double cpu_seconds() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-const std::vector<Field> bid_fields = {{"auction", LogicalType::BIGINT},  {"bidder", LogicalType::BIGINT}, {"price", LogicalType::BIGINT},
-                                       {"channel", LogicalType::VARCHAR}, {"url", LogicalType::VARCHAR},   {"dateTime", LogicalType::TIMESTAMP},
+const std::vector<Field> bid_fields = {{"auction", LogicalType::BIGINT}, {"bidder", LogicalType::BIGINT},
+                                       {"price", LogicalType::BIGINT},   {"channel", LogicalType::VARCHAR},
+                                       {"url", LogicalType::VARCHAR},    {"dateTime", LogicalType::TIMESTAMP},
                                        {"extra", LogicalType::VARCHAR}};
 
 /// As the file source does it: half a megabyte at a time, cut at the last record's end.
@@ -65,7 +67,8 @@ int64_t simdjson_file(const std::string& path, bool all) {
     if (all) numbers.push_back(object["bidder"].get_int64());
     numbers.push_back(object["price"].get_int64());
     if (all) {
-      for (const char* name : {"channel", "url", "dateTime", "extra"}) texts.append(std::string_view(object[name].get_string()));
+      for (const char* name : {"channel", "url", "dateTime", "extra"})
+        texts.append(std::string_view(object[name].get_string()));
     }
     if (++rows % rows_per_batch == 0) {
       numbers.clear();
@@ -83,10 +86,12 @@ int64_t duckdb_file(const std::string& path, const std::vector<size_t>& columns)
   duckdb::Connection connection(database);
   std::string types, counts;
   for (size_t column : columns) {
-    types += fmt::format("{}{}: '{}'", types.empty() ? "" : ", ", bid_fields[column].name, bid_fields[column].type.ToString());
+    types += fmt::format("{}{}: '{}'", types.empty() ? "" : ", ", bid_fields[column].name,
+                         bid_fields[column].type.ToString());
     counts += fmt::format(", count({})", bid_fields[column].name);
   }
-  auto result = connection.Query(fmt::format("SELECT count(*){} FROM read_json('{}', format = 'newline_delimited', columns = {{{}}})", counts, path, types));
+  auto result = connection.Query(fmt::format(
+      "SELECT count(*){} FROM read_json('{}', format = 'newline_delimited', columns = {{{}}})", counts, path, types));
   if (result->HasError()) {
     fmt::print("duckdb: {}\n", result->GetError());
     return 0;
@@ -115,8 +120,8 @@ int run(const std::string& path, int rounds) {
   for (size_t i = 0; i < cases.size(); ++i) {
     std::sort(seconds[i].begin(), seconds[i].end());
     const double median = seconds[i][seconds[i].size() / 2];
-    fmt::print("{:<34} median {:.3f}  best {:.3f} CPU s per million rows   {:.2f} x headrace\n", cases[i].first, median, seconds[i].front(),
-               median / seconds[i / 3 * 3][seconds[i].size() / 2]);
+    fmt::print("{:<34} median {:.3f}  best {:.3f} CPU s per million rows   {:.2f} x headrace\n", cases[i].first, median,
+               seconds[i].front(), median / seconds[i / 3 * 3][seconds[i].size() / 2]);
   }
   return 0;
 }

@@ -46,7 +46,8 @@ Split split_record(std::string_view bytes, char delimiter, std::vector<CsvField>
       if (at < bytes.size() && bytes[at] != delimiter && bytes[at] != '\n') return Split::text_after_quote;
     } else {
       const size_t begin = at;
-      at = static_cast<size_t>(end_of_csv_run(bytes.data() + at, bytes.data() + bytes.size(), delimiter, false) - bytes.data());
+      at = static_cast<size_t>(end_of_csv_run(bytes.data() + at, bytes.data() + bytes.size(), delimiter, false) -
+                               bytes.data());
       size_t end = at;
       if ((at == bytes.size() || bytes[at] == '\n') && end > begin && bytes[end - 1] == '\r') --end;
       field.text = bytes.substr(begin, end - begin);
@@ -79,8 +80,13 @@ struct CsvColumn {
 class CsvDecoder final : public Decoder {
  public:
   explicit CsvDecoder(const DecoderConfig& config)
-      : schema_(config.schema), declared_(config.declared ? config.declared : config.schema), header_(config.header),
-        delimiter_(config.delimiter), null_text_(config.null_text), rows_(config.schema), places_(declared_->size()) {
+      : schema_(config.schema),
+        declared_(config.declared ? config.declared : config.schema),
+        header_(config.header),
+        delimiter_(config.delimiter),
+        null_text_(config.null_text),
+        rows_(config.schema),
+        places_(declared_->size()) {
     for (const Field& field : schema_->fields()) {
       columns_.push_back({JsonColumn(field.name, field.type), declared_->find(field.name).value_or(npos)});
     }
@@ -88,7 +94,8 @@ class CsvDecoder final : public Decoder {
 
   Decoded decode(std::string_view bytes, std::string_view origin, int64_t first_record) override {
     rows_.begin(origin);
-    if ((header_ || first_record <= 1) && bytes.starts_with(byte_order_mark)) bytes.remove_prefix(byte_order_mark.size());
+    if ((header_ || first_record <= 1) && bytes.starts_with(byte_order_mark))
+      bytes.remove_prefix(byte_order_mark.size());
     if (header_) take_header(bytes);
     all_utf8_ = simdjson::validate_utf8(bytes.data(), bytes.size());
     int64_t line = first_record;
@@ -124,8 +131,9 @@ class CsvDecoder final : public Decoder {
   size_t reject_broken(Split split, std::string_view bytes, int64_t line) {
     size_t length = end_of_first_record(Framing{split == Split::text_after_quote, delimiter_}, bytes);
     if (length == npos) length = bytes.size();
-    rows_.reject_row(without_line_end(bytes.substr(0, length)), Code::malformed_record,
-                     split == Split::open_quote ? "a quoted field does not end" : "text follows a field's closing quote", line);
+    rows_.reject_row(
+        without_line_end(bytes.substr(0, length)), Code::malformed_record,
+        split == Split::open_quote ? "a quoted field does not end" : "text follows a field's closing quote", line);
     return length;
   }
 
@@ -162,9 +170,11 @@ class CsvDecoder final : public Decoder {
       } else {
         set_null(rows_.vector(i), rows_.row());
       }
-      if ((*schema_)[i].nullable || !duckdb::FlatVector::IsNull(rows_.vector(i), static_cast<duckdb::idx_t>(rows_.row()))) continue;
-      fault = {Code::missing_field,
-               fmt::format("field \"{}\" of type {} NOT NULL is empty", columns_[i].reader.name, columns_[i].reader.type.ToString())};
+      if ((*schema_)[i].nullable ||
+          !duckdb::FlatVector::IsNull(rows_.vector(i), static_cast<duckdb::idx_t>(rows_.row())))
+        continue;
+      fault = {Code::missing_field, fmt::format("field \"{}\" of type {} NOT NULL is empty", columns_[i].reader.name,
+                                                columns_[i].reader.type.ToString())};
       return false;
     }
     return true;
@@ -173,7 +183,8 @@ class CsvDecoder final : public Decoder {
   bool is_null(const CsvColumn& column, const CsvField& field) const {
     if (field.quoted) return false;
     if (field.text == null_text_) return true;
-    return field.text.empty() && !(column.reader.shape == JsonColumn::Shape::scalar && column.reader.scalar.kind == ScalarKind::text);
+    return field.text.empty() &&
+           !(column.reader.shape == JsonColumn::Shape::scalar && column.reader.scalar.kind == ScalarKind::text);
   }
 
   bool read_field(size_t index, const CsvField& field, ValueFault& fault) {
@@ -186,7 +197,8 @@ class CsvDecoder final : public Decoder {
     if (parsed == Parse::ok) return true;
     fault.code = parsed == Parse::out_of_range ? Code::out_of_range : Code::wrong_type;
     fault.reason = fmt::format("field \"{}\": '{}' {} {}", column.reader.name, shortened(text),
-                               parsed == Parse::out_of_range ? "does not fit" : "is not a value of type", column.reader.type.ToString());
+                               parsed == Parse::out_of_range ? "does not fit" : "is not a value of type",
+                               column.reader.type.ToString());
     return false;
   }
 
@@ -200,7 +212,8 @@ class CsvDecoder final : public Decoder {
     if (!error && read_json_value(column, value, vector, rows_.row(), fault)) return true;
     if (error) {
       fault.code = Code::wrong_type;
-      fault.reason = fmt::format("field \"{}\": '{}' is not a value of type {}", column.name, shortened(text), column.type.ToString());
+      fault.reason = fmt::format("field \"{}\": '{}' is not a value of type {}", column.name, shortened(text),
+                                 column.type.ToString());
     }
     return false;
   }
@@ -223,7 +236,8 @@ class CsvDecoder final : public Decoder {
 Result<std::unique_ptr<Decoder>> make_csv_decoder(const DecoderConfig& config) {
   for (const Field& field : config.schema->fields()) {
     if (!json_holds(field.type)) {
-      return user_error(Code::bad_config, fmt::format("format csv cannot fill column {} of type {}", field.name, field.type.ToString()));
+      return user_error(Code::bad_config,
+                        fmt::format("format csv cannot fill column {} of type {}", field.name, field.type.ToString()));
     }
   }
   return std::unique_ptr<Decoder>(std::make_unique<CsvDecoder>(config));

@@ -19,13 +19,14 @@ struct Decoded {
 
 /// What a decoder is made for.
 struct DecoderConfig {
-  std::string format;                    ///< ndjson | json (one array) | csv | changelog-ndjson
-  SchemaRef schema;                      ///< The columns to deliver, in order.
-  SchemaRef declared;                    ///< All declared columns (csv without a header: the order of fields; extra_fields).
-  bool header = true;                    ///< csv: the bytes of every decode() begin with the header, which gives the fields' order (the file source repeats it).
-  char delimiter = ',';                  ///< csv
-  std::string null_text;                 ///< csv: an unquoted field equal to this is NULL.
-  bool reject_extra_fields = false;      ///< A field that is not declared breaks the record.
+  std::string format;    ///< ndjson | json (one array) | csv | changelog-ndjson
+  SchemaRef schema;      ///< The columns to deliver, in order.
+  SchemaRef declared;    ///< All declared columns (csv without a header: the order of fields; extra_fields).
+  bool header = true;    ///< csv: the bytes of every decode() begin with the header, which gives the fields' order (the
+                         ///< file source repeats it).
+  char delimiter = ',';  ///< csv
+  std::string null_text;             ///< csv: an unquoted field equal to this is NULL.
+  bool reject_extra_fields = false;  ///< A field that is not declared breaks the record.
 };
 
 /// One per thread: keeps scratch memory between calls. Deterministic: the same bytes give the same rows.

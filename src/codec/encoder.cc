@@ -45,11 +45,14 @@ void append_unsigned(std::string& out, unsigned __int128 value) {
   append_digits(out, static_cast<int64_t>(value % chunk), 18);
 }
 
-__int128 to_int128(hugeint_t value) { return static_cast<__int128>(value.upper) << 64 | value.lower; }
+__int128 to_int128(hugeint_t value) {
+  return static_cast<__int128>(value.upper) << 64 | value.lower;
+}
 
 /// An unscaled decimal with its point; HUGEINT with scale 0.
 void append_decimal(std::string& out, __int128 value, int scale) {
-  unsigned __int128 magnitude = value < 0 ? -static_cast<unsigned __int128>(value) : static_cast<unsigned __int128>(value);
+  unsigned __int128 magnitude =
+      value < 0 ? -static_cast<unsigned __int128>(value) : static_cast<unsigned __int128>(value);
   if (value < 0) out += '-';
   if (scale == 0) return append_unsigned(out, magnitude);
   std::string digits;
@@ -121,23 +124,51 @@ Text append_by_duckdb(std::string& out, const LogicalType& type, const void* dat
 Text append_scalar(std::string& out, const LogicalType& type, const void* data, uint64_t value) {
   auto get = [&]<class T>(T) { return static_cast<const T*>(data)[value]; };
   switch (type.id()) {
-    case LogicalTypeId::BOOLEAN: out += get(bool{}) ? "true" : "false"; return Text::bare;
-    case LogicalTypeId::TINYINT: append_number(out, static_cast<int>(get(int8_t{}))); return Text::bare;
-    case LogicalTypeId::SMALLINT: append_number(out, get(int16_t{})); return Text::bare;
-    case LogicalTypeId::INTEGER: append_number(out, get(int32_t{})); return Text::bare;
-    case LogicalTypeId::BIGINT: append_number(out, get(int64_t{})); return Text::bare;
-    case LogicalTypeId::UTINYINT: append_number(out, static_cast<unsigned>(get(uint8_t{}))); return Text::bare;
-    case LogicalTypeId::USMALLINT: append_number(out, get(uint16_t{})); return Text::bare;
-    case LogicalTypeId::UINTEGER: append_number(out, get(uint32_t{})); return Text::bare;
-    case LogicalTypeId::UBIGINT: append_number(out, get(uint64_t{})); return Text::bare;
-    case LogicalTypeId::HUGEINT: append_decimal(out, to_int128(get(hugeint_t{})), 0); return Text::bare;
+    case LogicalTypeId::BOOLEAN:
+      out += get(bool{}) ? "true" : "false";
+      return Text::bare;
+    case LogicalTypeId::TINYINT:
+      append_number(out, static_cast<int>(get(int8_t{})));
+      return Text::bare;
+    case LogicalTypeId::SMALLINT:
+      append_number(out, get(int16_t{}));
+      return Text::bare;
+    case LogicalTypeId::INTEGER:
+      append_number(out, get(int32_t{}));
+      return Text::bare;
+    case LogicalTypeId::BIGINT:
+      append_number(out, get(int64_t{}));
+      return Text::bare;
+    case LogicalTypeId::UTINYINT:
+      append_number(out, static_cast<unsigned>(get(uint8_t{})));
+      return Text::bare;
+    case LogicalTypeId::USMALLINT:
+      append_number(out, get(uint16_t{}));
+      return Text::bare;
+    case LogicalTypeId::UINTEGER:
+      append_number(out, get(uint32_t{}));
+      return Text::bare;
+    case LogicalTypeId::UBIGINT:
+      append_number(out, get(uint64_t{}));
+      return Text::bare;
+    case LogicalTypeId::HUGEINT:
+      append_decimal(out, to_int128(get(hugeint_t{})), 0);
+      return Text::bare;
     case LogicalTypeId::DECIMAL: {
       const int scale = duckdb::DecimalType::GetScale(type);
       switch (type.InternalType()) {
-        case duckdb::PhysicalType::INT16: append_decimal(out, get(int16_t{}), scale); return Text::bare;
-        case duckdb::PhysicalType::INT32: append_decimal(out, get(int32_t{}), scale); return Text::bare;
-        case duckdb::PhysicalType::INT64: append_decimal(out, get(int64_t{}), scale); return Text::bare;
-        default: append_decimal(out, to_int128(get(hugeint_t{})), scale); return Text::bare;
+        case duckdb::PhysicalType::INT16:
+          append_decimal(out, get(int16_t{}), scale);
+          return Text::bare;
+        case duckdb::PhysicalType::INT32:
+          append_decimal(out, get(int32_t{}), scale);
+          return Text::bare;
+        case duckdb::PhysicalType::INT64:
+          append_decimal(out, get(int64_t{}), scale);
+          return Text::bare;
+        default:
+          append_decimal(out, to_int128(get(hugeint_t{})), scale);
+          return Text::bare;
       }
     }
     case LogicalTypeId::FLOAT:
@@ -164,7 +195,9 @@ Text append_scalar(std::string& out, const LogicalType& type, const void* data, 
     case LogicalTypeId::DATE:
       if (append_date(out, get(int32_t{}))) return Text::plain;
       break;
-    case LogicalTypeId::TIME: append_time(out, get(int64_t{})); return Text::plain;
+    case LogicalTypeId::TIME:
+      append_time(out, get(int64_t{}));
+      return Text::plain;
     case LogicalTypeId::TIMESTAMP:
       if (append_timestamp(out, get(int64_t{}))) return Text::plain;
       break;
@@ -172,8 +205,11 @@ Text append_scalar(std::string& out, const LogicalType& type, const void* data, 
       if (!append_timestamp(out, get(int64_t{}))) break;
       out += "+00:00";
       return Text::plain;
-    case LogicalTypeId::UUID: out += duckdb::UUID::ToString(get(hugeint_t{})); return Text::plain;
-    default: break;
+    case LogicalTypeId::UUID:
+      out += duckdb::UUID::ToString(get(hugeint_t{}));
+      return Text::plain;
+    default:
+      break;
   }
   return append_by_duckdb(out, type, data, value);
 }
@@ -185,7 +221,8 @@ void append_scalar_json(std::string& out, const LogicalType& type, const void* d
   }
   const size_t begin = out.size();
   switch (append_scalar(out, type, data, value)) {
-    case Text::bare: return;
+    case Text::bare:
+      return;
     case Text::plain:
       out.insert(begin, 1, '"');
       out += '"';
@@ -244,12 +281,13 @@ void append_flat_json(std::string& out, const Vector& flat, uint64_t row) {
       out += '}';
       return;
     }
-    default: return append_scalar_json(out, flat.GetType(), FlatVector::GetDataUnsafe<uint8_t>(flat), row);
+    default:
+      return append_scalar_json(out, flat.GetType(), FlatVector::GetDataUnsafe<uint8_t>(flat), row);
   }
 }
 
-/// Rows [offset, offset + rows) of a column, made readable once: scalars through DuckDB's unified form, nested ones from a flat copy
-/// (their parts may each be laid out in another way).
+/// Rows [offset, offset + rows) of a column, made readable once: scalars through DuckDB's unified form, nested ones
+/// from a flat copy (their parts may each be laid out in another way).
 class ReadableColumn {
  public:
   ReadableColumn(const Vector& column, uint64_t offset, uint64_t rows) : type_(column.GetType()), offset_(offset) {
@@ -263,7 +301,8 @@ class ReadableColumn {
   }
 
   bool is_null(uint64_t row) const {
-    return flat_ ? FlatVector::IsNull(*flat_, row) : !format_.validity.RowIsValid(format_.sel->get_index(offset_ + row));
+    return flat_ ? FlatVector::IsNull(*flat_, row)
+                 : !format_.validity.RowIsValid(format_.sel->get_index(offset_ + row));
   }
   void append_json(std::string& out, uint64_t row) const {
     if (flat_) return append_flat_json(out, *flat_, row);
@@ -294,8 +333,11 @@ std::vector<ReadableColumn> readable_columns(const Batch& batch) {
   return columns;
 }
 
-/// Batches know rows that come and rows that go; which of them make an update is known to the owner of a key only (the file sink).
-std::string_view operation_of(int32_t diff) { return diff > 0 ? "+I" : "-D"; }
+/// Batches know rows that come and rows that go; which of them make an update is known to the owner of a key only (the
+/// file sink).
+std::string_view operation_of(int32_t diff) {
+  return diff > 0 ? "+I" : "-D";
+}
 
 class NdjsonEncoder final : public Encoder {
  public:
@@ -408,13 +450,15 @@ class CsvEncoder final : public Encoder {
 
 Result<std::unique_ptr<Encoder>> make_encoder(const EncoderConfig& config) {
   if (config.changes != Changes::append && config.schema->find(config.op_column)) {
-    return user_error(Code::bad_config, fmt::format("the result has a column named '{}', which is also the name of the operation's field",
-                                                    config.op_column))
+    return user_error(Code::bad_config,
+                      fmt::format("the result has a column named '{}', which is also the name of the operation's field",
+                                  config.op_column))
         .with_remedy("give the field another name with op_column = '...'");
   }
   if (config.format == "ndjson") return std::unique_ptr<Encoder>(std::make_unique<NdjsonEncoder>(config));
   if (config.format == "csv") return std::unique_ptr<Encoder>(std::make_unique<CsvEncoder>(config));
-  return user_error(Code::bad_config, fmt::format("no encoder writes format '{}'", config.format)).with_remedy("use ndjson or csv");
+  return user_error(Code::bad_config, fmt::format("no encoder writes format '{}'", config.format))
+      .with_remedy("use ndjson or csv");
 }
 
 void append_json_value(std::string& out, const Vector& column, int64_t row) {

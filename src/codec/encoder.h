@@ -13,11 +13,11 @@ namespace headrace {
 enum class Changes : uint8_t { append, upsert, retract };
 
 struct EncoderConfig {
-  std::string format = "ndjson";     ///< ndjson | csv
+  std::string format = "ndjson";  ///< ndjson | csv
   SchemaRef schema;
-  Changes changes = Changes::append; ///< upsert, retract: a first field with the operation.
+  Changes changes = Changes::append;  ///< upsert, retract: a first field with the operation.
   std::string op_column = "op";
-  bool header = true;                ///< csv
+  bool header = true;  ///< csv
   char delimiter = ',';
 };
 

@@ -19,8 +19,12 @@ namespace ondemand = simdjson::ondemand;
 /// JSON containers nest at most this deep inside a value; deeper ones are refused before any recursion over them.
 constexpr int nesting_max = 128;
 
-bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
-bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
+bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+bool is_digit(char c) {
+  return static_cast<unsigned char>(c - '0') < 10;
+}
 
 /// A scalar's text without the white space behind it.
 std::string_view token_of(ondemand::value& value) {
@@ -37,9 +41,9 @@ bool malformed(const JsonColumn& column, std::string_view text, ValueFault& faul
 
 bool refuse(const JsonColumn& column, Parse parsed, std::string_view text, ValueFault& fault) {
   fault.code = parsed == Parse::out_of_range ? Code::out_of_range : Code::wrong_type;
-  fault.reason = fmt::format("field \"{}\": {} {} {}", column.name, shortened(text),
-                             parsed == Parse::out_of_range ? "does not fit" : "is not a value of type",
-                             column.type.ToString());
+  fault.reason =
+      fmt::format("field \"{}\": {} {} {}", column.name, shortened(text),
+                  parsed == Parse::out_of_range ? "does not fit" : "is not a value of type", column.type.ToString());
   return false;
 }
 
@@ -82,7 +86,9 @@ class JsonCheck {
   }
   bool scalar() {
     const size_t begin = at_;
-    while (at_ < text_.size() && !is_space(text_[at_]) && std::string_view(",]}").find(text_[at_]) == std::string_view::npos) ++at_;
+    while (at_ < text_.size() && !is_space(text_[at_]) &&
+           std::string_view(",]}").find(text_[at_]) == std::string_view::npos)
+      ++at_;
     const std::string_view token = text_.substr(begin, at_ - begin);
     return token == "true" || token == "false" || token == "null" || is_json_number(token);
   }
@@ -107,7 +113,8 @@ class JsonCheck {
 };
 
 /// The text of a container from its first bracket to its last.
-bool raw_container(const JsonColumn& column, ondemand::value value, bool is_object, std::string_view& text, ValueFault& fault) {
+bool raw_container(const JsonColumn& column, ondemand::value value, bool is_object, std::string_view& text,
+                   ValueFault& fault) {
   simdjson::error_code error;
   if (is_object) {
     ondemand::object object;
@@ -132,8 +139,12 @@ bool read_string_text(const JsonColumn& column, ondemand::value& value, std::str
   return true;
 }
 
-bool is_number_kind(ScalarKind kind) { return kind <= ScalarKind::decimal128; }
-bool is_integer_kind(ScalarKind kind) { return kind <= ScalarKind::int128; }
+bool is_number_kind(ScalarKind kind) {
+  return kind <= ScalarKind::decimal128;
+}
+bool is_integer_kind(ScalarKind kind) {
+  return kind <= ScalarKind::int128;
+}
 
 bool read_scalar(const JsonColumn& column, ondemand::value value, std::string_view token, Vector& vector, int64_t row,
                  ValueFault& fault) {
@@ -154,7 +165,8 @@ bool read_scalar(const JsonColumn& column, ondemand::value value, std::string_vi
     case 't':
     case 'f':
       if (token != "true" && token != "false") return malformed(column, token, fault);
-      if (kind != ScalarKind::boolean && kind != ScalarKind::text) return refuse(column, Parse::wrong_type, token, fault);
+      if (kind != ScalarKind::boolean && kind != ScalarKind::text)
+        return refuse(column, Parse::wrong_type, token, fault);
       break;
     default:
       if (!is_json_number(token)) return malformed(column, token, fault);
@@ -258,13 +270,19 @@ bool plausible_scalar(std::string_view token) {
   while (!token.empty() && is_space(token.back())) token.remove_suffix(1);
   if (token.empty()) return false;
   switch (token.front()) {
-    case '"': return token.size() >= 2 && token.back() == '"';
+    case '"':
+      return token.size() >= 2 && token.back() == '"';
     case '{':
-    case '[': return true;
-    case 't': return token == "true";
-    case 'f': return token == "false";
-    case 'n': return token == "null";
-    default: return is_json_number(token);
+    case '[':
+      return true;
+    case 't':
+      return token == "true";
+    case 'f':
+      return token == "false";
+    case 'n':
+      return token == "null";
+    default:
+      return is_json_number(token);
   }
 }
 
@@ -283,7 +301,8 @@ JsonColumn::JsonColumn(std::string name_, const LogicalType& type_) : name(std::
       parts.emplace_back(name + ".key", duckdb::MapType::KeyType(type));
       parts.emplace_back(name + ".value", duckdb::MapType::ValueType(type));
       break;
-    default: scalar = scalar_type(type);
+    default:
+      scalar = scalar_type(type);
   }
 }
 
@@ -293,8 +312,10 @@ bool json_holds(const LogicalType& type) {
     case LogicalTypeId::UNION:
     case LogicalTypeId::INVALID:
     case LogicalTypeId::UNKNOWN:
-    case LogicalTypeId::ANY: return false;
-    case LogicalTypeId::LIST: return json_holds(duckdb::ListType::GetChildType(type));
+    case LogicalTypeId::ANY:
+      return false;
+    case LogicalTypeId::LIST:
+      return json_holds(duckdb::ListType::GetChildType(type));
     case LogicalTypeId::MAP:
       return !duckdb::MapType::KeyType(type).IsNested() && json_holds(duckdb::MapType::ValueType(type));
     case LogicalTypeId::STRUCT:
@@ -302,11 +323,14 @@ bool json_holds(const LogicalType& type) {
         if (!json_holds(part.second)) return false;
       }
       return true;
-    default: return true;
+    default:
+      return true;
   }
 }
 
-void set_null(Vector& vector, int64_t row) { FlatVector::SetNull(vector, static_cast<duckdb::idx_t>(row), true); }
+void set_null(Vector& vector, int64_t row) {
+  FlatVector::SetNull(vector, static_cast<duckdb::idx_t>(row), true);
+}
 
 void set_valid(Vector& vector, int64_t row) {
   auto& validity = FlatVector::Validity(vector);
@@ -335,7 +359,8 @@ bool read_json_value(const JsonColumn& column, ondemand::value value, Vector& ve
     return true;
   }
   switch (column.shape) {
-    case JsonColumn::Shape::scalar: return read_scalar(column, value, token, vector, row, fault);
+    case JsonColumn::Shape::scalar:
+      return read_scalar(column, value, token, vector, row, fault);
     case JsonColumn::Shape::list:
       if (token.front() != '[') return refuse(column, Parse::wrong_type, token, fault);
       return read_list(column, value, vector, row, fault);

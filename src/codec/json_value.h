@@ -1,4 +1,5 @@
-// One JSON value into one cell of a flat vector. What is read how is decided once per column; a value that does not fit says why.
+// One JSON value into one cell of a flat vector. What is read how is decided once per column; a value that does not fit
+// says why.
 #pragma once
 
 #include <simdjson.h>
@@ -36,7 +37,8 @@ struct JsonColumn {
 bool json_holds(const LogicalType& type);
 
 /// Reads `value` into row `row` of `vector`. False: `fault` says why, and the cell is undefined.
-bool read_json_value(const JsonColumn& column, simdjson::ondemand::value value, Vector& vector, int64_t row, ValueFault& fault);
+bool read_json_value(const JsonColumn& column, simdjson::ondemand::value value, Vector& vector, int64_t row,
+                     ValueFault& fault);
 bool is_json_number(std::string_view text);
 /// False when the token of a value that nobody reads cannot be JSON. Containers are not looked into.
 bool plausible_scalar(std::string_view token);

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <unordered_map>
 
-#include "codec/plain_scan.h"
 #include "codec/json_value.h"
+#include "codec/plain_scan.h"
 #include "codec/records.h"
 #include "codec/row_writer.h"
 
@@ -31,14 +31,18 @@ struct FieldName {
 /// Field names remembered per decoder. Records may name anything, so this has a limit.
 constexpr size_t names_max = 4096;
 
-/// Decodes one JSON object at a time into the row writer. Most records have their fields in the same order, so the name at each
-/// place is compared with the one that stood there last; only another name is looked up. And most values are plain (numbers, texts
-/// without escapes): such records are read in one pass over their bytes. All others, the broken ones among them, are simdjson's.
+/// Decodes one JSON object at a time into the row writer. Most records have their fields in the same order, so the name
+/// at each place is compared with the one that stood there last; only another name is looked up. And most values are
+/// plain (numbers, texts without escapes): such records are read in one pass over their bytes. All others, the broken
+/// ones among them, are simdjson's.
 class JsonRecordReader {
  public:
   JsonRecordReader(const DecoderConfig& config, bool changelog)
-      : schema_(config.schema), declared_(config.declared ? config.declared : config.schema),
-        reject_extra_fields_(config.reject_extra_fields), changelog_(changelog), seen_(config.schema->size()) {
+      : schema_(config.schema),
+        declared_(config.declared ? config.declared : config.schema),
+        reject_extra_fields_(config.reject_extra_fields),
+        changelog_(changelog),
+        seen_(config.schema->size()) {
     for (const Field& field : schema_->fields()) {
       columns_.emplace_back(field.name, field.type);
       some_not_null_ = some_not_null_ || !field.nullable;
@@ -67,8 +71,8 @@ class JsonRecordReader {
     return fill_missing(rows);
   }
 
-  /// Reads a record whose fields stand as in the record before and whose values are plain. False: read() has to look at it; the
-  /// row is as it was. The text is known to be UTF-8.
+  /// Reads a record whose fields stand as in the record before and whose values are plain. False: read() has to look at
+  /// it; the row is as it was. The text is known to be UTF-8.
   bool read_plain(std::string_view text, RowWriter& rows) {
     if (expected_.empty() || text.size() < 2 || text.front() != '{' || text.back() != '}') return false;
     ++record_;
@@ -121,7 +125,8 @@ class JsonRecordReader {
       at += 1 + name->quoted.size();
       if (*at++ != ':') return false;
       if (*at == ' ') ++at;
-      if (name->use == Use::column ? !read_plain_value(name->column, at, end, rows) : !skip_plain_value(*name, at, end)) return false;
+      if (name->use == Use::column ? !read_plain_value(name->column, at, end, rows) : !skip_plain_value(*name, at, end))
+        return false;
       if (*at == '}') return at + 1 == end;
       if (*at++ != ',') return false;
       if (*at == ' ') ++at;
@@ -181,7 +186,8 @@ class JsonRecordReader {
   }
 
   static bool stands_at(const FieldName& name, const char* at, const char* end) {
-    return static_cast<size_t>(end - at) > name.quoted.size() && std::memcmp(at, name.quoted.data(), name.quoted.size()) == 0;
+    return static_cast<size_t>(end - at) > name.quoted.size() &&
+           std::memcmp(at, name.quoted.data(), name.quoted.size()) == 0;
   }
 
   /// Finds out what a field is for, and expects it at this place from now on.
@@ -223,8 +229,10 @@ class JsonRecordReader {
 
   bool read_field(const FieldName& name, ondemand::value value, RowWriter& rows) {
     switch (name.use) {
-      case Use::column: break;
-      case Use::operation: return read_operation(value);
+      case Use::column:
+        break;
+      case Use::operation:
+        return read_operation(value);
       case Use::extra:
         if (reject_extra_fields_) {
           fault_.code = Code::extra_field;
@@ -234,7 +242,8 @@ class JsonRecordReader {
         [[fallthrough]];
       case Use::skip:
         if (plausible_scalar(value.raw_json_token())) return true;
-        fault_.reason = fmt::format("field \"{}: {} is not a JSON value", name.quoted, shortened(value.raw_json_token()));
+        fault_.reason =
+            fmt::format("field \"{}: {} is not a JSON value", name.quoted, shortened(value.raw_json_token()));
         return false;
     }
     Vector& vector = rows.vector(name.column);
@@ -257,7 +266,8 @@ class JsonRecordReader {
       if (operation == "-U" || operation == "-D") return diff_ = -1, true;
     }
     fault_.code = Code::wrong_type;
-    fault_.reason = fmt::format("field \"_op\": {} is none of \"+I\", \"-U\", \"+U\", \"-D\"", shortened(value.raw_json_token()));
+    fault_.reason =
+        fmt::format("field \"_op\": {} is none of \"+I\", \"-U\", \"+U\", \"-D\"", shortened(value.raw_json_token()));
     return false;
   }
 
@@ -272,8 +282,9 @@ class JsonRecordReader {
       if ((*schema_)[column].nullable) continue;
       if (!duckdb::FlatVector::IsNull(rows.vector(column), static_cast<duckdb::idx_t>(rows.row()))) continue;
       fault_.code = Code::missing_field;
-      fault_.reason = fmt::format("field \"{}\" of type {} NOT NULL is {}", columns_[column].name, columns_[column].type.ToString(),
-                                  seen_[column].record == record_ ? "null" : "missing");
+      fault_.reason =
+          fmt::format("field \"{}\" of type {} NOT NULL is {}", columns_[column].name, columns_[column].type.ToString(),
+                      seen_[column].record == record_ ? "null" : "missing");
       return false;
     }
     return true;
@@ -300,9 +311,10 @@ std::string_view trimmed(std::string_view line) {
   return line;
 }
 
-/// One record: plain if it can be, else by simdjson; in place where enough readable bytes follow it, else from a copy with padding.
-void decode_record(std::string_view record, const char* readable_end, bool utf8, JsonRecordReader& reader, RowWriter& rows,
-                   std::string& padded, int64_t line) {
+/// One record: plain if it can be, else by simdjson; in place where enough readable bytes follow it, else from a copy
+/// with padding.
+void decode_record(std::string_view record, const char* readable_end, bool utf8, JsonRecordReader& reader,
+                   RowWriter& rows, std::string& padded, int64_t line) {
   size_t readable = static_cast<size_t>(readable_end - record.data());
   std::string_view text = record;
   if (readable < record.size() + SIMDJSON_PADDING) {
@@ -345,8 +357,8 @@ class NdjsonDecoder final : public Decoder {
   std::string padded_;
 };
 
-/// The elements of one array. The array is cut into its elements first, so that a broken element does not take the others with it;
-/// where brackets or quotes do not close, what is left is one broken record.
+/// The elements of one array. The array is cut into its elements first, so that a broken element does not take the
+/// others with it; where brackets or quotes do not close, what is left is one broken record.
 class JsonArrayDecoder final : public Decoder {
  public:
   explicit JsonArrayDecoder(const DecoderConfig& config) : reader_(config, false), rows_(config.schema) {}
@@ -432,8 +444,8 @@ class JsonArrayDecoder final : public Decoder {
 Result<std::unique_ptr<Decoder>> make_json_decoder(const DecoderConfig& config) {
   for (const Field& field : config.schema->fields()) {
     if (!json_holds(field.type)) {
-      return user_error(Code::bad_config, fmt::format("format {} cannot fill column {} of type {}", config.format, field.name,
-                                                      field.type.ToString()));
+      return user_error(Code::bad_config, fmt::format("format {} cannot fill column {} of type {}", config.format,
+                                                      field.name, field.type.ToString()));
     }
   }
   if (config.format == "json") return std::unique_ptr<Decoder>(std::make_unique<JsonArrayDecoder>(config));

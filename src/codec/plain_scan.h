@@ -1,5 +1,5 @@
-// Scanning of plain text, sixteen bytes at a time: JSON strings without escapes, numbers, csv fields. JSON that is not plain is left
-// to simdjson.
+// Scanning of plain text, sixteen bytes at a time: JSON strings without escapes, numbers, csv fields. JSON that is not
+// plain is left to simdjson.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,16 @@ namespace headrace {
 /// Bytes behind the text that a scan may read (and ignore).
 inline constexpr size_t scan_padding = 16;
 
-/// The closing quote of the string whose contents begin at `at`; nullptr when an escape, a control character or `end` comes first.
+/// The closing quote of the string whose contents begin at `at`; nullptr when an escape, a control character or `end`
+/// comes first.
 inline const char* end_of_plain_string(const char* at, const char* end) {
 #if defined(__SSE2__)
   const __m128i quote = _mm_set1_epi8('"'), escape = _mm_set1_epi8('\\'), control_max = _mm_set1_epi8(0x1f);
   for (; at < end; at += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, control_max), bytes);
-    const __m128i found = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, escape)), control);
+    const __m128i found =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, escape)), control);
     if (const int mask = _mm_movemask_epi8(found)) {
       at += __builtin_ctz(static_cast<unsigned>(mask));
       return at < end && *at == '"' ? at : nullptr;
@@ -38,7 +40,8 @@ inline const char* end_of_plain_string(const char* at, const char* end) {
 #endif
 }
 
-/// The first delimiter or line end (or, with `quotes`, quote or carriage return) from `at` on, or `end`. Reads no byte behind `end`.
+/// The first delimiter or line end (or, with `quotes`, quote or carriage return) from `at` on, or `end`. Reads no byte
+/// behind `end`.
 inline const char* end_of_csv_run(const char* at, const char* end, char delimiter, bool quotes) {
 #if defined(__SSE2__)
   const __m128i comma = _mm_set1_epi8(delimiter), line = _mm_set1_epi8('\n');
@@ -56,7 +59,8 @@ inline const char* end_of_csv_run(const char* at, const char* end, char delimite
   return end;
 }
 
-/// Reads "-123" of at most 18 digits without a leading zero and moves `at` behind it. False: it is written in another way.
+/// Reads "-123" of at most 18 digits without a leading zero and moves `at` behind it. False: it is written in another
+/// way.
 inline bool take_plain_integer(const char*& at, int64_t& out) {
   const bool negative = *at == '-';
   const char* const first = at + negative;

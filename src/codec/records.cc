@@ -54,7 +54,8 @@ int64_t count_lines(std::string_view bytes) {
   while (at + 16 <= bytes.size()) {
     __m128i counts = zero;  // One count per byte of the register, which holds 255 at most.
     for (int block = 0; block < 255 && at + 16 <= bytes.size(); ++block, at += 16) {
-      counts = _mm_sub_epi8(counts, _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes.data() + at)), line_end));
+      counts = _mm_sub_epi8(
+          counts, _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes.data() + at)), line_end));
     }
     const __m128i sums = _mm_sad_epu8(counts, zero);
     lines += _mm_cvtsi128_si64(sums) + _mm_cvtsi128_si64(_mm_srli_si128(sums, 8));

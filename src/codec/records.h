@@ -13,7 +13,8 @@ struct Framing {
   char delimiter = ',';
 };
 
-/// The end (behind the line end) of the last whole record in `bytes`, which begin at a record's start; 0 = there is none.
+/// The end (behind the line end) of the last whole record in `bytes`, which begin at a record's start; 0 = there is
+/// none.
 size_t end_of_last_record(Framing framing, std::string_view bytes);
 /// The end (behind the line end) of the first record, or npos when it has no end yet.
 size_t end_of_first_record(Framing framing, std::string_view bytes);

@@ -23,8 +23,8 @@ class RowWriter {
   /// The cell of `column` in the row that is being written.
   Vector& vector(size_t column) { return batch_.chunk.data[column]; }
   int64_t row() const { return row_; }
-  /// Puts a text that needs no check into the cell of `column`. Long texts are laid one behind the other in blocks of the vector's
-  /// memory: asking DuckDB for each one costs more than copying it.
+  /// Puts a text that needs no check into the cell of `column`. Long texts are laid one behind the other in blocks of
+  /// the vector's memory: asking DuckDB for each one costs more than copying it.
   void put_text(size_t column, std::string_view text) {
     auto* cells = duckdb::FlatVector::GetDataUnsafe<duckdb::string_t>(batch_.chunk.data[column]);
     const uint32_t length = static_cast<uint32_t>(text.size());

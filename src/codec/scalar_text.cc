@@ -19,7 +19,9 @@ using duckdb::StringVector;
 constexpr int64_t us_per_second = 1'000'000;
 constexpr int64_t us_per_day = 86'400 * us_per_second;
 
-bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
+bool is_digit(char c) {
+  return static_cast<unsigned char>(c - '0') < 10;
+}
 
 /// Days since 1970-01-01 of a date of the proleptic Gregorian calendar (Howard Hinnant's days_from_civil).
 int64_t days_of(int64_t year, int month, int day) {
@@ -172,7 +174,8 @@ Parse parse_long_integer(std::string_view text, __int128& out) {
     zero = zero && next == 0;
     if (zero && i >= digits_total) return out = 0, Parse::ok;
     if (__builtin_mul_overflow(value, static_cast<__int128>(10), &value)) return Parse::out_of_range;
-    if (__builtin_add_overflow(value, static_cast<__int128>(number.negative ? -next : next), &value)) return Parse::out_of_range;
+    if (__builtin_add_overflow(value, static_cast<__int128>(number.negative ? -next : next), &value))
+      return Parse::out_of_range;
   }
   out = value;
   return Parse::ok;
@@ -184,7 +187,8 @@ Parse store_integer(std::string_view text, Vector& column, int64_t row) {
     int64_t value;
     const Parse parsed = parse_int64(text, value);
     if (parsed != Parse::ok) return parsed;
-    if (value < static_cast<int64_t>(std::numeric_limits<T>::min()) || value > static_cast<int64_t>(std::numeric_limits<T>::max())) {
+    if (value < static_cast<int64_t>(std::numeric_limits<T>::min()) ||
+        value > static_cast<int64_t>(std::numeric_limits<T>::max())) {
       return Parse::out_of_range;
     }
     FlatVector::GetData<T>(column)[row] = static_cast<T>(value);
@@ -262,25 +266,44 @@ Parse store_by_cast(Parse parsed, std::string_view text, Vector& column, int64_t
 
 ScalarType scalar_type(const LogicalType& type) {
   switch (type.id()) {
-    case LogicalTypeId::TINYINT: return {ScalarKind::int8};
-    case LogicalTypeId::SMALLINT: return {ScalarKind::int16};
-    case LogicalTypeId::INTEGER: return {ScalarKind::int32};
-    case LogicalTypeId::BIGINT: return {ScalarKind::int64};
-    case LogicalTypeId::UTINYINT: return {ScalarKind::uint8};
-    case LogicalTypeId::USMALLINT: return {ScalarKind::uint16};
-    case LogicalTypeId::UINTEGER: return {ScalarKind::uint32};
-    case LogicalTypeId::UBIGINT: return {ScalarKind::uint64};
-    case LogicalTypeId::HUGEINT: return {ScalarKind::int128};
-    case LogicalTypeId::FLOAT: return {ScalarKind::float32};
-    case LogicalTypeId::DOUBLE: return {ScalarKind::float64};
-    case LogicalTypeId::BOOLEAN: return {ScalarKind::boolean};
-    case LogicalTypeId::VARCHAR: return {ScalarKind::text};
-    case LogicalTypeId::DATE: return {ScalarKind::date};
-    case LogicalTypeId::TIME: return {ScalarKind::time};
-    case LogicalTypeId::TIMESTAMP: return {ScalarKind::timestamp};
-    case LogicalTypeId::TIMESTAMP_TZ: return {ScalarKind::timestamp_tz};
-    case LogicalTypeId::BLOB: return {ScalarKind::blob};
-    case LogicalTypeId::UUID: return {ScalarKind::uuid};
+    case LogicalTypeId::TINYINT:
+      return {ScalarKind::int8};
+    case LogicalTypeId::SMALLINT:
+      return {ScalarKind::int16};
+    case LogicalTypeId::INTEGER:
+      return {ScalarKind::int32};
+    case LogicalTypeId::BIGINT:
+      return {ScalarKind::int64};
+    case LogicalTypeId::UTINYINT:
+      return {ScalarKind::uint8};
+    case LogicalTypeId::USMALLINT:
+      return {ScalarKind::uint16};
+    case LogicalTypeId::UINTEGER:
+      return {ScalarKind::uint32};
+    case LogicalTypeId::UBIGINT:
+      return {ScalarKind::uint64};
+    case LogicalTypeId::HUGEINT:
+      return {ScalarKind::int128};
+    case LogicalTypeId::FLOAT:
+      return {ScalarKind::float32};
+    case LogicalTypeId::DOUBLE:
+      return {ScalarKind::float64};
+    case LogicalTypeId::BOOLEAN:
+      return {ScalarKind::boolean};
+    case LogicalTypeId::VARCHAR:
+      return {ScalarKind::text};
+    case LogicalTypeId::DATE:
+      return {ScalarKind::date};
+    case LogicalTypeId::TIME:
+      return {ScalarKind::time};
+    case LogicalTypeId::TIMESTAMP:
+      return {ScalarKind::timestamp};
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return {ScalarKind::timestamp_tz};
+    case LogicalTypeId::BLOB:
+      return {ScalarKind::blob};
+    case LogicalTypeId::UUID:
+      return {ScalarKind::uuid};
     case LogicalTypeId::DECIMAL: {
       const uint8_t width = duckdb::DecimalType::GetWidth(type);
       const ScalarKind kind = width <= 4    ? ScalarKind::decimal16
@@ -289,7 +312,8 @@ ScalarType scalar_type(const LogicalType& type) {
                                             : ScalarKind::decimal128;
       return {kind, width, duckdb::DecimalType::GetScale(type)};
     }
-    default: return {ScalarKind::other};
+    default:
+      return {ScalarKind::other};
   }
 }
 
@@ -310,7 +334,8 @@ long_form:
   __int128 value;
   const Parse parsed = parse_long_integer(text, value);
   if (parsed != Parse::ok) return parsed;
-  if (value < std::numeric_limits<int64_t>::min() || value > std::numeric_limits<int64_t>::max()) return Parse::out_of_range;
+  if (value < std::numeric_limits<int64_t>::min() || value > std::numeric_limits<int64_t>::max())
+    return Parse::out_of_range;
   out = static_cast<int64_t>(value);
   return Parse::ok;
 }
@@ -320,7 +345,8 @@ Parse parse_decimal(std::string_view text, int width, int scale, __int128& out) 
   if (!take_apart(text, number)) return Parse::wrong_type;
   const int64_t whole = static_cast<int64_t>(number.whole.size());
   const int64_t digits_total = whole + static_cast<int64_t>(number.fraction.size());
-  const int64_t kept = whole + number.exponent + scale;  // So many digits make the unscaled value; the next one rounds it.
+  const int64_t kept =
+      whole + number.exponent + scale;  // So many digits make the unscaled value; the next one rounds it.
   auto digit = [&](int64_t i) -> int {
     if (i < 0 || i >= digits_total) return 0;
     return (i < whole ? number.whole[static_cast<size_t>(i)] : number.fraction[static_cast<size_t>(i - whole)]) - '0';
@@ -394,7 +420,8 @@ bool decode_base64(std::string_view text, std::string& out) {
     std::array<int8_t, 256> table;
     table.fill(-1);
     constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < alphabet.size(); ++i) table[static_cast<unsigned char>(alphabet[i])] = static_cast<int8_t>(i);
+    for (size_t i = 0; i < alphabet.size(); ++i)
+      table[static_cast<unsigned char>(alphabet[i])] = static_cast<int8_t>(i);
     return table;
   }();
   while (!text.empty() && text.back() == '=') text.remove_suffix(1);
@@ -426,27 +453,42 @@ void append_base64(std::string& out, std::string_view bytes) {
 
 Parse store_text(const ScalarType& type, std::string_view text, Vector& column, int64_t row) {
   switch (type.kind) {
-    case ScalarKind::int8: return store_integer<int8_t>(text, column, row);
-    case ScalarKind::int16: return store_integer<int16_t>(text, column, row);
-    case ScalarKind::int32: return store_integer<int32_t>(text, column, row);
-    case ScalarKind::int64: return store_integer<int64_t>(text, column, row);
-    case ScalarKind::uint8: return store_integer<uint8_t>(text, column, row);
-    case ScalarKind::uint16: return store_integer<uint16_t>(text, column, row);
-    case ScalarKind::uint32: return store_integer<uint32_t>(text, column, row);
-    case ScalarKind::uint64: return store_integer<uint64_t>(text, column, row);
+    case ScalarKind::int8:
+      return store_integer<int8_t>(text, column, row);
+    case ScalarKind::int16:
+      return store_integer<int16_t>(text, column, row);
+    case ScalarKind::int32:
+      return store_integer<int32_t>(text, column, row);
+    case ScalarKind::int64:
+      return store_integer<int64_t>(text, column, row);
+    case ScalarKind::uint8:
+      return store_integer<uint8_t>(text, column, row);
+    case ScalarKind::uint16:
+      return store_integer<uint16_t>(text, column, row);
+    case ScalarKind::uint32:
+      return store_integer<uint32_t>(text, column, row);
+    case ScalarKind::uint64:
+      return store_integer<uint64_t>(text, column, row);
     case ScalarKind::int128: {
       __int128 value;
       const Parse parsed = parse_long_integer(text, value);
       if (parsed == Parse::ok) FlatVector::GetData<hugeint_t>(column)[row] = to_hugeint(value);
       return parsed;
     }
-    case ScalarKind::float32: return parse_float(text, FlatVector::GetData<float>(column)[row]);
-    case ScalarKind::float64: return parse_float(text, FlatVector::GetData<double>(column)[row]);
-    case ScalarKind::decimal16: return store_decimal<int16_t>(type, text, column, row);
-    case ScalarKind::decimal32: return store_decimal<int32_t>(type, text, column, row);
-    case ScalarKind::decimal64: return store_decimal<int64_t>(type, text, column, row);
-    case ScalarKind::decimal128: return store_decimal<hugeint_t>(type, text, column, row);
-    case ScalarKind::boolean: return store_boolean(text, column, row);
+    case ScalarKind::float32:
+      return parse_float(text, FlatVector::GetData<float>(column)[row]);
+    case ScalarKind::float64:
+      return parse_float(text, FlatVector::GetData<double>(column)[row]);
+    case ScalarKind::decimal16:
+      return store_decimal<int16_t>(type, text, column, row);
+    case ScalarKind::decimal32:
+      return store_decimal<int32_t>(type, text, column, row);
+    case ScalarKind::decimal64:
+      return store_decimal<int64_t>(type, text, column, row);
+    case ScalarKind::decimal128:
+      return store_decimal<hugeint_t>(type, text, column, row);
+    case ScalarKind::boolean:
+      return store_boolean(text, column, row);
     case ScalarKind::text:
       FlatVector::GetData<string_t>(column)[row] =
           text.size() <= string_t::INLINE_LENGTH ? string_t(text.data(), static_cast<uint32_t>(text.size()))
@@ -467,9 +509,12 @@ Parse store_text(const ScalarType& type, std::string_view text, Vector& column, 
       const Parse parsed = parse_timestamp_us(text, FlatVector::GetData<int64_t>(column)[row]);
       return store_by_cast(parsed, text, column, row);
     }
-    case ScalarKind::blob: return store_blob(text, column, row);
-    case ScalarKind::uuid: return store_uuid(text, column, row);
-    case ScalarKind::other: return cast_text(text, column, row) ? Parse::ok : Parse::wrong_type;
+    case ScalarKind::blob:
+      return store_blob(text, column, row);
+    case ScalarKind::uuid:
+      return store_uuid(text, column, row);
+    case ScalarKind::other:
+      return cast_text(text, column, row) ? Parse::ok : Parse::wrong_type;
   }
   return Parse::wrong_type;
 }

@@ -1,4 +1,5 @@
-// Text to values: numbers, times and identifiers as JSON and CSV write them. The one place that reads a number or a timestamp.
+// Text to values: numbers, times and identifiers as JSON and CSV write them. The one place that reads a number or a
+// timestamp.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,29 @@ enum class Parse : uint8_t {
 
 /// How a column's text is read, decided once per column.
 enum class ScalarKind : uint8_t {
-  int8, int16, int32, int64, uint8, uint16, uint32, uint64, int128,
-  float32, float64, decimal16, decimal32, decimal64, decimal128,
-  boolean, text, date, time, timestamp, timestamp_tz, blob, uuid,
+  int8,
+  int16,
+  int32,
+  int64,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  int128,
+  float32,
+  float64,
+  decimal16,
+  decimal32,
+  decimal64,
+  decimal128,
+  boolean,
+  text,
+  date,
+  time,
+  timestamp,
+  timestamp_tz,
+  blob,
+  uuid,
   other,  ///< By DuckDB's cast.
 };
 
@@ -41,7 +62,8 @@ Parse parse_decimal(std::string_view text, int width, int scale, __int128& out);
 /// Reads a float or a double, rounded to the nearest; "NaN" and "Infinity" too.
 template <class T>
 Parse parse_float(std::string_view text, T& out);
-/// Reads ISO 8601, date and time parted by 'T' or a space; digits beyond microseconds are cut toward minus infinity; "Z" and
+/// Reads ISO 8601, date and time parted by 'T' or a space; digits beyond microseconds are cut toward minus infinity;
+/// "Z" and
 /// "+05:30" are brought to UTC.
 Parse parse_timestamp_us(std::string_view text, int64_t& out);
 Parse parse_date_days(std::string_view text, int32_t& out);

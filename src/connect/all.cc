@@ -3,17 +3,18 @@
 
 namespace headrace {
 
-extern const ConnectorSpec blackhole_connector, file_connector, generator_connector, http_connector, log_connector, print_connector;
+extern const ConnectorSpec blackhole_connector, file_connector, generator_connector, http_connector, log_connector,
+    print_connector;
 
 std::span<const ConnectorSpec* const> own_connectors();
 
 std::span<const ConnectorSpec* const> own_connectors() {
   static const ConnectorSpec* const specs[] = {
-      &blackhole_connector,
-      &file_connector,
-      &generator_connector,
-      &http_connector,
-      &log_connector,
+      &blackhole_connector,  //
+      &file_connector,       //
+      &generator_connector,  //
+      &http_connector,       //
+      &log_connector,        //
       &print_connector,
   };
   return specs;

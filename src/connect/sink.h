@@ -1,5 +1,5 @@
-// A Sink takes a result's changes out, exactly once: write, prepare (durable, invisible), commit (idempotent). All calls come from
-// one thread, the checkpoint thread, in the order open, (write* prepare commit)*.
+// A Sink takes a result's changes out, exactly once: write, prepare (durable, invisible), commit (idempotent). All
+// calls come from one thread, the checkpoint thread, in the order open, (write* prepare commit)*.
 #pragma once
 
 #include <memory>
@@ -26,16 +26,16 @@ struct CommitIdentity {
 
 /// What the last durable checkpoint knows of a sink.
 struct SinkRestore {
-  CommitIdentity last;       ///< The identity of the last checkpointed epoch; epoch 0 = the state directory is new.
-  std::string prepared;      ///< What prepare() gave then; its commit may or may not have happened.
+  CommitIdentity last;   ///< The identity of the last checkpointed epoch; epoch 0 = the state directory is new.
+  std::string prepared;  ///< What prepare() gave then; its commit may or may not have happened.
 };
 
 struct SinkContext {
   std::string name;
   const Options* options = nullptr;  ///< Checked; valid while the sink is made only: copy what you need.
   SchemaRef schema;
-  std::vector<size_t> key;           ///< Columns of an upsert key; empty without one.
-  bool append_only = true;           ///< The query only adds rows.
+  std::vector<size_t> key;  ///< Columns of an upsert key; empty without one.
+  bool append_only = true;  ///< The query only adds rows.
   std::string project_directory;
   std::string state_directory;
   const Clock* clock = nullptr;
@@ -45,17 +45,19 @@ class Sink {
  public:
   virtual ~Sink() = default;
 
-  /// Called once. With a `restore`, first brings the outside to exactly that state: commits `prepared` if it had not landed, and
-  /// removes whatever came after. Errors: sink_unavailable (later), bad_config (never), io_error.
+  /// Called once. With a `restore`, first brings the outside to exactly that state: commits `prepared` if it had not
+  /// landed, and removes whatever came after. Errors: sink_unavailable (later), bad_config (never), io_error.
   virtual Result<> open(const SinkRestore& restore) = 0;
   /// Takes changes in order; a negative diff retracts the row.
   virtual Result<> write(const Batch& batch) = 0;
-  /// Makes all that was written since the last prepare durable but not yet visible, under `identity`. The text goes into the
-  /// checkpoint and comes back in commit() and open(). An epoch without rows prepares and commits, too.
+  /// Makes all that was written since the last prepare durable but not yet visible, under `identity`. The text goes
+  /// into the checkpoint and comes back in commit() and open(). An epoch without rows prepares and commits, too.
   virtual Result<std::string> prepare(const CommitIdentity& identity) = 0;
-  /// Makes the prepared output visible. Idempotent. Errors: commit_rejected (never), commit_unknown (later: called again).
+  /// Makes the prepared output visible. Idempotent. Errors: commit_rejected (never), commit_unknown (later: called
+  /// again).
   virtual Result<> commit(const CommitIdentity& identity, const std::string& prepared) = 0;
-  /// Called once when a run ends in order, after the last commit: makes visible what a commit may have held back for a later one.
+  /// Called once when a run ends in order, after the last commit: makes visible what a commit may have held back for a
+  /// later one.
   virtual Result<> finish() { return {}; }
 };
 

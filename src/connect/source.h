@@ -19,21 +19,22 @@ class Options;
 
 /// A piece of input: either bytes that hold whole records (a shard decodes them), or rows that are ready.
 struct Morsel {
-  uint32_t split = 0;                             ///< Which split of the source it came from.
-  std::shared_ptr<const std::string> bytes;       ///< Set: whole records, to be decoded.
+  uint32_t split = 0;                        ///< Which split of the source it came from.
+  std::shared_ptr<const std::string> bytes;  ///< Set: whole records, to be decoded.
   std::string_view text() const { return bytes ? std::string_view(*bytes) : std::string_view(); }
-  std::vector<Batch> rows;                        ///< Set when `bytes` is not: rows that are ready.
-  std::vector<Rejected> rejected;                 ///< Records that the source itself had to refuse.
-  int64_t records_read = 0;                       ///< Only with `rows`: records read = rows accepted + rejected.
-  std::string origin;                             ///< "path" for bytes: a rejected record's origin becomes origin:line.
-  int64_t first_record = 1;                       ///< Number of its first record in `origin` (a line number), from 1.
+  std::vector<Batch> rows;         ///< Set when `bytes` is not: rows that are ready.
+  std::vector<Rejected> rejected;  ///< Records that the source itself had to refuse.
+  int64_t records_read = 0;        ///< Only with `rows`: records read = rows accepted + rejected.
+  std::string origin;              ///< "path" for bytes: a rejected record's origin becomes origin:line.
+  int64_t first_record = 1;        ///< Number of its first record in `origin` (a line number), from 1.
 };
 
 struct Polled {
-  std::vector<Morsel> morsels;      ///< In the source's order.
-  bool end_of_input = false;        ///< Nothing will come any more.
-  bool caught_up = false;           ///< Position = the end that is there now (the proof of idleness).
-  int64_t wait_us = 0;              ///< > 0: poll again after so long, unless woken before. 0: woken only (or at once if there was input).
+  std::vector<Morsel> morsels;  ///< In the source's order.
+  bool end_of_input = false;    ///< Nothing will come any more.
+  bool caught_up = false;       ///< Position = the end that is there now (the proof of idleness).
+  int64_t wait_us =
+      0;  ///< > 0: poll again after so long, unless woken before. 0: woken only (or at once if there was input).
 };
 
 /// Where a source stands, as text that only it understands (JSON by convention). Covers all its splits.
@@ -42,23 +43,24 @@ struct Position {
 };
 
 struct SourceContext {
-  std::string name;                  ///< The source's name in SQL.
-  const Options* options = nullptr;  ///< Checked; valid while the source is made only: copy what you need.
-  SchemaRef schema;                  ///< The columns to deliver, in order (projected: maybe fewer than declared).
-  SchemaRef declared;                ///< All declared columns.
-  std::string project_directory;     ///< Relative paths start here.
-  std::string state_directory;       ///< Where a source may keep files of its own (the log).
-  std::optional<size_t> time_column; ///< In `schema`: the event-time column, if declared with a watermark.
-  bool until_end = false;            ///< An unbounded source ends at the end it has now.
+  std::string name;                   ///< The source's name in SQL.
+  const Options* options = nullptr;   ///< Checked; valid while the source is made only: copy what you need.
+  SchemaRef schema;                   ///< The columns to deliver, in order (projected: maybe fewer than declared).
+  SchemaRef declared;                 ///< All declared columns.
+  std::string project_directory;      ///< Relative paths start here.
+  std::string state_directory;        ///< Where a source may keep files of its own (the log).
+  std::optional<size_t> time_column;  ///< In `schema`: the event-time column, if declared with a watermark.
+  bool until_end = false;             ///< An unbounded source ends at the end it has now.
   const Clock* clock = nullptr;
-  std::function<void()> wake;        ///< Call from any thread when there is new input.
+  std::function<void()> wake;  ///< Call from any thread when there is new input.
 };
 
 class Source {
  public:
   virtual ~Source() = default;
 
-  /// Starts at `from`, or at the beginning. Called once, before any poll. Errors: source_unavailable, bad_config, io_error.
+  /// Starts at `from`, or at the beginning. Called once, before any poll. Errors: source_unavailable, bad_config,
+  /// io_error.
   virtual Result<> open(const std::optional<Position>& from) = 0;
   /// Gives up to about `bytes_max` bytes (or as many rows as make that) that are there now; never blocks.
   virtual Result<Polled> poll(int64_t bytes_max) = 0;

@@ -4,7 +4,6 @@
 
 #include <charconv>
 
-
 namespace headrace {
 namespace {
 
@@ -87,7 +86,8 @@ Result<std::string> checked_value(std::string_view what, const ConfigField& fiel
           .with_remedy(nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest));
     }
     case FieldKind::text:
-    case FieldKind::columns: break;
+    case FieldKind::columns:
+      break;
   }
   return value;
 }
@@ -119,7 +119,9 @@ double Options::real(std::string_view name) const {
   return value;
 }
 
-bool Options::boolean(std::string_view name) const { return text(name) == "true"; }
+bool Options::boolean(std::string_view name) const {
+  return text(name) == "true";
+}
 
 int64_t Options::duration_ms(std::string_view name) const {
   Result<int64_t> parsed = parse_duration_ms(text(name));
@@ -136,8 +138,9 @@ Result<Options> check_options(std::string_view what, std::span<const ConfigField
       std::vector<std::string> known;
       for (const ConfigField& f : fields) known.emplace_back(f.name);
       const std::string nearest = nearest_name(name, known);
-      return user_error(Code::unknown_option, fmt::format("{} has no option '{}'{}", what, key,
-                                                          nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest)))
+      return user_error(Code::unknown_option,
+                        fmt::format("{} has no option '{}'{}", what, key,
+                                    nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest)))
           .with_remedy(fmt::format("the options are {}", fmt::join(known, ", ")));
     }
     HEADRACE_ASSIGN(values[name], checked_value(what, *field, value));
@@ -158,10 +161,24 @@ Result<int64_t> parse_duration_ms(std::string_view text) {
     std::string_view name;
     double ms;
   };
-  constexpr Unit units[] = {{"", 1},          {"ms", 1},           {"millisecond", 1},       {"milliseconds", 1}, {"s", 1'000},
-                            {"sec", 1'000},   {"second", 1'000},   {"seconds", 1'000},       {"m", 60'000},       {"min", 60'000},
-                            {"minute", 60'000}, {"minutes", 60'000}, {"h", 3'600'000},       {"hour", 3'600'000}, {"hours", 3'600'000},
-                            {"d", 86'400'000}, {"day", 86'400'000}, {"days", 86'400'000}};
+  constexpr Unit units[] = {{"", 1},
+                            {"ms", 1},
+                            {"millisecond", 1},
+                            {"milliseconds", 1},
+                            {"s", 1'000},
+                            {"sec", 1'000},
+                            {"second", 1'000},
+                            {"seconds", 1'000},
+                            {"m", 60'000},
+                            {"min", 60'000},
+                            {"minute", 60'000},
+                            {"minutes", 60'000},
+                            {"h", 3'600'000},
+                            {"hour", 3'600'000},
+                            {"hours", 3'600'000},
+                            {"d", 86'400'000},
+                            {"day", 86'400'000},
+                            {"days", 86'400'000}};
   const std::string_view whole = trimmed(text);
   double number = 0;
   const auto [end, error] = std::from_chars(whole.data(), whole.data() + whole.size(), number);
@@ -199,6 +216,8 @@ Result<const ConnectorSpec*> find_connector(std::string_view name) {
       .with_remedy(fmt::format("the connectors are {}", fmt::join(known, ", ")));
 }
 
-void register_connector(const ConnectorSpec& spec) { registered_connectors().push_back(&spec); }
+void register_connector(const ConnectorSpec& spec) {
+  registered_connectors().push_back(&spec);
+}
 
 }  // namespace headrace

@@ -1,5 +1,6 @@
-// A connector's row: what it is called, which options it takes, how it is made. Option checking, --help, the reference page, the
-// console's form and the Python stub are made from these rows. A new connector is a folder and one line in all.cc.
+// A connector's row: what it is called, which options it takes, how it is made. Option checking, --help, the reference
+// page, the console's form and the Python stub are made from these rows. A new connector is a folder and one line in
+// all.cc.
 #pragma once
 
 #include <algorithm>
@@ -34,11 +35,14 @@ struct ConfigField {
 /// What every source takes besides its own options; what they mean is the engine's business, not the connector's.
 inline constexpr ConfigField common_source_fields[] = {
     {"on_error", FieldKind::choice, "quarantine",
-     "quarantine | null | fail: what becomes of a row on which an expression fails, and of a record that cannot be read."},
-    {"extra_fields", FieldKind::choice, "ignore", "ignore | quarantine: what becomes of a record with a field that is not declared."},
+     "quarantine | null | fail: what becomes of a row on which an expression fails, and of a record that cannot be "
+     "read."},
+    {"extra_fields", FieldKind::choice, "ignore",
+     "ignore | quarantine: what becomes of a record with a field that is not declared."},
     {"watermark_every", FieldKind::choice, "row", "row: the watermark moves with every row."},
     {"max_future", FieldKind::duration_ms, "",
-     "Rows whose time lies further ahead of the clock than this go to the quarantine; off for bounded and replayed files, else 1 d."},
+     "Rows whose time lies further ahead of the clock than this go to the quarantine; off for bounded and replayed "
+     "files, else 1 d."},
 };
 
 /// The fields of a source: its own, then the common ones.
@@ -70,8 +74,8 @@ class Options {
   std::map<std::string, std::string> values_;
 };
 
-/// Checks `given` against the fields: unknown names (with the nearest known one), missing and malformed values; fills in defaults.
-/// Errors: unknown_option, bad_config, bad_duration (all never).
+/// Checks `given` against the fields: unknown names (with the nearest known one), missing and malformed values; fills
+/// in defaults. Errors: unknown_option, bad_config, bad_duration (all never).
 Result<Options> check_options(std::string_view what, std::span<const ConfigField> fields,
                               const std::map<std::string, std::string>& given);
 

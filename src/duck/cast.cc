@@ -11,7 +11,8 @@ bool cast_text(std::string_view text, Vector& column, int64_t row) {
     if (!duckdb::Value(std::string(text)).DefaultTryCastAs(column.GetType(), value, &reason, true)) return false;
     column.SetValue(static_cast<duckdb::idx_t>(row), value);
     return true;
-  } catch (const std::exception&) {  // Some casts throw where they could answer false; for the caller both mean "not of this type".
+  } catch (const std::exception&) {  // Some casts throw where they could answer false; for the caller both mean "not of
+                                     // this type".
     return false;
   }
 }

@@ -21,14 +21,24 @@ duckdb::DuckDB& database() {
   return instance;
 }
 
-std::string quoted_text(const std::string& text) { return duckdb::KeywordHelper::WriteQuoted(text, '\''); }
-std::string quoted_name(const std::string& name) { return duckdb::KeywordHelper::WriteQuoted(name, '"'); }
+std::string quoted_text(const std::string& text) {
+  return duckdb::KeywordHelper::WriteQuoted(text, '\'');
+}
+std::string quoted_name(const std::string& name) {
+  return duckdb::KeywordHelper::WriteQuoted(name, '"');
+}
 
-std::string lower(std::string text) { return duckdb::StringUtil::Lower(text); }
+std::string lower(std::string text) {
+  return duckdb::StringUtil::Lower(text);
+}
 
 Error damaged(const std::string& path, const std::string& reason) {
-  return Error{Code::truncated_input, Blame::environment, Retry::never, fmt::format("{} cannot be read as Parquet: {}", path, reason),
-               "write the file again, or take it out of the source's path", {}};
+  return Error{Code::truncated_input,
+               Blame::environment,
+               Retry::never,
+               fmt::format("{} cannot be read as Parquet: {}", path, reason),
+               "write the file again, or take it out of the source's path",
+               {}};
 }
 
 Error not_written(const std::string& path, const std::string& reason) {
@@ -37,22 +47,32 @@ Error not_written(const std::string& path, const std::string& reason) {
 }
 
 /// What DuckDB says, without the JSON around it.
-std::string reason_of(const std::exception& failure) { return duckdb::ErrorData(failure).RawMessage(); }
+std::string reason_of(const std::exception& failure) {
+  return duckdb::ErrorData(failure).RawMessage();
+}
 
-bool is_integer(const LogicalType& type) { return type.IsIntegral(); }
+bool is_integer(const LogicalType& type) {
+  return type.IsIntegral();
+}
 
 /// Decimal digits before the point that every value of an integer type has room in.
 int digits_of(const LogicalType& type) {
   switch (type.id()) {
     case LogicalTypeId::TINYINT:
-    case LogicalTypeId::UTINYINT: return 3;
+    case LogicalTypeId::UTINYINT:
+      return 3;
     case LogicalTypeId::SMALLINT:
-    case LogicalTypeId::USMALLINT: return 5;
+    case LogicalTypeId::USMALLINT:
+      return 5;
     case LogicalTypeId::INTEGER:
-    case LogicalTypeId::UINTEGER: return 10;
-    case LogicalTypeId::BIGINT: return 19;
-    case LogicalTypeId::UBIGINT: return 20;
-    default: return 39;
+    case LogicalTypeId::UINTEGER:
+      return 10;
+    case LogicalTypeId::BIGINT:
+      return 19;
+    case LogicalTypeId::UBIGINT:
+      return 20;
+    default:
+      return 39;
   }
 }
 
@@ -77,7 +97,8 @@ bool nothing_is_lost(const LogicalType& from, const LogicalType& to) {
     return duckdb::DecimalType::GetScale(from) <= duckdb::DecimalType::GetScale(to) &&
            duckdb::DecimalType::GetWidth(from) - duckdb::DecimalType::GetScale(from) <= whole;
   }
-  if (to.id() == LogicalTypeId::DOUBLE) return from.id() == LogicalTypeId::FLOAT || (is_integer(from) && digits_of(from) <= 10);
+  if (to.id() == LogicalTypeId::DOUBLE)
+    return from.id() == LogicalTypeId::FLOAT || (is_integer(from) && digits_of(from) <= 10);
   if (to.id() == LogicalTypeId::VARCHAR) return from.id() == LogicalTypeId::ENUM || from.id() == LogicalTypeId::UUID;
   if (to.id() == LogicalTypeId::TIMESTAMP || to.id() == LogicalTypeId::TIMESTAMP_TZ) {
     return is_timestamp(from.id()) || from.id() == LogicalTypeId::DATE;
@@ -90,7 +111,8 @@ bool nothing_is_lost(const LogicalType& from, const LogicalType& to) {
     const auto& wants = duckdb::StructType::GetChildTypes(to);
     if (has.size() != wants.size()) return false;
     for (size_t i = 0; i < has.size(); ++i) {
-      if (lower(has[i].first) != lower(wants[i].first) || !nothing_is_lost(has[i].second, wants[i].second)) return false;
+      if (lower(has[i].first) != lower(wants[i].first) || !nothing_is_lost(has[i].second, wants[i].second))
+        return false;
     }
     return true;
   }
@@ -101,7 +123,8 @@ bool nothing_is_lost(const LogicalType& from, const LogicalType& to) {
 std::string cast_of(const std::string& name, const LogicalType& from, const LogicalType& to) {
   std::string column = quoted_name(name);
   if (from == to) return column;
-  if (from.id() == LogicalTypeId::TIMESTAMP_NS) {  // A cast would cut times before 1970 toward zero, not toward minus infinity.
+  if (from.id() ==
+      LogicalTypeId::TIMESTAMP_NS) {  // A cast would cut times before 1970 toward zero, not toward minus infinity.
     column = fmt::format("make_timestamp((epoch_ns({0}) - ((epoch_ns({0}) % 1000) + 1000) % 1000) // 1000)", column);
   }
   return fmt::format("CAST({} AS {})", column, to.ToString());
@@ -149,7 +172,12 @@ class DuckWriter final : public ParquetWriter {
       rows_ += static_cast<int64_t>(rows.size());
       return {};
     } catch (const std::exception& failure) {
-      return Error{Code::internal, Blame::engine, Retry::never, "rows do not fit their own Parquet schema: " + reason_of(failure), {}, {}};
+      return Error{Code::internal,
+                   Blame::engine,
+                   Retry::never,
+                   "rows do not fit their own Parquet schema: " + reason_of(failure),
+                   {},
+                   {}};
     }
   }
 
@@ -184,14 +212,16 @@ Result<std::vector<ParquetColumn>> parquet_columns(const std::string& path) {
     auto prepared = connection.Prepare("SELECT * FROM read_parquet(" + quoted_text(path) + ")");
     if (prepared->HasError()) return damaged(path, prepared->GetErrorObject().RawMessage());
     std::vector<ParquetColumn> columns;
-    for (size_t i = 0; i < prepared->GetNames().size(); ++i) columns.push_back({prepared->GetNames()[i], prepared->GetTypes()[i]});
+    for (size_t i = 0; i < prepared->GetNames().size(); ++i)
+      columns.push_back({prepared->GetNames()[i], prepared->GetTypes()[i]});
     return columns;
   } catch (const std::exception& failure) {
     return damaged(path, reason_of(failure));
   }
 }
 
-Result<std::unique_ptr<ParquetReader>> ParquetReader::open(const std::string& path, const std::vector<ParquetColumn>& columns,
+Result<std::unique_ptr<ParquetReader>> ParquetReader::open(const std::string& path,
+                                                           const std::vector<ParquetColumn>& columns,
                                                            int64_t first_row) {
   HEADRACE_ASSIGN(const std::vector<ParquetColumn> there, parquet_columns(path));
   std::string list;
@@ -203,21 +233,23 @@ Result<std::unique_ptr<ParquetReader>> ParquetReader::open(const std::string& pa
     if (found == nullptr) {
       std::vector<std::string> names;
       for (const ParquetColumn& candidate : there) names.push_back(candidate.name);
-      return user_error(Code::bad_config, fmt::format("{} has no column {}; it has ({})", path, column.name, fmt::join(names, ", ")));
+      return user_error(Code::bad_config,
+                        fmt::format("{} has no column {}; it has ({})", path, column.name, fmt::join(names, ", ")));
     }
     if (!nothing_is_lost(found->type, column.type)) {
-      return user_error(Code::bad_config, fmt::format("{}: column {} is of type {}, which is declared as {}", path, column.name,
-                                                      found->type.ToString(), column.type.ToString()))
+      return user_error(Code::bad_config, fmt::format("{}: column {} is of type {}, which is declared as {}", path,
+                                                      column.name, found->type.ToString(), column.type.ToString()))
           .with_remedy("declare the type that the file has, and cast it in the query");
     }
-    list += (list.empty() ? "" : ", ") + cast_of(found->name, found->type, column.type) + " AS " + quoted_name(column.name);
+    list +=
+        (list.empty() ? "" : ", ") + cast_of(found->name, found->type, column.type) + " AS " + quoted_name(column.name);
   }
   // A file whose columns nobody reads still counts its rows.
   if (list.empty()) list = "1";
   try {
     const std::string offset = first_row > 0 ? fmt::format(" OFFSET {}", first_row) : "";
-    return std::unique_ptr<ParquetReader>(
-        std::make_unique<DuckReader>(path, "SELECT " + list + " FROM read_parquet(" + quoted_text(path) + ")" + offset));
+    return std::unique_ptr<ParquetReader>(std::make_unique<DuckReader>(
+        path, "SELECT " + list + " FROM read_parquet(" + quoted_text(path) + ")" + offset));
   } catch (const std::exception& failure) {
     return damaged(path, reason_of(failure));
   }
@@ -236,7 +268,8 @@ Result<> join_parquet(const std::vector<std::string>& parts, const std::string& 
     std::string list;
     for (const std::string& part : parts) list += (list.empty() ? "" : ", ") + quoted_text(part);
     duckdb::Connection connection(database());
-    auto result = connection.Query("COPY (SELECT * FROM read_parquet([" + list + "])) TO " + quoted_text(path) + " (FORMAT parquet)");
+    auto result = connection.Query("COPY (SELECT * FROM read_parquet([" + list + "])) TO " + quoted_text(path) +
+                                   " (FORMAT parquet)");
     if (result->HasError()) return not_written(path, result->GetErrorObject().RawMessage());
     return {};
   } catch (const std::exception& failure) {

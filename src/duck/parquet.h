@@ -18,9 +18,11 @@ struct ParquetColumn {
 /// Reads the rows of one file in their order.
 class ParquetReader {
  public:
-  /// Opens `path` at row `first_row` and gives `columns`, found by name without regard to case and cast where nothing is lost.
-  /// Errors: truncated_input when the file is damaged or ends in the middle; bad_config when a column is missing or of another type.
-  static Result<std::unique_ptr<ParquetReader>> open(const std::string& path, const std::vector<ParquetColumn>& columns, int64_t first_row);
+  /// Opens `path` at row `first_row` and gives `columns`, found by name without regard to case and cast where nothing
+  /// is lost. Errors: truncated_input when the file is damaged or ends in the middle; bad_config when a column is
+  /// missing or of another type.
+  static Result<std::unique_ptr<ParquetReader>> open(const std::string& path, const std::vector<ParquetColumn>& columns,
+                                                     int64_t first_row);
   virtual ~ParquetReader() = default;
   /// The next rows, at most rows_per_batch; none at the end.
   virtual Result<std::unique_ptr<DataChunk>> next() = 0;

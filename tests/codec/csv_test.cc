@@ -10,7 +10,9 @@
 namespace headrace {
 namespace {
 
-SchemaRef schema_of(std::vector<Field> fields) { return std::make_shared<const Schema>(std::move(fields)); }
+SchemaRef schema_of(std::vector<Field> fields) {
+  return std::make_shared<const Schema>(std::move(fields));
+}
 
 const SchemaRef ab = schema_of({{"a", LogicalType::BIGINT, true}, {"b", LogicalType::VARCHAR, true}});
 
@@ -34,18 +36,25 @@ std::string encoded(const SchemaRef& schema, const Decoded& decoded, const std::
   return out;
 }
 
-std::string json(const Decoded& decoded) { return encoded(ab, decoded, "ndjson"); }
+std::string json(const Decoded& decoded) {
+  return encoded(ab, decoded, "ndjson");
+}
 
 TEST(Csv, QuotesAndLineEnds) {
   EXPECT_EQ(json(decode(ab, "1,x\r\n2,\"a,\"\"b\"\"\n\"\r\n\n3,\"\"\n4,")),
             "{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":\"a,\\\"b\\\"\\n\"}\n{\"a\":3,\"b\":\"\"}\n{\"a\":4,\"b\":null}\n");
-  EXPECT_EQ(json(decode(ab, "\xEF\xBB\xBF" "B,x,A\nq,w,1\n", true)), "{\"a\":1,\"b\":\"q\"}\n");
+  EXPECT_EQ(json(decode(ab,
+                        "\xEF\xBB\xBF"
+                        "B,x,A\nq,w,1\n",
+                        true)),
+            "{\"a\":1,\"b\":\"q\"}\n");
   EXPECT_EQ(json(decode(ab, "NA,NA\n1,\n,\"NA\"\n", false, "NA")),
             "{\"a\":null,\"b\":null}\n{\"a\":1,\"b\":\"\"}\n{\"a\":null,\"b\":\"NA\"}\n");
 }
 
 TEST(Csv, BrokenRecordsSayWhy) {
-  const Decoded decoded = decode(ab, "x,1\n1\n1,2,3\n1,\"a\"b\n9223372036854775808,q\n5,\xff\n1,\"multi\nline\"\nbad,\"x\n6,ok\n");
+  const Decoded decoded =
+      decode(ab, "x,1\n1\n1,2,3\n1,\"a\"b\n9223372036854775808,q\n5,\xff\n1,\"multi\nline\"\nbad,\"x\n6,ok\n");
   EXPECT_EQ(json(decoded), "{\"a\":1,\"b\":\"multi\\nline\"}\n{\"a\":6,\"b\":\"ok\"}\n");
   std::string said;
   for (const Rejected& r : decoded.rejected) said += r.origin + " " + std::to_string(static_cast<int>(r.code)) + "\n";
@@ -58,7 +67,9 @@ TEST(Csv, BrokenRecordsSayWhy) {
 Batch random_batch(const SchemaRef& schema, std::mt19937& random) {
   Batch batch = Batch::make(schema);
   const auto text = [&] {
-    static const std::string pieces[] = {"a", "\"", ",", "\n", "\r\n", "é", "\\", "long piece of text", " ", "\t", "", "null", "\xF0\x9F\x98\x80", "{}", "'"};
+    static const std::string pieces[] = {
+        "a",  "\"", ",", "\n", "\r\n", "é", "\\", "long piece of text", " ", "\t", "", "null", "\xF0\x9F\x98\x80",
+        "{}", "'"};
     std::string out;
     for (int i = static_cast<int>(random() % 4); i > 0; --i) out += pieces[random() % std::size(pieces)];
     return out;
@@ -81,26 +92,28 @@ Batch random_batch(const SchemaRef& schema, std::mt19937& random) {
     put(duckdb::Value::BOOLEAN(random() % 2));
     put(duckdb::Value::FLOAT(static_cast<float>(wide())));
     put(duckdb::Value::LIST(LogicalType::VARCHAR, {duckdb::Value(text()), duckdb::Value(LogicalType::VARCHAR)}));
-    put(duckdb::Value::STRUCT({{"x", duckdb::Value::INTEGER(static_cast<int32_t>(random()))}, {"y \"q\"", duckdb::Value(text())}}));
+    put(duckdb::Value::STRUCT(
+        {{"x", duckdb::Value::INTEGER(static_cast<int32_t>(random()))}, {"y \"q\"", duckdb::Value(text())}}));
     put(duckdb::Value::TIMESTAMPTZ(duckdb::timestamp_tz_t(wide() % 1'000'000'000'000'000)));
   }
   batch.chunk.SetCardinality(200);
   return batch;
 }
 
-const SchemaRef many = schema_of({{"i", LogicalType::BIGINT, true},
-                                  {"s", LogicalType::VARCHAR, true},
-                                  {"d", LogicalType::DOUBLE, true},
-                                  {"m", LogicalType::DECIMAL(18, 3), true},
-                                  {"h", LogicalType::HUGEINT, true},
-                                  {"t", LogicalType::TIMESTAMP, true},
-                                  {"e", LogicalType::DATE, true},
-                                  {"z", LogicalType::BLOB, true},
-                                  {"b", LogicalType::BOOLEAN, true},
-                                  {"f", LogicalType::FLOAT, true},
-                                  {"l", LogicalType::LIST(LogicalType::VARCHAR), true},
-                                  {"r", LogicalType::STRUCT({{"x", LogicalType::INTEGER}, {"y \"q\"", LogicalType::VARCHAR}}), true},
-                                  {"tz", LogicalType::TIMESTAMP_TZ, true}});
+const SchemaRef many =
+    schema_of({{"i", LogicalType::BIGINT, true},
+               {"s", LogicalType::VARCHAR, true},
+               {"d", LogicalType::DOUBLE, true},
+               {"m", LogicalType::DECIMAL(18, 3), true},
+               {"h", LogicalType::HUGEINT, true},
+               {"t", LogicalType::TIMESTAMP, true},
+               {"e", LogicalType::DATE, true},
+               {"z", LogicalType::BLOB, true},
+               {"b", LogicalType::BOOLEAN, true},
+               {"f", LogicalType::FLOAT, true},
+               {"l", LogicalType::LIST(LogicalType::VARCHAR), true},
+               {"r", LogicalType::STRUCT({{"x", LogicalType::INTEGER}, {"y \"q\"", LogicalType::VARCHAR}}), true},
+               {"tz", LogicalType::TIMESTAMP_TZ, true}});
 
 TEST(Codec, DecodingGivesBackWhatWasEncoded) {
   std::mt19937 random(4);
@@ -121,8 +134,10 @@ TEST(Codec, DecodingGivesBackWhatWasEncoded) {
       ASSERT_EQ(decoded.batches.size(), 1u);
       for (size_t column = 0; column < many->size(); ++column) {
         for (duckdb::idx_t row = 0; row < batch.chunk.size(); ++row) {
-          const duckdb::Value was = batch.chunk.data[column].GetValue(row), is = decoded.batches[0].chunk.data[column].GetValue(row);
-          ASSERT_TRUE(duckdb::Value::NotDistinctFrom(was, is)) << format << " " << many->fields()[column].name << ": " << was.ToString() << " became " << is.ToString();
+          const duckdb::Value was = batch.chunk.data[column].GetValue(row),
+                              is = decoded.batches[0].chunk.data[column].GetValue(row);
+          ASSERT_TRUE(duckdb::Value::NotDistinctFrom(was, is))
+              << format << " " << many->fields()[column].name << ": " << was.ToString() << " became " << is.ToString();
         }
       }
     }
@@ -161,7 +176,9 @@ TEST(Codec, AnyCutAtRecordEndsGivesTheSameRows) {
 }
 
 TEST(Codec, ReadsVectorsOfEveryLayout) {
-  const SchemaRef schema = schema_of({{"c", LogicalType::BIGINT, true}, {"d", LogicalType::VARCHAR, true}, {"q", LogicalType::BIGINT, true},
+  const SchemaRef schema = schema_of({{"c", LogicalType::BIGINT, true},
+                                      {"d", LogicalType::VARCHAR, true},
+                                      {"q", LogicalType::BIGINT, true},
                                       {"l", LogicalType::LIST(LogicalType::INTEGER), true}});
   Batch batch = Batch::make(schema);
   batch.chunk.data[0].Reference(duckdb::Value::BIGINT(7));
@@ -179,7 +196,9 @@ TEST(Codec, ReadsVectorsOfEveryLayout) {
   config.schema = schema;
   std::string out;
   make_encoder(config).value()->encode(batch, out);
-  EXPECT_EQ(out, "{\"c\":7,\"d\":\"2\",\"q\":10,\"l\":[2]}\n{\"c\":7,\"d\":\"1\",\"q\":15,\"l\":[1]}\n{\"c\":7,\"d\":\"0\",\"q\":20,\"l\":[0]}\n");
+  EXPECT_EQ(out,
+            "{\"c\":7,\"d\":\"2\",\"q\":10,\"l\":[2]}\n{\"c\":7,\"d\":\"1\",\"q\":15,\"l\":[1]}\n{\"c\":7,\"d\":\"0\","
+            "\"q\":20,\"l\":[0]}\n");
   std::string value;
   for (int64_t row = 0; row < 3; ++row) append_json_value(value, batch.chunk.data[1], row);
   for (size_t column = 0; column < 4; ++column) append_json_value(value, batch.chunk.data[column], 2);

@@ -100,15 +100,18 @@ TEST(FileSink, UpsertWritesOneOperationPerKey) {
   EXPECT_EQ(folder.read("out"), "{\"op\":\"+I\",\"k\":\"a\",\"v\":2}\n{\"op\":\"+I\",\"k\":\"b\",\"v\":1}\n");
   ASSERT_TRUE(writer.sink->write(batch_of({{"a", 2, -1}, {"a", 3, 1}, {"b", 1, -1}})).ok());
   writer.commit(2);
-  EXPECT_TRUE(folder.read("out").ends_with("{\"op\":\"+U\",\"k\":\"a\",\"v\":3}\n{\"op\":\"-D\",\"k\":\"b\",\"v\":1}\n"));
+  EXPECT_TRUE(
+      folder.read("out").ends_with("{\"op\":\"+U\",\"k\":\"a\",\"v\":3}\n{\"op\":\"-D\",\"k\":\"b\",\"v\":1}\n"));
 }
 
 TEST(FileSink, RefusesWhatCannotBeRight) {
   TestFolder folder;
   EXPECT_EQ((SinkWriter{folder, {{"path", "o"}}, false}).open().error().code, Code::changelog_mismatch);
   EXPECT_EQ((SinkWriter{folder, {{"path", "o"}, {"changes", "upsert"}}, false}).open().error().code, Code::bad_config);
-  EXPECT_EQ((SinkWriter{folder, {{"path", "o"}, {"changes", "upsert"}, {"key", "zz"}}, false}).open().error().code, Code::key_mismatch);
-  const Error error = (SinkWriter{folder, {{"path", "o"}, {"changes", "retract"}, {"op_column", "v"}}, false}).open().error();
+  EXPECT_EQ((SinkWriter{folder, {{"path", "o"}, {"changes", "upsert"}, {"key", "zz"}}, false}).open().error().code,
+            Code::key_mismatch);
+  const Error error =
+      (SinkWriter{folder, {{"path", "o"}, {"changes", "retract"}, {"op_column", "v"}}, false}).open().error();
   EXPECT_NE(error.remedy.find("op_column"), std::string::npos);
 }
 

@@ -13,7 +13,8 @@ const SchemaRef ab = schema_of({{"a", LogicalType::BIGINT, true}, {"b", LogicalT
 std::string ndjson_rows(int from, int to, size_t text_bytes = 40) {
   std::string out;
   for (int i = from; i < to; ++i) {
-    out += "{\"a\":" + std::to_string(i) + ",\"b\":\"" + std::string(static_cast<size_t>(i) % text_bytes, 'x') + "\"}\n";
+    out +=
+        "{\"a\":" + std::to_string(i) + ",\"b\":\"" + std::string(static_cast<size_t>(i) % text_bytes, 'x') + "\"}\n";
   }
   return out;
 }
@@ -50,9 +51,12 @@ TEST(FileSource, AnyStopAndRestoreGivesTheSameRecords) {
     TestFolder folder;
     std::map<std::string, std::string> options{{"path", "in/*"}};
     std::string csv = "b,a\n";
-    for (int i = 0; i < 60'000; ++i) csv += "\"x\n" + std::to_string(i) + "\"," + std::to_string(i) + (i % 7 ? "\n" : "\r\n");
+    for (int i = 0; i < 60'000; ++i)
+      csv += "\"x\n" + std::to_string(i) + "\"," + std::to_string(i) + (i % 7 ? "\n" : "\r\n");
     for (const char* name : {"in/1", "in/2", "in/3"}) {
-      folder.write(name, kind == "csv" ? csv : kind == "gzip" ? gzip(ndjson_rows(0, 60'000)) : ndjson_rows(0, 60'000) + "broken\n");
+      folder.write(name, kind == "csv"    ? csv
+                         : kind == "gzip" ? gzip(ndjson_rows(0, 60'000))
+                                          : ndjson_rows(0, 60'000) + "broken\n");
     }
     if (kind == "csv") options["format"] = "csv";
     if (kind == "splits") options["splits"] = "file";
@@ -176,13 +180,17 @@ TEST(FileSource, ATruncatedFileIsAnError) {
 
 TEST(FileSource, ACsvHeaderDecidesTheOrder) {
   TestFolder folder;
-  folder.write("in.csv", "\xEF\xBB\xBF" "B;extra;A\r\nx;1;2\r\n\"y;\"\"\";;\n;;3\n");
+  folder.write("in.csv",
+               "\xEF\xBB\xBF"
+               "B;extra;A\r\nx;1;2\r\n\"y;\"\"\";;\n;;3\n");
   SourceReader reader{ab, {{"path", "in.csv"}, {"format", "csv"}, {"delimiter", ";"}}, folder.path()};
   ASSERT_TRUE(reader.open("file").ok());
   ASSERT_TRUE(reader.finish().ok());
   EXPECT_EQ(reader.rows, "{\"a\":2,\"b\":\"x\"}\n{\"a\":null,\"b\":\"y;\\\"\"}\n{\"a\":3,\"b\":null}\n");
 
-  folder.write("bare.csv", "\xEF\xBB\xBF" "\"1\",\"x\ny\"\n2,z\n");
+  folder.write("bare.csv",
+               "\xEF\xBB\xBF"
+               "\"1\",\"x\ny\"\n2,z\n");
   SourceReader bare{ab, {{"path", "bare.csv"}, {"format", "csv"}, {"header", "false"}}, folder.path()};
   ASSERT_TRUE(bare.open("file").ok());
   ASSERT_TRUE(bare.finish().ok());
@@ -192,7 +200,9 @@ TEST(FileSource, ACsvHeaderDecidesTheOrder) {
   SourceReader wrong{ab, {{"path", "in.csv"}, {"format", "csv"}}, folder.path()};
   Result<> opened = wrong.open("file");
   Error error = opened.ok() ? std::move(wrong.poll()).error() : std::move(opened).error();
-  EXPECT_NE(error.message.find("the header lacks a, b; it has (c, d), the declared columns are (a, b)"), std::string::npos) << error.message;
+  EXPECT_NE(error.message.find("the header lacks a, b; it has (c, d), the declared columns are (a, b)"),
+            std::string::npos)
+      << error.message;
 }
 
 }  // namespace

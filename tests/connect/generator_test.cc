@@ -12,8 +12,11 @@ const SchemaRef columns = schema_of({{"id", LogicalType::BIGINT, true},
                                      {"small", LogicalType::TINYINT, true}});
 
 std::map<std::string, std::string> options() {
-  return {{"rows", "5000"},           {"column.amount", "uniform(1, 100)"}, {"column.card", "choice(a, b)"},
-          {"column.X", "normal(0, 1)"}, {"column.small", "uniform(-3, 3)"}};
+  return {{"rows", "5000"},
+          {"column.amount", "uniform(1, 100)"},
+          {"column.card", "choice(a, b)"},
+          {"column.X", "normal(0, 1)"},
+          {"column.small", "uniform(-3, 3)"}};
 }
 
 TEST(Generator, AnyCutGivesTheSameRows) {

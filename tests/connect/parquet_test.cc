@@ -1,6 +1,7 @@
 // Parquet in and out: rows in order, casts that lose nothing, damaged files said at open, commits exactly once.
-#include "connect/source_reader.h"
 #include "duck/parquet.h"
+
+#include "connect/source_reader.h"
 
 namespace headrace {
 namespace {
@@ -19,11 +20,13 @@ void write_rows(const std::string& path, int rows) {
   ASSERT_TRUE(writer.ok()) << writer.error().text();
   for (int row = 0; row < rows;) {
     DataChunk chunk;
-    chunk.Initialize(duckdb::Allocator::DefaultAllocator(), {LogicalType::VARCHAR, LogicalType::INTEGER, LogicalType::TIMESTAMP_NS,
-                                                             LogicalType::LIST(LogicalType::VARCHAR)});
+    chunk.Initialize(duckdb::Allocator::DefaultAllocator(),
+                     {LogicalType::VARCHAR, LogicalType::INTEGER, LogicalType::TIMESTAMP_NS,
+                      LogicalType::LIST(LogicalType::VARCHAR)});
     duckdb::idx_t filled = 0;
     for (; row < rows && filled < 2048; ++row, ++filled) {
-      chunk.SetValue(0, filled, row % 5 ? duckdb::Value("name " + std::to_string(row)) : duckdb::Value(LogicalType::VARCHAR));
+      chunk.SetValue(0, filled,
+                     row % 5 ? duckdb::Value("name " + std::to_string(row)) : duckdb::Value(LogicalType::VARCHAR));
       chunk.SetValue(1, filled, duckdb::Value::INTEGER(row));
       chunk.SetValue(2, filled, duckdb::Value::TIMESTAMPNS(duckdb::timestamp_ns_t(row - 1)));
       chunk.SetValue(3, filled, duckdb::Value::LIST(LogicalType::VARCHAR, {duckdb::Value(std::to_string(row))}));
@@ -44,8 +47,9 @@ TEST(Parquet, AnyStopAndRestoreGivesTheSameRows) {
   ASSERT_TRUE(opened.ok()) << opened.error().text();
   ASSERT_TRUE(whole.finish().ok());
   EXPECT_EQ(whole.records, 50'001);
-  EXPECT_TRUE(whole.rows.starts_with("{\"id\":0,\"ts\":\"1969-12-31 23:59:59.999999\",\"name\":null,\"tags\":[\"0\"]}\n"
-                                     "{\"id\":1,\"ts\":\"1970-01-01 00:00:00\",\"name\":\"name 1\",\"tags\":[\"1\"]}\n"))
+  EXPECT_TRUE(
+      whole.rows.starts_with("{\"id\":0,\"ts\":\"1969-12-31 23:59:59.999999\",\"name\":null,\"tags\":[\"0\"]}\n"
+                             "{\"id\":1,\"ts\":\"1970-01-01 00:00:00\",\"name\":\"name 1\",\"tags\":[\"1\"]}\n"))
       << whole.rows.substr(0, 300);
   SourceReader parts{typed, whole.options, folder.path()};
   std::optional<Position> position;
@@ -73,7 +77,8 @@ TEST(Parquet, DamagedFilesAndOtherTypesAreSaidAtOpen) {
   }
   const SchemaRef narrow = schema_of({{"id", LogicalType::SMALLINT, true}});
   SourceReader reader{narrow, {{"path", "a.parquet"}, {"format", "parquet"}}, folder.path()};
-  EXPECT_NE(reader.open("file").error().message.find("column id is of type INTEGER, which is declared as SMALLINT"), std::string::npos);
+  EXPECT_NE(reader.open("file").error().message.find("column id is of type INTEGER, which is declared as SMALLINT"),
+            std::string::npos);
   const SchemaRef missing = schema_of({{"nosuch", LogicalType::SMALLINT, true}});
   SourceReader other{missing, {{"path", "a.parquet"}, {"format", "parquet"}}, folder.path()};
   EXPECT_EQ(other.open("file").error().code, Code::bad_config);
@@ -88,7 +93,8 @@ TEST(Parquet, DamagedFilesAndOtherTypesAreSaidAtOpen) {
 TEST(Parquet, TheSinkShowsWhatIsCommitted) {
   TestFolder folder;
   const SchemaRef schema = schema_of({{"id", LogicalType::BIGINT, true}, {"ts", LogicalType::TIMESTAMP, true}});
-  const std::map<std::string, std::string> given{{"path", "out.parquet"}, {"format", "parquet"}, {"changes", "retract"}};
+  const std::map<std::string, std::string> given{
+      {"path", "out.parquet"}, {"format", "parquet"}, {"changes", "retract"}};
   const auto make = [&] {
     Options options = check_options("sink out", (*find_connector("file"))->sink_fields, given).value();
     SinkContext context;
@@ -125,7 +131,8 @@ TEST(Parquet, TheSinkShowsWhatIsCommitted) {
   ASSERT_TRUE(sink->write(batch(1, {1, -1, 2})).ok());
   const std::string prepared = sink->prepare(first).value();
   EXPECT_EQ(rows(), "");
-  const std::string expected = "{\"op\":\"+I\",\"id\":1}\n{\"op\":\"-D\",\"id\":2}\n{\"op\":\"+I\",\"id\":3}\n{\"op\":\"+I\",\"id\":3}\n";
+  const std::string expected =
+      "{\"op\":\"+I\",\"id\":1}\n{\"op\":\"-D\",\"id\":2}\n{\"op\":\"+I\",\"id\":3}\n{\"op\":\"+I\",\"id\":3}\n";
   for (int again = 0; again < 2; ++again) {
     sink = make();
     ASSERT_TRUE(sink->open({first, prepared}).ok());

@@ -21,7 +21,8 @@ std::string rows_at(int from, int to) {
   std::string out;
   for (int i = from; i < to; ++i) {
     char text[100];
-    std::snprintf(text, sizeof text, "{\"a\":%d,\"ts\":\"2024-01-01 %02d:%02d:%02d\"}\n", i, i / 3600, i / 60 % 60, i % 60);
+    std::snprintf(text, sizeof text, "{\"a\":%d,\"ts\":\"2024-01-01 %02d:%02d:%02d\"}\n", i, i / 3600, i / 60 % 60,
+                  i % 60);
     out += text;
   }
   return out;
@@ -52,7 +53,8 @@ TEST(Replay, AnyStopAndRestoreGivesTheSameRecords) {
     folder.write("in/1", rows_at(0, 7'000) + "broken\n" + rows_at(7'000, 12'000));
     folder.write("in/2", "broken\n" + rows_at(12'000, 20'000));
     HandClock clock;
-    const std::map<std::string, std::string> options{{"path", "in/*"}, {"mode", "replay"}, {"speed", "1000"}, {"splits", splits}};
+    const std::map<std::string, std::string> options{
+        {"path", "in/*"}, {"mode", "replay"}, {"speed", "1000"}, {"splits", splits}};
     SourceReader parts{timed, options, folder.path(), false, 1, &clock};
     std::mt19937 random(5);
     std::optional<Position> position;

@@ -15,7 +15,9 @@
 
 namespace headrace {
 
-inline SchemaRef schema_of(std::vector<Field> fields) { return std::make_shared<const Schema>(std::move(fields)); }
+inline SchemaRef schema_of(std::vector<Field> fields) {
+  return std::make_shared<const Schema>(std::move(fields));
+}
 
 /// A folder of a test's own, gone at its end.
 class TestFolder {

@@ -5,7 +5,8 @@ namespace headrace {
 namespace {
 
 constexpr ConfigField sink_fields[] = {
-    {"changes", FieldKind::choice, "retract", "append | upsert | retract: accepted for the sake of other sinks' options; all are taken."},
+    {"changes", FieldKind::choice, "retract",
+     "append | upsert | retract: accepted for the sake of other sinks' options; all are taken."},
 };
 
 class BlackholeSink final : public Sink {
@@ -16,7 +17,9 @@ class BlackholeSink final : public Sink {
   Result<> commit(const CommitIdentity&, const std::string&) override { return {}; }
 };
 
-Result<std::unique_ptr<Sink>> make_sink(const SinkContext&) { return std::unique_ptr<Sink>(std::make_unique<BlackholeSink>()); }
+Result<std::unique_ptr<Sink>> make_sink(const SinkContext&) {
+  return std::unique_ptr<Sink>(std::make_unique<BlackholeSink>());
+}
 
 }  // namespace
 

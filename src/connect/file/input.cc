@@ -12,13 +12,15 @@ namespace {
 
 Error shorter_than(const std::string& path, uint64_t offset, uint64_t size) {
   return environment_error(Code::source_unavailable,
-                           fmt::format("{} has {} bytes, but {} were read from it before: it was truncated or replaced", path, size, offset))
+                           fmt::format("{} has {} bytes, but {} were read from it before: it was truncated or replaced",
+                                       path, size, offset))
       .with_remedy("put the file back, or start with a new state directory");
 }
 
 class PlainInput final : public FileInput {
  public:
-  PlainInput(File file, uint64_t identity, uint64_t offset) : file_(std::move(file)), identity_(identity), offset_(offset) {}
+  PlainInput(File file, uint64_t identity, uint64_t offset)
+      : file_(std::move(file)), identity_(identity), offset_(offset) {}
 
   Result<> read(std::string& out, size_t bytes_max) override {
     const size_t begin = out.size();

@@ -17,7 +17,8 @@ class FileInput {
   virtual Result<> read(std::string& out, size_t bytes_max) = 0;
   /// Bytes that are there beyond the read offset, where that is known without reading.
   virtual std::optional<uint64_t> bytes_left() const = 0;
-  /// Why the input cannot go on although its end was not reached (a truncated or damaged gzip file); "" = it is whole so far.
+  /// Why the input cannot go on although its end was not reached (a truncated or damaged gzip file); "" = it is whole
+  /// so far.
   virtual std::string fault() const { return ""; }
   /// What to say when the file has become shorter than what was read from it; "" = it has not.
   virtual std::string shrunk() const { return ""; }

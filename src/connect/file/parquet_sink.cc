@@ -14,7 +14,12 @@ Result<int64_t> parts_of(const std::string& prepared) {
   int64_t parts = 0;
   const auto [end, error] = std::from_chars(prepared.data(), prepared.data() + prepared.size(), parts);
   if (error == std::errc() && end == prepared.data() + prepared.size()) return parts;
-  return Error{Code::corrupt_state, Blame::environment, Retry::never, "not a prepared commit of a Parquet sink: " + prepared, {}, {}};
+  return Error{Code::corrupt_state,
+               Blame::environment,
+               Retry::never,
+               "not a prepared commit of a Parquet sink: " + prepared,
+               {},
+               {}};
 }
 
 Result<> make_durable(const std::string& path) {
@@ -26,7 +31,8 @@ Result<> make_durable(const std::string& path) {
 
 ParquetSink::ParquetSink(const SinkContext& context, bool with_operation, std::unique_ptr<ParquetWriter> writer)
     : path_(path_in(context.project_directory, context.options->text("path"))),
-      part_directory_(fmt::format("{}/sinks/{}", context.state_directory, context.name)), with_operation_(with_operation),
+      part_directory_(fmt::format("{}/sinks/{}", context.state_directory, context.name)),
+      with_operation_(with_operation),
       writer_(std::move(writer)) {}
 
 Result<std::unique_ptr<Sink>> ParquetSink::make(const SinkContext& context) {
@@ -36,7 +42,8 @@ Result<std::unique_ptr<Sink>> ParquetSink::make(const SinkContext& context) {
         .with_remedy("use changes = 'retract', or format = 'ndjson'");
   }
   if (changes == "append" && !context.append_only) {
-    return user_error(Code::changelog_mismatch, fmt::format("sink {} only appends, but the result of its query changes", context.name))
+    return user_error(Code::changelog_mismatch,
+                      fmt::format("sink {} only appends, but the result of its query changes", context.name))
         .with_remedy("set changes = 'retract', or EMIT ON WINDOW CLOSE in the query");
   }
   const bool with_operation = changes == "retract";
@@ -44,7 +51,10 @@ Result<std::unique_ptr<Sink>> ParquetSink::make(const SinkContext& context) {
   const std::string operation = context.options->text("op_column");
   if (with_operation) {
     if (context.schema->find(operation)) {
-      return user_error(Code::bad_config, fmt::format("the result has a column named '{}', which is also the name of the operation's field", operation))
+      return user_error(
+                 Code::bad_config,
+                 fmt::format("the result has a column named '{}', which is also the name of the operation's field",
+                             operation))
           .with_remedy("give the field another name with op_column = '...'");
     }
     columns.push_back({operation, LogicalType::VARCHAR});
@@ -54,7 +64,9 @@ Result<std::unique_ptr<Sink>> ParquetSink::make(const SinkContext& context) {
   return std::unique_ptr<Sink>(new ParquetSink(context, with_operation, std::move(writer)));
 }
 
-std::string ParquetSink::part_path(int64_t part) const { return fmt::format("{}/{:08}.parquet", part_directory_, part); }
+std::string ParquetSink::part_path(int64_t part) const {
+  return fmt::format("{}/{:08}.parquet", part_directory_, part);
+}
 
 Result<> ParquetSink::open(const SinkRestore& restore) {
   HEADRACE_TRY(make_directories(part_directory_));
@@ -84,10 +96,12 @@ Result<> ParquetSink::write(const Batch& batch) {
 
 Result<> ParquetSink::append(const Batch& batch, int32_t sign) {
   std::vector<uint32_t> copies;
-  for (int64_t row = 0; row < batch.rows(); ++row) copies.insert(copies.end(), static_cast<size_t>(std::abs(batch.diff(row))), static_cast<uint32_t>(row));
+  for (int64_t row = 0; row < batch.rows(); ++row)
+    copies.insert(copies.end(), static_cast<size_t>(std::abs(batch.diff(row))), static_cast<uint32_t>(row));
   for (size_t begin = 0; begin < copies.size(); begin += rows_per_batch) {
     const size_t end = std::min(copies.size(), begin + rows_per_batch);
-    Batch rows = batch.slice(std::vector<uint32_t>(copies.begin() + static_cast<ptrdiff_t>(begin), copies.begin() + static_cast<ptrdiff_t>(end)));
+    Batch rows = batch.slice(std::vector<uint32_t>(copies.begin() + static_cast<ptrdiff_t>(begin),
+                                                   copies.begin() + static_cast<ptrdiff_t>(end)));
     DataChunk out;
     duckdb::vector<LogicalType> types = rows.chunk.GetTypes();
     if (with_operation_) types.insert(types.begin(), LogicalType::VARCHAR);

@@ -1,6 +1,6 @@
-// A result's rows in one Parquet file, exactly once. A Parquet file cannot grow: each epoch's rows become a part file in the state
-// directory, and a commit joins all parts into a new file that takes the old one's place. So a commit costs as much as the whole
-// result is long; for long results use a lake, or ndjson.
+// A result's rows in one Parquet file, exactly once. A Parquet file cannot grow: each epoch's rows become a part file
+// in the state directory, and a commit joins all parts into a new file that takes the old one's place. So a commit
+// costs as much as the whole result is long; for long results use a lake, or ndjson.
 #pragma once
 
 #include <memory>
@@ -32,8 +32,8 @@ class ParquetSink final : public Sink {
   const std::string path_, part_directory_;
   const bool with_operation_;
   const std::unique_ptr<ParquetWriter> writer_;
-  int64_t parts_ = 0;      ///< Prepared.
-  int64_t visible_ = -1;   ///< Parts that the file consists of.
+  int64_t parts_ = 0;     ///< Prepared.
+  int64_t visible_ = -1;  ///< Parts that the file consists of.
 };
 
 }  // namespace headrace

@@ -17,14 +17,18 @@ constexpr int64_t row_bytes = 64;  // What a row is taken to weigh when a poll a
 }  // namespace
 
 ParquetSource::ParquetSource(const SourceContext& context)
-    : directory_(context.project_directory), pattern_(path_in(directory_, context.options->text("path"))),
-      split_per_file_(context.options->text("splits") == "file"), schema_(context.schema) {
+    : directory_(context.project_directory),
+      pattern_(path_in(directory_, context.options->text("path"))),
+      split_per_file_(context.options->text("splits") == "file"),
+      schema_(context.schema) {
   for (const Field& field : schema_->fields()) columns_.push_back({field.name, field.type});
 }
 
 Result<std::unique_ptr<Source>> ParquetSource::make(const SourceContext& context) {
   if (context.options->text("mode") == "follow") {
-    return user_error(Code::bad_config, fmt::format("source {}: a Parquet file is complete once it is written and cannot be followed", context.name))
+    return user_error(Code::bad_config,
+                      fmt::format("source {}: a Parquet file is complete once it is written and cannot be followed",
+                                  context.name))
         .with_remedy("use mode = 'bounded' or 'replay'");
   }
   return std::unique_ptr<Source>(new ParquetSource(context));
@@ -87,7 +91,9 @@ void ParquetSource::take(DataChunk& rows, const std::string& file, int64_t first
   const size_t rejected_before = morsel.rejected.size();
   for (int64_t row = 0; row < count; ++row) {
     size_t column = 0;
-    while (column < schema_->size() && ((*schema_)[column].nullable || !duckdb::FlatVector::IsNull(rows.data[column], static_cast<duckdb::idx_t>(row)))) {
+    while (column < schema_->size() &&
+           ((*schema_)[column].nullable ||
+            !duckdb::FlatVector::IsNull(rows.data[column], static_cast<duckdb::idx_t>(row)))) {
       ++column;
     }
     if (column == schema_->size()) {
@@ -97,7 +103,8 @@ void ParquetSource::take(DataChunk& rows, const std::string& file, int64_t first
     Rejected rejected;
     rejected.origin = fmt::format("{}:{}", file, first_row + row + 1);
     rejected.code = Code::missing_field;
-    rejected.reason = fmt::format("field \"{}\" of type {} NOT NULL is null", (*schema_)[column].name, (*schema_)[column].type.ToString());
+    rejected.reason = fmt::format("field \"{}\" of type {} NOT NULL is null", (*schema_)[column].name,
+                                  (*schema_)[column].type.ToString());
     rejected.index = morsel.records_read + row;
     rejected.bytes = "{";
     for (size_t i = 0; i < schema_->size(); ++i) {

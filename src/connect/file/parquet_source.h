@@ -1,4 +1,5 @@
-// Rows of Parquet files, read through DuckDB in name order. Gives rows that are ready; a position is a file and a row number.
+// Rows of Parquet files, read through DuckDB in name order. Gives rows that are ready; a position is a file and a row
+// number.
 #pragma once
 
 #include <memory>

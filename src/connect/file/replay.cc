@@ -13,19 +13,24 @@ constexpr int64_t wait_us_max = 1'000'000;  // A longer wait is taken in pieces,
 
 }  // namespace
 
-ReplaySource::ReplaySource(const SourceContext& context, std::unique_ptr<Source> files, std::unique_ptr<Decoder> decoder)
-    : files_(std::move(files)), decoder_(std::move(decoder)),
-      speed_(context.options->has("speed") ? context.options->real("speed") : 1.0), time_column_(*context.time_column),
+ReplaySource::ReplaySource(const SourceContext& context, std::unique_ptr<Source> files,
+                           std::unique_ptr<Decoder> decoder)
+    : files_(std::move(files)),
+      decoder_(std::move(decoder)),
+      speed_(context.options->has("speed") ? context.options->real("speed") : 1.0),
+      time_column_(*context.time_column),
       clock_(context.clock) {}
 
 Result<std::unique_ptr<Source>> ReplaySource::make(const SourceContext& context, std::unique_ptr<Source> files) {
   const Options& options = *context.options;
-  if (!context.time_column || (*context.schema)[*context.time_column].type.InternalType() != duckdb::PhysicalType::INT64) {
+  if (!context.time_column ||
+      (*context.schema)[*context.time_column].type.InternalType() != duckdb::PhysicalType::INT64) {
     return user_error(Code::bad_config, fmt::format("source {} cannot be replayed: it has no event time", context.name))
         .with_remedy("declare a TIMESTAMP column and WATERMARK FOR it, or use mode = 'bounded'");
   }
   if (options.has("speed") && options.real("speed") <= 0) {
-    return user_error(Code::bad_config, fmt::format("source {}: speed = '{}' is not a positive number", context.name, options.text("speed")));
+    return user_error(Code::bad_config, fmt::format("source {}: speed = '{}' is not a positive number", context.name,
+                                                    options.text("speed")));
   }
   DecoderConfig config;
   config.format = options.text("format");

@@ -1,5 +1,5 @@
-// Plays files again at the pace of their event time: a row is released when as much time has passed since the first one, times
-// `speed`. Decodes the rows itself, for it has to look at their time.
+// Plays files again at the pace of their event time: a row is released when as much time has passed since the first
+// one, times `speed`. Decodes the rows itself, for it has to look at their time.
 #pragma once
 
 #include <memory>
@@ -40,14 +40,14 @@ class ReplaySource final : public Source {
   const size_t time_column_;
   const Clock* clock_;
 
-  Position before_;            ///< Where the files stood before the morsel that is being released.
+  Position before_;  ///< Where the files stood before the morsel that is being released.
   std::string origin_;
   uint32_t split_ = 0;
   Decoded decoded_;
-  int64_t released_ = 0;       ///< Records of the morsel.
+  int64_t released_ = 0;  ///< Records of the morsel.
   size_t batch_ = 0, rejected_at_ = 0;
-  int64_t row_ = 0;            ///< Next in `batch_`.
-  int64_t skip_ = 0;           ///< Records to pass over after a restart.
+  int64_t row_ = 0;   ///< Next in `batch_`.
+  int64_t skip_ = 0;  ///< Records to pass over after a restart.
   std::string skip_file_;
   bool ended_ = false;
   std::optional<int64_t> first_event_us_;  ///< Set with the first row; together with the clock's reading then.

@@ -28,7 +28,8 @@ struct Prepared {
       return std::from_chars(text.data() + at + key.size(), text.data() + text.size(), value).ec == std::errc();
     };
     if (number("offset", out.offset) && number("bytes", out.bytes) && number("part", out.part)) return out;
-    return Error{Code::corrupt_state, Blame::environment, Retry::never, "not a prepared commit of a file sink: " + text, {}, {}};
+    return Error{
+        Code::corrupt_state, Blame::environment, Retry::never, "not a prepared commit of a file sink: " + text, {}, {}};
   }
 };
 
@@ -52,8 +53,8 @@ Result<std::vector<size_t>> key_of(const SinkContext& context) {
   for (const std::string& name : names_in(context.options->text("key"))) {
     const std::optional<size_t> column = context.schema->find(name);
     if (!column) {
-      return user_error(Code::key_mismatch, fmt::format("sink {} has key column '{}', but its query gives ({})", context.name, name,
-                                                        context.schema->text()));
+      return user_error(Code::key_mismatch, fmt::format("sink {} has key column '{}', but its query gives ({})",
+                                                        context.name, name, context.schema->text()));
     }
     key.push_back(*column);
   }
@@ -62,7 +63,8 @@ Result<std::vector<size_t>> key_of(const SinkContext& context) {
 
 }  // namespace
 
-// --------------------------------------------------------------------------------------------------------------- UpsertEpoch
+// ---------------------------------------------------------------------------------------------------------------
+// UpsertEpoch
 
 void UpsertEpoch::add(const std::string& key, std::string record, bool insert) {
   const auto [found, is_new] = by_key_.try_emplace(key, changes_.size());
@@ -91,11 +93,15 @@ void UpsertEpoch::take(std::string& out) {
   by_key_.clear();
 }
 
-// ------------------------------------------------------------------------------------------------------------------ FileSink
+// ------------------------------------------------------------------------------------------------------------------
+// FileSink
 
 FileSink::FileSink(FileSinkConfig config, std::unique_ptr<Encoder> encoder)
-    : config_(std::move(config)), encoder_(std::move(encoder)),
-      upserts_(config_.encoder.format == "csv" ? 0 : std::string_view("{:").size() + json_string(config_.encoder.op_column).size() + 1) {}
+    : config_(std::move(config)),
+      encoder_(std::move(encoder)),
+      upserts_(config_.encoder.format == "csv"
+                   ? 0
+                   : std::string_view("{:").size() + json_string(config_.encoder.op_column).size() + 1) {}
 
 Result<std::unique_ptr<Sink>> FileSink::make(const SinkContext& context) {
   const Options& options = *context.options;
@@ -108,9 +114,12 @@ Result<std::unique_ptr<Sink>> FileSink::make(const SinkContext& context) {
   config.encoder.header = options.boolean("header");
   config.encoder.delimiter = options.text("delimiter").empty() ? ',' : options.text("delimiter")[0];
   const std::string changes = options.text("changes");
-  config.encoder.changes = changes == "upsert" ? Changes::upsert : changes == "retract" ? Changes::retract : Changes::append;
+  config.encoder.changes = changes == "upsert"    ? Changes::upsert
+                           : changes == "retract" ? Changes::retract
+                                                  : Changes::append;
   if (config.encoder.changes == Changes::append && !context.append_only) {
-    return user_error(Code::changelog_mismatch, fmt::format("sink {} only appends, but the result of its query changes", context.name))
+    return user_error(Code::changelog_mismatch,
+                      fmt::format("sink {} only appends, but the result of its query changes", context.name))
         .with_remedy("set changes = 'upsert' with a key, or changes = 'retract', or EMIT ON WINDOW CLOSE in the query");
   }
   HEADRACE_ASSIGN(config.key, key_of(context));
@@ -122,7 +131,9 @@ Result<std::unique_ptr<Sink>> FileSink::make(const SinkContext& context) {
   return std::unique_ptr<Sink>(new FileSink(std::move(config), std::move(encoder)));
 }
 
-std::string FileSink::part_path(uint64_t part) const { return fmt::format("{}/{}.part", config_.part_directory, part); }
+std::string FileSink::part_path(uint64_t part) const {
+  return fmt::format("{}/{}.part", config_.part_directory, part);
+}
 
 Result<> FileSink::start_over() {
   HEADRACE_ASSIGN(const std::vector<std::string> names, list_directory(config_.part_directory));
@@ -200,8 +211,13 @@ Result<> FileSink::commit(const CommitIdentity&, const std::string& text) {
   HEADRACE_ASSIGN(File file, File::open(config_.path, File::Mode::append));
   HEADRACE_ASSIGN(const uint64_t size, file.size());
   if (size < prepared.offset) {
-    return Error{Code::commit_rejected, Blame::environment, Retry::never,
-                 fmt::format("{} has {} bytes, but {} were committed: someone else changed it", config_.path, size, prepared.offset), {}, {}}
+    return Error{Code::commit_rejected,
+                 Blame::environment,
+                 Retry::never,
+                 fmt::format("{} has {} bytes, but {} were committed: someone else changed it", config_.path, size,
+                             prepared.offset),
+                 {},
+                 {}}
         .with_remedy("start with a new state directory to write it anew");
   }
   const std::string part = part_path(prepared.part);
@@ -217,8 +233,13 @@ Result<> FileSink::commit(const CommitIdentity&, const std::string& text) {
     HEADRACE_TRY(file.sync());
     HEADRACE_TRY(remove_file(part));
   } else if (size < end) {
-    return Error{Code::corrupt_state, Blame::environment, Retry::never,
-                 fmt::format("{} has {} of {} committed bytes, and the part with the rest is gone", config_.path, size, end), {}, {}};
+    return Error{
+        Code::corrupt_state,
+        Blame::environment,
+        Retry::never,
+        fmt::format("{} has {} of {} committed bytes, and the part with the rest is gone", config_.path, size, end),
+        {},
+        {}};
   }
   committed_ = end;
   return {};

@@ -1,9 +1,9 @@
 // A result's changes in one local file, exactly once.
 //
-// The file at `path` always holds what is committed and nothing else, so that whoever reads it needs no knowledge of checkpoints:
-// an epoch's records wait in a part file of the state directory (prepare: durable, invisible) and are appended to the file at
-// commit, at the offset that the prepared text names. The bytes are written twice. Appending to the file itself at prepare would
-// write them once, but show rows that a crash then takes back.
+// The file at `path` always holds what is committed and nothing else, so that whoever reads it needs no knowledge of
+// checkpoints: an epoch's records wait in a part file of the state directory (prepare: durable, invisible) and are
+// appended to the file at commit, at the offset that the prepared text names. The bytes are written twice. Appending to
+// the file itself at prepare would write them once, but show rows that a crash then takes back.
 #pragma once
 
 #include <map>
@@ -22,10 +22,11 @@ struct FileSinkConfig {
   std::string path;            ///< Absolute.
   std::string part_directory;  ///< For the epoch's records until they are committed.
   EncoderConfig encoder;
-  std::vector<size_t> key;     ///< upsert
+  std::vector<size_t> key;  ///< upsert
 };
 
-/// Turns the changes of one epoch into one operation per key: what came and went within the epoch leaves nothing behind.
+/// Turns the changes of one epoch into one operation per key: what came and went within the epoch leaves nothing
+/// behind.
 class UpsertEpoch {
  public:
   explicit UpsertEpoch(size_t operation_at) : operation_at_(operation_at) {}
@@ -66,8 +67,8 @@ class FileSink final : public Sink {
   const FileSinkConfig config_;
   const std::unique_ptr<Encoder> encoder_;
   UpsertEpoch upserts_;
-  std::string records_;      ///< Encoded since the last prepare.
-  uint64_t committed_ = 0;   ///< Bytes of the file that are committed.
+  std::string records_;     ///< Encoded since the last prepare.
+  uint64_t committed_ = 0;  ///< Bytes of the file that are committed.
   uint64_t next_part_ = 1;
 };
 

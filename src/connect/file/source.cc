@@ -13,11 +13,13 @@ namespace headrace {
 namespace {
 
 constexpr size_t morsel_bytes = 512 * 1024;
-/// A longer record is cut at its first line end and so becomes a broken one: an open quote must not hold a whole file in memory.
+/// A longer record is cut at its first line end and so becomes a broken one: an open quote must not hold a whole file
+/// in memory.
 constexpr size_t record_bytes_max = 64 * 1024 * 1024;
 
 Error not_a_position(const std::string& text) {
-  return Error{Code::corrupt_state, Blame::environment, Retry::never, "not a position of a file source: " + text, {}, {}};
+  return Error{
+      Code::corrupt_state, Blame::environment, Retry::never, "not a position of a file source: " + text, {}, {}};
 }
 
 }  // namespace
@@ -35,8 +37,8 @@ std::string FilePlaces::text() const {
   std::string out = "{\"files\":[";
   for (const FilePlace& place : places) {
     if (&place != &places.front()) out += ',';
-    out += fmt::format("{{\"file\":{},\"offset\":{},\"line\":{},\"skip\":{},\"done\":{}}}", json_string(place.file), place.offset,
-                       place.line, place.skip, place.done);
+    out += fmt::format("{{\"file\":{},\"offset\":{},\"line\":{},\"skip\":{},\"done\":{}}}", json_string(place.file),
+                       place.offset, place.line, place.skip, place.done);
   }
   return out + "],\"turn\":" + json_string(turn) + "}";
 }
@@ -52,8 +54,8 @@ Result<FilePlaces> FilePlaces::parse(const std::string& position) {
   out.turn = text;
   for (simdjson::dom::element file : files) {
     FilePlace place;
-    if (file["file"].get(text) || file["offset"].get(place.offset) || file["line"].get(place.line) || file["skip"].get(place.skip) ||
-        file["done"].get(place.done)) {
+    if (file["file"].get(text) || file["offset"].get(place.offset) || file["line"].get(place.line) ||
+        file["skip"].get(place.skip) || file["done"].get(place.done)) {
       return not_a_position(position);
     }
     place.file = text;
@@ -62,7 +64,8 @@ Result<FilePlaces> FilePlaces::parse(const std::string& position) {
   return out;
 }
 
-// ---------------------------------------------------------------------------------------------------------------- FileCutter
+// ----------------------------------------------------------------------------------------------------------------
+// FileCutter
 
 Result<> FileCutter::open() {
   HEADRACE_ASSIGN(input_, open_file_input(path_, place_.offset));
@@ -116,12 +119,14 @@ Result<> FileCutter::check_header(std::string_view header) const {
   }
   for (const Field& field : format_.declared->fields()) {
     declared.push_back(field.name);
-    const bool found = std::any_of(names.begin(), names.end(), [&](const std::string& name) { return same_name(name, field.name); });
+    const bool found =
+        std::any_of(names.begin(), names.end(), [&](const std::string& name) { return same_name(name, field.name); });
     if (!found) missing.push_back(field.name);
   }
   if (missing.empty()) return {};
-  return user_error(Code::bad_config, fmt::format("{}: the header lacks {}; it has ({}), the declared columns are ({})", place_.file,
-                                                  fmt::join(missing, ", "), fmt::join(names, ", "), fmt::join(declared, ", ")))
+  return user_error(Code::bad_config,
+                    fmt::format("{}: the header lacks {}; it has ({}), the declared columns are ({})", place_.file,
+                                fmt::join(missing, ", "), fmt::join(names, ", "), fmt::join(declared, ", ")))
       .with_remedy("name the columns as the header does, or set header = 'false' when the file has none");
 }
 
@@ -171,7 +176,8 @@ Result<std::optional<Morsel>> FileCutter::next(bool at_end) {
       place_.offset = byte_order_mark.size();
     }
   }
-  // A morsel ends with the last record in the next so many bytes: where it ends follows from where it begins, also after a restart.
+  // A morsel ends with the last record in the next so many bytes: where it ends follows from where it begins, also
+  // after a restart.
   for (size_t bytes = morsel_bytes;; bytes += morsel_bytes) {
     const size_t before = waiting_.size();
     const size_t left = before - header_.size();
@@ -196,9 +202,12 @@ Result<> FileCutter::check_unchanged() const {
   const Result<uint64_t> identity = file_identity(path_);
   const std::string fault = input_->shrunk();
   if (identity.ok() && *identity == input_->identity() && fault.empty()) return {};
-  return environment_error(Code::source_unavailable, fault.empty() ? fmt::format("{} was replaced or removed while it was followed", place_.file)
-                                                                   : fault)
-      .with_remedy("let the path be a glob that the rotated files match as well, in name order, and start with a new state directory");
+  return environment_error(
+             Code::source_unavailable,
+             fault.empty() ? fmt::format("{} was replaced or removed while it was followed", place_.file) : fault)
+      .with_remedy(
+          "let the path be a glob that the rotated files match as well, in name order, and start with a new state "
+          "directory");
 }
 
 std::optional<uint64_t> FileCutter::bytes_left() const {
@@ -208,14 +217,17 @@ std::optional<uint64_t> FileCutter::bytes_left() const {
   return *unread + waiting_.size() - std::min(header_.size(), waiting_.size());
 }
 
-// ---------------------------------------------------------------------------------------------------------------- FileSource
+// ----------------------------------------------------------------------------------------------------------------
+// FileSource
 
 FileSource::FileSource(const SourceContext& context)
-    : directory_(context.project_directory), pattern_(path_in(directory_, context.options->text("path"))),
+    : directory_(context.project_directory),
+      pattern_(path_in(directory_, context.options->text("path"))),
       split_per_file_(context.options->text("splits") == "file"),
       growing_(context.options->text("mode") == "follow" && !context.until_end),
       stops_at_end_of_now_(context.options->text("mode") == "follow" && context.until_end),
-      poll_wait_us_(context.options->duration_ms("poll_wait_ms") * 1000), wake_(context.wake) {
+      poll_wait_us_(context.options->duration_ms("poll_wait_ms") * 1000),
+      wake_(context.wake) {
   format_.name = context.options->text("format");
   const std::string delimiter = context.options->text("delimiter");
   format_.framing = Framing{format_.name == "csv", delimiter.empty() ? ',' : delimiter[0]};
@@ -239,7 +251,8 @@ Result<> FileSource::find_files(const FilePlaces& restored) {
     FilePlace place{name_of(path)};
     const auto known = [&](const auto& file) { return file->place().file == place.file; };
     if (std::any_of(files_.begin(), files_.end(), known)) continue;
-    const auto found = std::find_if(restored.places.begin(), restored.places.end(), [&](const FilePlace& p) { return p.file == place.file; });
+    const auto found = std::find_if(restored.places.begin(), restored.places.end(),
+                                    [&](const FilePlace& p) { return p.file == place.file; });
     if (found != restored.places.end()) place = *found;
     // One split is read in name order: what sorts before the file being read is behind us.
     if (!split_per_file_ && place.file < last) continue;
@@ -264,9 +277,11 @@ Result<> FileSource::open(const std::optional<Position>& from) {
   }
   HEADRACE_TRY(find_files(restored));
   for (const FilePlace& place : restored.places) {
-    const auto found = std::find_if(files_.begin(), files_.end(), [&](const auto& file) { return file->place().file == place.file; });
+    const auto found =
+        std::find_if(files_.begin(), files_.end(), [&](const auto& file) { return file->place().file == place.file; });
     if (found != files_.end()) continue;
-    return environment_error(Code::source_unavailable, fmt::format("{} is gone, and {} bytes were read from it before", place.file, place.offset))
+    return environment_error(Code::source_unavailable,
+                             fmt::format("{} is gone, and {} bytes were read from it before", place.file, place.offset))
         .with_remedy("put the file back, or start with a new state directory");
   }
   if (files_.empty()) {
@@ -319,7 +334,8 @@ Result<Polled> FileSource::poll(int64_t bytes_max) {
     polled.end_of_input = true;
     return polled;
   }
-  for (size_t file = split_per_file_ ? 0 : current_; file < files_.size(); ++file) HEADRACE_TRY(files_[file]->check_unchanged());
+  for (size_t file = split_per_file_ ? 0 : current_; file < files_.size(); ++file)
+    HEADRACE_TRY(files_[file]->check_unchanged());
   const size_t known = files_.size();
   HEADRACE_TRY(find_files(FilePlaces{}));
   if (files_.size() > known) {

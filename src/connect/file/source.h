@@ -1,5 +1,5 @@
-// Records in local files: read once (bounded), tailed while they grow (follow), or played again at the pace of their event time
-// (replay). The source finds the ends of records and hands the bytes on; the shards decode them.
+// Records in local files: read once (bounded), tailed while they grow (follow), or played again at the pace of their
+// event time (replay). The source finds the ends of records and hands the bytes on; the shards decode them.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,11 @@ namespace headrace {
 
 /// Where reading stands in one file.
 struct FilePlace {
-  std::string file;      ///< Relative to the project where it lies below it.
-  uint64_t offset = 0;   ///< Of the next record; counts uncompressed bytes.
-  int64_t line = 1;      ///< Number of the line that begins at `offset`.
-  int64_t skip = 0;      ///< Records from `offset` on that replay has already released.
-  bool done = false;     ///< The file broke off: nothing more is expected of it.
+  std::string file;     ///< Relative to the project where it lies below it.
+  uint64_t offset = 0;  ///< Of the next record; counts uncompressed bytes.
+  int64_t line = 1;     ///< Number of the line that begins at `offset`.
+  int64_t skip = 0;     ///< Records from `offset` on that replay has already released.
+  bool done = false;    ///< The file broke off: nothing more is expected of it.
 };
 
 /// Where a file source stands: the file being read, or with a split per file all of them.
@@ -72,9 +72,9 @@ class FileCutter {
   const FileFormat& format_;
   std::unique_ptr<FileInput> input_;
   uint64_t read_offset_ = 0;
-  std::string header_;    ///< With its line end; stands before every morsel, so that each can be decoded alone.
+  std::string header_;  ///< With its line end; stands before every morsel, so that each can be decoded alone.
   bool header_taken_ = false;
-  std::string waiting_;   ///< The header, then what was read but not yet cut: what follows place_.offset.
+  std::string waiting_;  ///< The header, then what was read but not yet cut: what follows place_.offset.
   std::optional<uint64_t> end_offset_;
 };
 

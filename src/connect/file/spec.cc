@@ -11,11 +11,15 @@ namespace headrace {
 namespace {
 
 constexpr ConfigField own_source_fields[] = {
-    {"path", FieldKind::text, "", "File to read, relative to the project; the matches of a glob are read in name order.", true},
+    {"path", FieldKind::text, "",
+     "File to read, relative to the project; the matches of a glob are read in name order.", true},
     {"format", FieldKind::choice, "ndjson", "ndjson | changelog-ndjson | csv | parquet: how a record is written."},
-    {"mode", FieldKind::choice, "bounded", "bounded | follow | replay: read once to the end, go on as the files grow, or play at the pace of event time."},
-    {"speed", FieldKind::real, "", "replay: seconds of event time per second; 1 if not given, and no pacing at all with --until-end."},
-    {"splits", FieldKind::choice, "one", "one | file: one split in name order, or one per file, each with its own watermark."},
+    {"mode", FieldKind::choice, "bounded",
+     "bounded | follow | replay: read once to the end, go on as the files grow, or play at the pace of event time."},
+    {"speed", FieldKind::real, "",
+     "replay: seconds of event time per second; 1 if not given, and no pacing at all with --until-end."},
+    {"splits", FieldKind::choice, "one",
+     "one | file: one split in name order, or one per file, each with its own watermark."},
     {"header", FieldKind::boolean, "true", "csv: the first record of each file names the columns."},
     {"delimiter", FieldKind::text, ",", "csv: the character between two fields."},
     {"null", FieldKind::text, "", "csv: an unquoted field with this text is NULL."},
@@ -26,7 +30,8 @@ constexpr auto source_fields = with_common_source_fields(own_source_fields);
 constexpr ConfigField sink_fields[] = {
     {"path", FieldKind::text, "", "File to write, relative to the project.", true},
     {"format", FieldKind::choice, "ndjson", "ndjson | csv | parquet: how a record is written."},
-    {"changes", FieldKind::choice, "append", "append | upsert | retract: rows only, one operation per key, or every change."},
+    {"changes", FieldKind::choice, "append",
+     "append | upsert | retract: rows only, one operation per key, or every change."},
     {"key", FieldKind::columns, "", "upsert: the key's columns, separated by commas."},
     {"op_column", FieldKind::text, "op", "upsert, retract: name of the first field, which holds the operation."},
     {"header", FieldKind::boolean, "true", "csv: the first record names the columns."},

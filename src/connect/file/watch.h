@@ -9,7 +9,8 @@
 
 namespace headrace {
 
-/// Watches folders with inotify from a thread of its own. Where the kernel gives no watch, the source's polling is all there is.
+/// Watches folders with inotify from a thread of its own. Where the kernel gives no watch, the source's polling is all
+/// there is.
 class FolderWatch {
  public:
   explicit FolderWatch(std::function<void()> wake);

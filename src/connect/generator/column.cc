@@ -20,7 +20,9 @@ uint64_t mixed(uint64_t x) {
 }
 
 /// In [0, 1).
-double unit(uint64_t bits) { return static_cast<double>(bits >> 11) * 0x1p-53; }
+double unit(uint64_t bits) {
+  return static_cast<double>(bits >> 11) * 0x1p-53;
+}
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\'')) text.remove_prefix(1);
@@ -52,9 +54,15 @@ bool parse_call(std::string_view text, Call& out) {
   return true;
 }
 
-bool is_number(ScalarKind kind) { return kind <= ScalarKind::decimal128; }
-bool is_integer(ScalarKind kind) { return kind <= ScalarKind::int128; }
-bool is_time(ScalarKind kind) { return kind == ScalarKind::timestamp || kind == ScalarKind::timestamp_tz || kind == ScalarKind::date; }
+bool is_number(ScalarKind kind) {
+  return kind <= ScalarKind::decimal128;
+}
+bool is_integer(ScalarKind kind) {
+  return kind <= ScalarKind::int128;
+}
+bool is_time(ScalarKind kind) {
+  return kind == ScalarKind::timestamp || kind == ScalarKind::timestamp_tz || kind == ScalarKind::date;
+}
 
 std::string rule_for(ScalarKind kind) {
   if (is_time(kind)) return kind == ScalarKind::date ? "step(2024-01-01, 1 d)" : "step(2024-01-01 00:00:00, 1 s)";
@@ -79,9 +87,12 @@ Result<GeneratedColumn> GeneratedColumn::make(const Field& field, uint64_t seed,
   const ScalarKind kind = column.type_.kind;
   const auto wrong = [&](std::string_view why) {
     return user_error(Code::bad_config, fmt::format("generator column {}: '{}' {}", field.name, rule, why))
-        .with_remedy("use sequence(start, step), uniform(low, high), normal(mean, deviation), choice(a, b, ...) or step(start, interval)");
+        .with_remedy(
+            "use sequence(start, step), uniform(low, high), normal(mean, deviation), choice(a, b, ...) or step(start, "
+            "interval)");
   };
-  if (kind == ScalarKind::other || kind == ScalarKind::blob) return wrong(fmt::format("cannot make values of type {}", field.type.ToString()));
+  if (kind == ScalarKind::other || kind == ScalarKind::blob)
+    return wrong(fmt::format("cannot make values of type {}", field.type.ToString()));
   const std::string fitting = rule_for(kind);
   Call call;
   if (!parse_call(rule.empty() ? std::string_view(fitting) : rule, call)) return wrong("is not a rule");
@@ -94,7 +105,8 @@ Result<GeneratedColumn> GeneratedColumn::make(const Field& field, uint64_t seed,
     column.rule_ = Rule::step;
     if (!is_time(kind) || arguments.size() != 2) return wrong("needs a time column, a start and an interval");
     int32_t days = 0;
-    const Parse parsed = kind == ScalarKind::date ? parse_date_days(arguments[0], days) : parse_timestamp_us(arguments[0], column.start_);
+    const Parse parsed = kind == ScalarKind::date ? parse_date_days(arguments[0], days)
+                                                  : parse_timestamp_us(arguments[0], column.start_);
     if (parsed != Parse::ok) return wrong("does not start at a time such as 2024-01-01 00:00:00");
     HEADRACE_ASSIGN(const int64_t interval_ms, parse_duration_ms(arguments[1]));
     column.step_ = kind == ScalarKind::date ? interval_ms / 86'400'000 : interval_ms * 1000;
@@ -104,8 +116,10 @@ Result<GeneratedColumn> GeneratedColumn::make(const Field& field, uint64_t seed,
     if (!is_number(kind) && kind != ScalarKind::text) return wrong("needs a column of numbers or text");
     if (arguments.size() > 2) return wrong("takes a start and a step");
     column.start_ = 1;
-    if (!arguments.empty() && parse_int64(arguments[0], column.start_) != Parse::ok) return wrong("does not start at a whole number");
-    if (arguments.size() > 1 && parse_int64(arguments[1], column.step_) != Parse::ok) return wrong("does not step by a whole number");
+    if (!arguments.empty() && parse_int64(arguments[0], column.start_) != Parse::ok)
+      return wrong("does not start at a whole number");
+    if (arguments.size() > 1 && parse_int64(arguments[1], column.step_) != Parse::ok)
+      return wrong("does not step by a whole number");
   } else if (call.name == "uniform" || call.name == "normal") {
     column.rule_ = call.name == "uniform" ? Rule::uniform : Rule::normal;
     if (!is_number(kind) && kind != ScalarKind::uuid) return wrong("needs a column of numbers");
@@ -130,7 +144,8 @@ double GeneratedColumn::number(int64_t row) const {
 
 Parse GeneratedColumn::store(Vector& vector, int64_t place, int64_t row) const {
   using duckdb::FlatVector;
-  if (rule_ == Rule::choice) return store_text(type_, choices_[mixed(seed_ + static_cast<uint64_t>(row)) % choices_.size()], vector, place);
+  if (rule_ == Rule::choice)
+    return store_text(type_, choices_[mixed(seed_ + static_cast<uint64_t>(row)) % choices_.size()], vector, place);
   if (type_.kind == ScalarKind::uuid) {
     auto& value = FlatVector::GetDataUnsafe<duckdb::hugeint_t>(vector)[place];
     value.lower = mixed(seed_ + static_cast<uint64_t>(row));
@@ -139,7 +154,8 @@ Parse GeneratedColumn::store(Vector& vector, int64_t place, int64_t row) const {
   }
   if (rule_ == Rule::step || rule_ == Rule::sequence) {
     const int64_t value = start_ + row * step_;
-    if (type_.kind == ScalarKind::int64 || type_.kind == ScalarKind::timestamp || type_.kind == ScalarKind::timestamp_tz) {
+    if (type_.kind == ScalarKind::int64 || type_.kind == ScalarKind::timestamp ||
+        type_.kind == ScalarKind::timestamp_tz) {
       FlatVector::GetDataUnsafe<int64_t>(vector)[place] = value;
       return Parse::ok;
     }
@@ -151,17 +167,22 @@ Parse GeneratedColumn::store(Vector& vector, int64_t place, int64_t row) const {
   }
   const double value = number(row);
   switch (type_.kind) {
-    case ScalarKind::float64: FlatVector::GetDataUnsafe<double>(vector)[place] = value; return Parse::ok;
-    case ScalarKind::float32: FlatVector::GetDataUnsafe<float>(vector)[place] = static_cast<float>(value); return Parse::ok;
-    default: return store_text(type_, fmt::format("{:.{}f}", value, is_integer(type_.kind) ? 0 : type_.scale), vector, place);
+    case ScalarKind::float64:
+      FlatVector::GetDataUnsafe<double>(vector)[place] = value;
+      return Parse::ok;
+    case ScalarKind::float32:
+      FlatVector::GetDataUnsafe<float>(vector)[place] = static_cast<float>(value);
+      return Parse::ok;
+    default:
+      return store_text(type_, fmt::format("{:.{}f}", value, is_integer(type_.kind) ? 0 : type_.scale), vector, place);
   }
 }
 
 Result<> GeneratedColumn::fill(Vector& vector, int64_t first, int64_t count) const {
   for (int64_t i = 0; i < count; ++i) {
     if (store(vector, i, first + i) == Parse::ok) continue;
-    return user_error(Code::out_of_range, fmt::format("generator column {}: the value of row {} does not fit {}", name_, first + i,
-                                                      vector.GetType().ToString()));
+    return user_error(Code::out_of_range, fmt::format("generator column {}: the value of row {} does not fit {}", name_,
+                                                      first + i, vector.GetType().ToString()));
   }
   return {};
 }

@@ -27,8 +27,8 @@ class GeneratedColumn {
   ScalarType type_;
   Rule rule_ = Rule::uniform;
   uint64_t seed_ = 0;
-  double low_ = 0, high_ = 0;         ///< uniform: bounds; normal: mean and deviation.
-  int64_t start_ = 0, step_ = 1;      ///< sequence; step: in the type's unit (microseconds, days).
+  double low_ = 0, high_ = 0;     ///< uniform: bounds; normal: mean and deviation.
+  int64_t start_ = 0, step_ = 1;  ///< sequence; step: in the type's unit (microseconds, days).
   std::vector<std::string> choices_;
 
   double number(int64_t row) const;

@@ -14,7 +14,8 @@ constexpr ConfigField own_source_fields[] = {
     {"rows_per_second", FieldKind::real, "0", "Pace by the wall clock; 0 = as fast as they are taken."},
     {"seed", FieldKind::integer, "1", "Another seed gives other rows."},
     {"column.*", FieldKind::text, "",
-     "How a column's values are made: sequence(start, step), uniform(low, high), normal(mean, deviation), choice(a, b, ...), step(start, interval)."},
+     "How a column's values are made: sequence(start, step), uniform(low, high), normal(mean, deviation), choice(a, b, "
+     "...), step(start, interval)."},
 };
 constexpr auto source_fields = with_common_source_fields(own_source_fields);
 
@@ -26,12 +27,13 @@ class GeneratorSource final : public Source {
   static Result<std::unique_ptr<Source>> make(const SourceContext& context) {
     auto source = std::unique_ptr<GeneratorSource>(new GeneratorSource(context));
     if (context.until_end && !source->rows_) {
-      return user_error(Code::bad_config, fmt::format("generator source {} has no end", context.name)).with_remedy("give it rows = '1000'");
+      return user_error(Code::bad_config, fmt::format("generator source {} has no end", context.name))
+          .with_remedy("give it rows = '1000'");
     }
     for (const auto& [key, value] : context.options->values()) {
       if (key.starts_with("column.") && !context.declared->find(key.substr(7))) {
-        return user_error(Code::bad_config, fmt::format("generator source {} has no column '{}'; its columns are ({})", context.name,
-                                                        key.substr(7), context.declared->text()));
+        return user_error(Code::bad_config, fmt::format("generator source {} has no column '{}'; its columns are ({})",
+                                                        context.name, key.substr(7), context.declared->text()));
       }
     }
     const uint64_t seed = static_cast<uint64_t>(context.options->integer("seed"));
@@ -42,7 +44,8 @@ class GeneratorSource final : public Source {
       }
       // By its place among the declared columns, so that a projection does not change the values.
       const uint64_t place = *context.declared->find(field.name) + 1;
-      HEADRACE_ASSIGN(GeneratedColumn column, GeneratedColumn::make(field, (seed << 32) * 0x9E3779B1 + (place << 56), rule));
+      HEADRACE_ASSIGN(GeneratedColumn column,
+                      GeneratedColumn::make(field, (seed << 32) * 0x9E3779B1 + (place << 56), rule));
       source->columns_.push_back(std::move(column));
     }
     return std::unique_ptr<Source>(std::move(source));
@@ -50,7 +53,12 @@ class GeneratorSource final : public Source {
 
   Result<> open(const std::optional<Position>& from) override {
     if (from && parse_int64(from->text, next_) != Parse::ok) {
-      return Error{Code::corrupt_state, Blame::environment, Retry::never, "not a position of a generator: " + from->text, {}, {}};
+      return Error{Code::corrupt_state,
+                   Blame::environment,
+                   Retry::never,
+                   "not a position of a generator: " + from->text,
+                   {},
+                   {}};
     }
     opened_at_ = next_;
     opened_ns_ = clock_->steady_ns();
@@ -73,7 +81,8 @@ class GeneratorSource final : public Source {
     }
     polled.end_of_input = rows_ && next_ >= *rows_;
     polled.caught_up = polled.end_of_input || rows_per_second_ > 0;
-    if (rows_per_second_ > 0) polled.wait_us = std::clamp<int64_t>(static_cast<int64_t>(1e6 / rows_per_second_), 1'000, 100'000);
+    if (rows_per_second_ > 0)
+      polled.wait_us = std::clamp<int64_t>(static_cast<int64_t>(1e6 / rows_per_second_), 1'000, 100'000);
     return polled;
   }
 
@@ -88,12 +97,14 @@ class GeneratorSource final : public Source {
 
   /// Rows that should have come by now.
   int64_t due() const {
-    return opened_at_ + static_cast<int64_t>(static_cast<double>(clock_->steady_ns() - opened_ns_) * 1e-9 * rows_per_second_);
+    return opened_at_ +
+           static_cast<int64_t>(static_cast<double>(clock_->steady_ns() - opened_ns_) * 1e-9 * rows_per_second_);
   }
 
   Result<Batch> next_batch(int64_t rows) {
     Batch batch = Batch::make(schema_);
-    for (size_t column = 0; column < columns_.size(); ++column) HEADRACE_TRY(columns_[column].fill(batch.chunk.data[column], next_, rows));
+    for (size_t column = 0; column < columns_.size(); ++column)
+      HEADRACE_TRY(columns_[column].fill(batch.chunk.data[column], next_, rows));
     batch.chunk.SetCardinality(static_cast<duckdb::idx_t>(rows));
     next_ += rows;
     return batch;

@@ -1,5 +1,5 @@
-// Writes every change as a line on standard output: +I {"a":1}. A terminal cannot take lines back, so a crash between the
-// checkpoint and the commit may print an epoch twice.
+// Writes every change as a line on standard output: +I {"a":1}. A terminal cannot take lines back, so a crash between
+// the checkpoint and the commit may print an epoch twice.
 #include <cstdio>
 
 #include "base/json_text.h"
@@ -33,7 +33,8 @@ class PrintSink final : public Sink {
   }
 
   Result<> commit(const CommitIdentity&, const std::string&) override {
-    const bool written = std::fwrite(prepared_.data(), 1, prepared_.size(), stdout) == prepared_.size() && std::fflush(stdout) == 0;
+    const bool written =
+        std::fwrite(prepared_.data(), 1, prepared_.size(), stdout) == prepared_.size() && std::fflush(stdout) == 0;
     prepared_.clear();
     if (!written) return environment_error(Code::sink_unavailable, "cannot write to standard output");
     return {};
