@@ -1,9 +1,9 @@
 #include "app/command.h"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 
@@ -13,7 +13,9 @@
 
 namespace headrace {
 
-std::string ProjectOptions::state_directory() const { return state.empty() ? directory + "/.headrace" : state; }
+std::string ProjectOptions::state_directory() const {
+  return state.empty() ? directory + "/.headrace" : state;
+}
 
 PipelineOptions ProjectOptions::pipeline() const {
   PipelineOptions out;
@@ -66,7 +68,8 @@ int check_command(const ProjectOptions& options) {
     sources += std::holds_alternative<SourceNode>(node);
   }
   const size_t functions = project.functions ? project.functions->functions().size() : 0;
-  std::printf("%s is right: %zu sources, %zu views, %zu sinks, %zu functions\n", project.project.name.c_str(), sources, views, sinks, functions);
+  std::printf("%s is right: %zu sources, %zu views, %zu sinks, %zu functions\n", project.project.name.c_str(), sources,
+              views, sinks, functions);
   return exit_ok;
 }
 
@@ -86,15 +89,19 @@ int init_command(const std::string& template_name, const std::string& directory)
   std::error_code error;
   if (!fs::is_directory(templates / template_name, error)) {
     std::string known;
-    for (const auto& entry : fs::directory_iterator(templates, error)) known += (known.empty() ? "" : ", ") + entry.path().filename().string();
-    return report_failure(user_error(Code::bad_config, "there is no template '" + template_name + "'").with_remedy("one of: " + known));
+    for (const auto& entry : fs::directory_iterator(templates, error))
+      known += (known.empty() ? "" : ", ") + entry.path().filename().string();
+    return report_failure(
+        user_error(Code::bad_config, "there is no template '" + template_name + "'").with_remedy("one of: " + known));
   }
   if (fs::exists(directory, error) && !fs::is_empty(directory, error))
-    return report_failure(user_error(Code::bad_config, directory + " is there already and not empty").with_remedy("name a new folder"));
+    return report_failure(
+        user_error(Code::bad_config, directory + " is there already and not empty").with_remedy("name a new folder"));
   fs::create_directories(directory, error);
   if (!error) fs::copy(templates / template_name, directory, fs::copy_options::recursive, error);
   if (error) return report_failure(errno_error("copy to " + directory, error.value()));
-  std::printf("Made %s. Next:\n  headrace check %s\n  headrace run %s\n", directory.c_str(), directory.c_str(), directory.c_str());
+  std::printf("Made %s. Next:\n  headrace check %s\n  headrace run %s\n", directory.c_str(), directory.c_str(),
+              directory.c_str());
   return exit_ok;
 }
 
@@ -110,25 +117,32 @@ int python_command(const std::string& module, const std::vector<std::string>& ar
 
 int completion_command(const CLI::App& app, const std::string& shell) {
   std::string commands;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) commands += command->get_name() + " ";
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    commands += command->get_name() + " ";
   auto words_of = [&](const CLI::App& command) {
     std::string out;
     for (const CLI::Option* option : command.get_options())
       for (const std::string& name : option->get_lnames()) out += "--" + name + " ";
-    for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; })) out += sub->get_name() + " ";
+    for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; }))
+      out += sub->get_name() + " ";
     return out;
   };
   if (shell == "fish") {
     std::printf("complete -c headrace -n __fish_use_subcommand -f -a '%s'\n", commands.c_str());
     for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-      std::printf("complete -c headrace -n '__fish_seen_subcommand_from %s' -a '%s'\n", command->get_name().c_str(), words_of(*command).c_str());
+      std::printf("complete -c headrace -n '__fish_seen_subcommand_from %s' -a '%s'\n", command->get_name().c_str(),
+                  words_of(*command).c_str());
     return exit_ok;
   }
   if (shell == "zsh") std::printf("autoload -U +X bashcompinit && bashcompinit\n");
   std::printf("_headrace() {\n  local word=${COMP_WORDS[COMP_CWORD]}\n  case ${COMP_WORDS[1]} in\n");
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-    std::printf("    %s) COMPREPLY=($(compgen -W '%s' -- \"$word\") $(compgen -d -- \"$word\"));;\n", command->get_name().c_str(), words_of(*command).c_str());
-  std::printf("  esac\n  [ \"$COMP_CWORD\" = 1 ] && COMPREPLY=($(compgen -W '%s' -- \"$word\"))\n}\ncomplete -o filenames -F _headrace headrace\n", commands.c_str());
+    std::printf("    %s) COMPREPLY=($(compgen -W '%s' -- \"$word\") $(compgen -d -- \"$word\"));;\n",
+                command->get_name().c_str(), words_of(*command).c_str());
+  std::printf(
+      "  esac\n  [ \"$COMP_CWORD\" = 1 ] && COMPREPLY=($(compgen -W '%s' -- \"$word\"))\n}\ncomplete -o filenames -F "
+      "_headrace headrace\n",
+      commands.c_str());
   return exit_ok;
 }
 
@@ -143,7 +157,10 @@ std::string fields_table(std::span<const ConfigField> fields) {
   std::string out = "| option | form | default | meaning |\n|---|---|---|---|\n";
   for (const ConfigField& field : fields)
     out += fmt::format("| `{}` | {} | {} | {} |\n", field.name, kind_word(field.kind),
-                       field.required ? "(must be given)" : field.fallback.empty() ? "" : fmt::format("`{}`", field.fallback), field.summary);
+                       field.required           ? "(must be given)"
+                       : field.fallback.empty() ? ""
+                                                : fmt::format("`{}`", field.fallback),
+                       field.summary);
   return out + "\n";
 }
 
@@ -159,7 +176,9 @@ std::string connectors_page() {
 }
 
 std::string cli_page(const CLI::App& app) {
-  std::string out = "# The command line\n\nMade by `headrace reference cli`.\n\nExit codes: 0 done, 1 a failure at run time, 2 a wrong project or option, 130 stopped.\n\n";
+  std::string out =
+      "# The command line\n\nMade by `headrace reference cli`.\n\nExit codes: 0 done, 1 a failure at run time, 2 a "
+      "wrong project or option, 130 stopped.\n\n";
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     out += fmt::format("## headrace {}\n\n```\n{}```\n\n", command->get_name(), command->help("headrace"));
   return out;

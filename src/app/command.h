@@ -18,12 +18,12 @@ enum ExitCode : int { exit_ok = 0, exit_failed = 1, exit_wrong = 2, exit_stopped
 /// Options that several commands take.
 struct ProjectOptions {
   std::string directory = ".";
-  std::string state;            ///< "" = DIRECTORY/.headrace
+  std::string state;  ///< "" = DIRECTORY/.headrace
   std::string profile;
   std::string listen = "127.0.0.1:8480";
   int32_t shards = 0;
   double speed = 0;
-  double for_seconds = 0;       ///< 0 = no end.
+  double for_seconds = 0;  ///< 0 = no end.
   bool until_end = false;
   bool serve = true;
   bool json_log = false;

@@ -19,27 +19,38 @@ void add_project(CLI::App& command, ProjectOptions& options) {
 }
 
 void add_run(CLI::App& command, ProjectOptions& options) {
-  command.add_flag("--until-end", options.until_end, "Read every source to its end, close all windows, print the books, exit");
-  command.add_option_function<std::string>(
-             "--for",
-             [&options](const std::string& text) {
-               Result<int64_t> ms = parse_duration_ms(text);
-               if (!ms || *ms <= 0) throw CLI::ValidationError("--for", "'" + text + "' is not a duration such as 60s or 5min");
-               options.for_seconds = static_cast<double>(*ms) / 1000;
-             },
-             "Stop after so long, such as 60s or 5min")
+  command.add_flag("--until-end", options.until_end,
+                   "Read every source to its end, close all windows, print the books, exit");
+  command
+      .add_option_function<std::string>(
+          "--for",
+          [&options](const std::string& text) {
+            Result<int64_t> ms = parse_duration_ms(text);
+            if (!ms || *ms <= 0)
+              throw CLI::ValidationError("--for", "'" + text + "' is not a duration such as 60s or 5min");
+            options.for_seconds = static_cast<double>(*ms) / 1000;
+          },
+          "Stop after so long, such as 60s or 5min")
       ->type_name("DURATION");
-  command.add_option("--shards", options.shards, "Threads that share the work (default: one per core)")->check(CLI::Range(1, 1024));
-  command.add_option("--listen", options.listen, "HOST:PORT of the console and the API; loopback unless you say otherwise")->capture_default_str();
+  command.add_option("--shards", options.shards, "Threads that share the work (default: one per core)")
+      ->check(CLI::Range(1, 1024));
+  command
+      .add_option("--listen", options.listen, "HOST:PORT of the console and the API; loopback unless you say otherwise")
+      ->capture_default_str();
   command.add_flag("!--no-listen", options.serve, "Do not listen at all");
-  command.add_option("--speed", options.speed, "Replay so many seconds of event time per second (overrides the sources' own)")->check(CLI::PositiveNumber);
+  command
+      .add_option("--speed", options.speed,
+                  "Replay so many seconds of event time per second (overrides the sources' own)")
+      ->check(CLI::PositiveNumber);
   command.add_flag("--json-log", options.json_log, "Log lines as JSON, also on a terminal");
 }
 
 int main_command(int argc, char** argv) {
   register_lake_connectors();
   use_lake_python(python_interpreter(), {});
-  CLI::App app("Headrace: real-time analytics in SQL and Python.\nA pipeline is a folder: sql/*.sql, functions/*.py, contracts/*, dashboards/*.");
+  CLI::App app(
+      "Headrace: real-time analytics in SQL and Python.\nA pipeline is a folder: sql/*.sql, functions/*.py, "
+      "contracts/*, dashboards/*.");
   app.set_version_flag("--version", std::string("headrace ") + version);
   app.require_subcommand(0, 1);
   app.get_formatter()->column_width(34);
@@ -51,17 +62,20 @@ int main_command(int argc, char** argv) {
   add_run(run, options);
   run.callback([&] { chosen = [&] { return run_command(options); }; });
 
-  CLI::App& demo = *app.add_subcommand("demo", "Replay a year of departures from New York: joins, windows, a model, alerts, a lake table");
+  CLI::App& demo = *app.add_subcommand(
+      "demo", "Replay a year of departures from New York: joins, windows, a model, alerts, a lake table");
   demo.add_option("--state", options.state, "Folder of the durable state (default: ~/.cache/headrace/demo/state)");
   add_run(demo, options);
   demo.callback([&] { chosen = [&] { return demo_command(options); }; });
 
-  CLI::App& check = *app.add_subcommand("check", "Show every error of a project's SQL, configuration and functions at once");
+  CLI::App& check =
+      *app.add_subcommand("check", "Show every error of a project's SQL, configuration and functions at once");
   add_project(check, options);
   check.callback([&] { chosen = [&] { return check_command(options); }; });
 
   bool json = false;
-  CLI::App& explain = *app.add_subcommand("explain", "Show the plan: nodes, changelog kinds, keys, what state is kept and until when");
+  CLI::App& explain =
+      *app.add_subcommand("explain", "Show the plan: nodes, changelog kinds, keys, what state is kept and until when");
   add_project(explain, options);
   explain.add_flag("--json", json, "The documented JSON form");
   explain.callback([&] { chosen = [&] { return explain_command(options, json); }; });
@@ -83,31 +97,44 @@ int main_command(int argc, char** argv) {
   CLI::App& init = *app.add_subcommand("init", "Make a first project from a template: minimal, http, fraud");
   std::vector<std::string> init_words;
   init.add_option("words", init_words, "[TEMPLATE] DIRECTORY")->required()->expected(1, 2);
-  init.callback([&] { chosen = [&] { return init_words.size() == 1 ? init_command(template_name, init_words[0]) : init_command(init_words[0], init_words[1]); }; });
+  init.callback([&] {
+    chosen = [&] {
+      return init_words.size() == 1 ? init_command(template_name, init_words[0])
+                                    : init_command(init_words[0], init_words[1]);
+    };
+  });
 
   std::vector<std::string> files, ways;
-  CLI::App& test = *app.add_subcommand("test", "Run golden tests (.slt): in one piece, row by row, on several shards, restored at every step");
+  CLI::App& test = *app.add_subcommand(
+      "test", "Run golden tests (.slt): in one piece, row by row, on several shards, restored at every step");
   test.add_option("files", files, "Files, or folders of them")->required();
-  test.add_option("--way", ways, "Only so: whole | rows | shards | restore (default: all)")->check(CLI::IsMember({"whole", "rows", "shards", "restore"}));
+  test.add_option("--way", ways, "Only so: whole | rows | shards | restore (default: all)")
+      ->check(CLI::IsMember({"whole", "rows", "shards", "restore"}));
   test.callback([&] { chosen = [&] { return test_command(files, ways); }; });
 
   std::string role;
   CLI::App& token = *app.add_subcommand("token", "Tokens for the doors");
-  CLI::App& token_new = *token.add_subcommand("new", "Make a token and print it once; from then on every door wants one");
+  CLI::App& token_new =
+      *token.add_subcommand("new", "Make a token and print it once; from then on every door wants one");
   token.require_subcommand(1);
-  token_new.add_option("role", role, "reader | writer | admin")->required()->check(CLI::IsMember({"reader", "writer", "admin"}));
+  token_new.add_option("role", role, "reader | writer | admin")
+      ->required()
+      ->check(CLI::IsMember({"reader", "writer", "admin"}));
   token_new.add_option("directory", options.directory, "The project's folder")->default_str(".");
   token_new.add_option("--state", options.state, "Folder of the durable state (default: DIRECTORY/.headrace)");
   token_new.callback([&] { chosen = [&] { return token_command(options, role); }; });
 
   std::string shell;
-  CLI::App& completion = *app.add_subcommand("completion", "Print a completion script: eval \"$(headrace completion bash)\"");
+  CLI::App& completion =
+      *app.add_subcommand("completion", "Print a completion script: eval \"$(headrace completion bash)\"");
   completion.add_option("shell", shell, "bash | zsh | fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion.callback([&] { chosen = [&] { return completion_command(app, shell); }; });
 
   std::string page;
   CLI::App& reference = *app.add_subcommand("reference", "Print a generated reference page");
-  reference.add_option("page", page, "cli | connectors | metrics | openapi")->required()->check(CLI::IsMember({"cli", "connectors", "metrics", "openapi"}));
+  reference.add_option("page", page, "cli | connectors | metrics | openapi")
+      ->required()
+      ->check(CLI::IsMember({"cli", "connectors", "metrics", "openapi"}));
   reference.callback([&] { chosen = [&] { return reference_command(app, page); }; });
 
   try {
@@ -126,4 +153,6 @@ int main_command(int argc, char** argv) {
 }  // namespace
 }  // namespace headrace
 
-int main(int argc, char** argv) { return headrace::main_command(argc, argv); }
+int main(int argc, char** argv) {
+  return headrace::main_command(argc, argv);
+}

@@ -17,12 +17,15 @@ int query_command(const ProjectOptions& options, const std::string& sql, const s
   if (Result<> opened = engine.open_for_reading(); !opened) return report_failure(opened.error());
   ServerOptions limits;
   limits.state_directory = options.state_directory();
-  limits.lake_files = [state = limits.state_directory](const std::string& table) { return lake_data_files(state, table); };
+  limits.lake_files = [state = limits.state_directory](const std::string& table) {
+    return lake_data_files(state, table);
+  };
   Result<std::unique_ptr<QueryEngine>> queries = QueryEngine::open(engine, limits);
   if (!queries) return report_failure(queries.error());
   Result<RowTable> rows = (*queries)->run(sql, {});
   if (!rows) return report_failure(rows.error());
-  Result<Response> answer = table_response(*rows, format == "csv" ? "text/csv" : "application/json", limits.query_bytes_max);
+  Result<Response> answer =
+      table_response(*rows, format == "csv" ? "text/csv" : "application/json", limits.query_bytes_max);
   if (!answer) return report_failure(answer.error());
   std::printf("%s\n", answer->body.c_str());
   return exit_ok;

@@ -22,7 +22,8 @@ namespace {
 /// Waits for Ctrl-C, SIGTERM or a time limit beside the pipeline, and stops it then.
 class StopWatch {
  public:
-  StopWatch(Pipeline& pipeline, double for_seconds) : pipeline_(pipeline), for_seconds_(for_seconds), thread_([this] { watch(); }) {}
+  StopWatch(Pipeline& pipeline, double for_seconds)
+      : pipeline_(pipeline), for_seconds_(for_seconds), thread_([this] { watch(); }) {}
   ~StopWatch() {
     leaving_ = true;
     // Wakes the thread from its wait; the signal is blocked everywhere, so nothing else happens.
@@ -50,7 +51,8 @@ class StopWatch {
     sigset_t signals = watched();
     int got = 0;
     if (for_seconds_ > 0) {
-      timespec limit{static_cast<time_t>(for_seconds_), static_cast<long>((for_seconds_ - static_cast<double>(static_cast<time_t>(for_seconds_))) * 1e9)};
+      timespec limit{static_cast<time_t>(for_seconds_),
+                     static_cast<long>((for_seconds_ - static_cast<double>(static_cast<time_t>(for_seconds_))) * 1e9)};
       got = sigtimedwait(&signals, nullptr, &limit);
     } else {
       sigwait(&signals, &got);
@@ -89,7 +91,8 @@ class Progress {
       int64_t read = 0;
       for (const SourceStatus& source : status.sources) read += source.records_read;
       std::fprintf(stderr, "\r%lld records read, tick %llu, durable %llu   ", static_cast<long long>(read),
-                   static_cast<unsigned long long>(status.tick.value), static_cast<unsigned long long>(status.durable_tick.value));
+                   static_cast<unsigned long long>(status.tick.value),
+                   static_cast<unsigned long long>(status.durable_tick.value));
     }
     if (terminal) std::fprintf(stderr, "\n");
   }
@@ -157,11 +160,13 @@ int run_command(const ProjectOptions& options) {
 int demo_command(ProjectOptions options) {
   const char* home = std::getenv("HOME");
   const char* cache = std::getenv("XDG_CACHE_HOME");
-  const std::string folder = cache ? std::string(cache) + "/headrace" : std::string(home ? home : "/tmp") + "/.cache/headrace";
+  const std::string folder =
+      cache ? std::string(cache) + "/headrace" : std::string(home ? home : "/tmp") + "/.cache/headrace";
   const char* given = std::getenv("DEMO_DATA");
   const std::string data = given ? given : folder + "/demo";
   if (!given) {
-    Result<Process> prepare = Process::start({.arguments = {python_interpreter(), "-m", "headrace.demo.prepare", "--out", data}});
+    Result<Process> prepare =
+        Process::start({.arguments = {python_interpreter(), "-m", "headrace.demo.prepare", "--out", data}});
     if (!prepare) return report_failure(prepare.error());
     while (true)
       if (std::optional<ExitStatus> status = prepare->wait(60'000)) {

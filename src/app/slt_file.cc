@@ -14,15 +14,24 @@ bool read_head(const std::string& line, SltStep& step) {
   words >> kind >> second >> third;
   using Kind = SltStep::Kind;
   step.name = second;
-  if (kind == "statement" && second == "ok") step.kind = Kind::statement;
-  else if (kind == "statement" && second == "error" && !third.empty()) step.error_code = std::atoi(third.c_str());
-  else if (kind == "feed" && !second.empty()) step.kind = Kind::feed;
-  else if (kind == "changes" && !second.empty()) step.kind = Kind::changes;
-  else if (kind == "late" && !second.empty()) step.kind = Kind::late;
-  else if (kind == "query") step.kind = Kind::query;
-  else if (kind == "quarantine") step.kind = Kind::quarantine;
-  else if (kind == "end") step.kind = Kind::end;
-  else return false;
+  if (kind == "statement" && second == "ok")
+    step.kind = Kind::statement;
+  else if (kind == "statement" && second == "error" && !third.empty())
+    step.error_code = std::atoi(third.c_str());
+  else if (kind == "feed" && !second.empty())
+    step.kind = Kind::feed;
+  else if (kind == "changes" && !second.empty())
+    step.kind = Kind::changes;
+  else if (kind == "late" && !second.empty())
+    step.kind = Kind::late;
+  else if (kind == "query")
+    step.kind = Kind::query;
+  else if (kind == "quarantine")
+    step.kind = Kind::quarantine;
+  else if (kind == "end")
+    step.kind = Kind::end;
+  else
+    return false;
   step.ordered = kind == "query" && second == "ordered";
   return true;
 }

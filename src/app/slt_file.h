@@ -12,12 +12,12 @@ namespace headrace {
 struct SltStep {
   enum class Kind : uint8_t { statement, feed, changes, query, late, quarantine, end } kind = Kind::statement;
   int32_t line = 0;
-  std::string name;                    ///< feed, changes, late: source or view.
-  int error_code = 0;                  ///< statement error CODE
-  bool ordered = false;                ///< query ordered
-  std::string text;                    ///< statement, query: the SQL.
-  std::vector<std::string> lines;      ///< feed: the rows as written.
-  std::vector<std::string> expected;   ///< What stands below ----.
+  std::string name;                   ///< feed, changes, late: source or view.
+  int error_code = 0;                 ///< statement error CODE
+  bool ordered = false;               ///< query ordered
+  std::string text;                   ///< statement, query: the SQL.
+  std::vector<std::string> lines;     ///< feed: the rows as written.
+  std::vector<std::string> expected;  ///< What stands below ----.
 };
 
 /// Errors: syntax_error with the line.

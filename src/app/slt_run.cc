@@ -83,7 +83,8 @@ std::string value_text(const duckdb::Value& value) {
 
 std::string row_text(const DataChunk& chunk, size_t row) {
   std::string out;
-  for (size_t column = 0; column < chunk.ColumnCount(); ++column) out += (column ? " " : "") + value_text(chunk.GetValue(column, row));
+  for (size_t column = 0; column < chunk.ColumnCount(); ++column)
+    out += (column ? " " : "") + value_text(chunk.GetValue(column, row));
   return out;
 }
 
@@ -97,10 +98,14 @@ std::string feed_record(const std::string& line, const Schema& schema) {
     if (out.size() > 1) out += ",";
     out += json_string(field.name) + ":";
     const bool time = field.type.id() == LogicalTypeId::TIMESTAMP || field.type.id() == LogicalTypeId::TIMESTAMP_TZ;
-    if (word == "NULL") out += "null";
-    else if (time && word.size() > 2 && word[2] == ':') out += json_string("1970-01-01 " + word);
-    else if (field.type.IsNumeric() || field.type.id() == LogicalTypeId::BOOLEAN) out += word;
-    else out += json_string(word);
+    if (word == "NULL")
+      out += "null";
+    else if (time && word.size() > 2 && word[2] == ':')
+      out += json_string("1970-01-01 " + word);
+    else if (field.type.IsNumeric() || field.type.id() == LogicalTypeId::BOOLEAN)
+      out += word;
+    else
+      out += json_string(word);
   }
   return out + "}";
 }
@@ -109,7 +114,8 @@ std::string feed_record(const std::string& line, const Schema& schema) {
 
 class Run {
  public:
-  Run(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way) : steps_(steps), file_(file), way_(way) {
+  Run(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way)
+      : steps_(steps), file_(file), way_(way) {
     std::string pattern = (std::filesystem::temp_directory_path() / "headrace-slt-XXXXXX").string();
     state_ = ::mkdtemp(pattern.data());
     fed_logs().clear();
@@ -156,7 +162,9 @@ class Run {
   }
 
  private:
-  void fail(const SltStep& step, const std::string& what) { failures_.push_back(fmt::format("{}:{}: [{}] {}", file_, step.line, way_.name, what)); }
+  void fail(const SltStep& step, const std::string& what) {
+    failures_.push_back(fmt::format("{}:{}: [{}] {}", file_, step.line, way_.name, what));
+  }
 
   PipelineOptions options() const {
     PipelineOptions out;
@@ -194,7 +202,8 @@ class Run {
       statements_ = std::move(all);
       return;
     }
-    if (errors.empty()) return fail(step, fmt::format("expected error {}, but the statement is right", step.error_code));
+    if (errors.empty())
+      return fail(step, fmt::format("expected error {}, but the statement is right", step.error_code));
     if (static_cast<int>(errors[0].code) != step.error_code)
       fail(step, fmt::format("expected error {}, got: {}", step.error_code, errors[0].text()));
   }
@@ -206,8 +215,10 @@ class Run {
     for (const SltStep& step : steps_)
       if (step.kind == SltStep::Kind::late) wanted[lower_case(step.name)] = true;
     for (const auto& [name, yes] : wanted) {
-      ParsedFile parsed = parse_statements("CREATE MATERIALIZED VIEW headrace_late_" + name +
-                                               " AS SELECT * EXCLUDE (late_operator, late_watermark) FROM late(" + name + ");", file_);
+      ParsedFile parsed =
+          parse_statements("CREATE MATERIALIZED VIEW headrace_late_" + name +
+                               " AS SELECT * EXCLUDE (late_operator, late_watermark) FROM late(" + name + ");",
+                           file_);
       out.insert(out.end(), parsed.statements.begin(), parsed.statements.end());
     }
     return out;
@@ -231,9 +242,11 @@ class Run {
     subscriptions_.clear();
     const std::optional<Tick> since = restored_ ? std::optional<Tick>(engine_->status().durable_tick) : std::nullopt;
     for (const ViewInfo& view : engine_->views()) {
-      Result<std::shared_ptr<void>> subscribed = engine_->subscribe(view.name, restored_at_ ? restored_at_ : since, [this, name = lower_case(view.name), key = view.key](const ViewChanges& changes) {
-        for (const auto& batch : changes.batches) note(name, key, *batch);
-      });
+      Result<std::shared_ptr<void>> subscribed =
+          engine_->subscribe(view.name, restored_at_ ? restored_at_ : since,
+                             [this, name = lower_case(view.name), key = view.key](const ViewChanges& changes) {
+                               for (const auto& batch : changes.batches) note(name, key, *batch);
+                             });
       if (subscribed) subscriptions_.push_back(*subscribed);
     }
     return true;
@@ -244,7 +257,8 @@ class Run {
     auto same_key = [&](int64_t a, int64_t b) {
       if (key.empty()) return batch.schema->size() > 0 && false;
       for (size_t column : key)
-        if (!duckdb::Value::NotDistinctFrom(batch.chunk.GetValue(column, a), batch.chunk.GetValue(column, b))) return false;
+        if (!duckdb::Value::NotDistinctFrom(batch.chunk.GetValue(column, a), batch.chunk.GetValue(column, b)))
+          return false;
       return true;
     };
     auto& out = noted_[view];
@@ -254,7 +268,8 @@ class Run {
         out.push_back({"-U", text});
         out.push_back({"+U", row_text(batch.chunk, static_cast<size_t>(++row))});
       } else {
-        for (int32_t i = 0; i < std::abs(batch.diff(row)); ++i) out.push_back({batch.diff(row) > 0 ? "+I" : "-D", text});
+        for (int32_t i = 0; i < std::abs(batch.diff(row)); ++i)
+          out.push_back({batch.diff(row) > 0 ? "+I" : "-D", text});
       }
     }
   }
@@ -316,7 +331,8 @@ class Run {
     auto noted = std::exchange(noted_[lower_case(step.name)], {});
     if (way_.row_by_row) {
       std::vector<std::pair<std::string, std::string>> expected;
-      for (const std::string& line : step.expected) expected.push_back({line.substr(0, 2), line.size() > 3 ? line.substr(3) : ""});
+      for (const std::string& line : step.expected)
+        expected.push_back({line.substr(0, 2), line.size() > 3 ? line.substr(3) : ""});
       return compare(step, net(noted), net(expected));
     }
     std::vector<std::string> got;
@@ -362,7 +378,9 @@ class Run {
 
 }  // namespace
 
-void register_fed_connector() { register_connector(fed_connector); }
+void register_fed_connector() {
+  register_connector(fed_connector);
+}
 
 std::vector<std::string> run_slt(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way) {
   return Run(steps, file, way).run();

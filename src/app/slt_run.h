@@ -1,4 +1,5 @@
-// Runs one golden test in one way: all rows of a feed at once or row by row, on one or several shards, restored at every step or not.
+// Runs one golden test in one way: all rows of a feed at once or row by row, on one or several shards, restored at
+// every step or not.
 #pragma once
 
 #include <memory>
@@ -12,8 +13,8 @@ namespace headrace {
 struct SltWay {
   std::string name;
   int32_t shards = 1;
-  bool row_by_row = false;   ///< Changes are then compared by what is left of them.
-  bool restore = false;      ///< A checkpoint and a new engine over it after every feed.
+  bool row_by_row = false;  ///< Changes are then compared by what is left of them.
+  bool restore = false;     ///< A checkpoint and a new engine over it after every feed.
 };
 
 /// Registers the connector `fed`, from which golden tests feed their sources.

@@ -20,7 +20,11 @@ int test_command(const std::vector<std::string>& files, const std::vector<std::s
     Result<std::vector<std::string>> inside = glob_files(file + "/*.slt");
     if (inside) found.insert(found.end(), inside->begin(), inside->end());
   }
-  const std::vector<SltWay> all = {{"whole", 1, false, false}, {"rows", 1, true, false}, {"shards", 2, false, false}, {"shards", 7, false, false}, {"restore", 1, false, true}};
+  const std::vector<SltWay> all = {{"whole", 1, false, false},
+                                   {"rows", 1, true, false},
+                                   {"shards", 2, false, false},
+                                   {"shards", 7, false, false},
+                                   {"restore", 1, false, true}};
   int passed = 0, failed = 0;
   for (const std::string& file : found) {
     Result<std::string> text = read_file(file);

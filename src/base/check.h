@@ -10,19 +10,20 @@ namespace headrace {
 
 }  // namespace headrace
 
-#define CHECK(condition)                                                                  \
-  do {                                                                                    \
-    if (!(condition)) [[unlikely]] ::headrace::check_failed(__FILE__, __LINE__, #condition); \
+#define CHECK(condition)                                        \
+  do {                                                          \
+    if (!(condition)) [[unlikely]]                              \
+      ::headrace::check_failed(__FILE__, __LINE__, #condition); \
   } while (false)
 
-#define HEADRACE_CHECK_OP(a, b, op)                                                                              \
-  do {                                                                                                           \
-    const auto& headrace_a = (a);                                                                                \
-    const auto& headrace_b = (b);                                                                                \
-    if (!(headrace_a op headrace_b)) [[unlikely]]                                                                \
-      ::headrace::check_failed(__FILE__, __LINE__,                                                               \
-                               std::string(#a " " #op " " #b ": ") + std::to_string(headrace_a) + " and " +      \
-                                   std::to_string(headrace_b));                                                  \
+#define HEADRACE_CHECK_OP(a, b, op)                                                                                 \
+  do {                                                                                                              \
+    const auto& headrace_a = (a);                                                                                   \
+    const auto& headrace_b = (b);                                                                                   \
+    if (!(headrace_a op headrace_b)) [[unlikely]]                                                                   \
+      ::headrace::check_failed(                                                                                     \
+          __FILE__, __LINE__,                                                                                       \
+          std::string(#a " " #op " " #b ": ") + std::to_string(headrace_a) + " and " + std::to_string(headrace_b)); \
   } while (false)
 
 #define CHECK_EQ(a, b) HEADRACE_CHECK_OP(a, b, ==)

@@ -32,7 +32,9 @@ std::string Error::text() const {
   return out;
 }
 
-Error user_error(Code code, std::string message) { return {code, Blame::user, Retry::never, std::move(message)}; }
+Error user_error(Code code, std::string message) {
+  return {code, Blame::user, Retry::never, std::move(message)};
+}
 
 Error environment_error(Code code, std::string message) {
   return {code, Blame::environment, Retry::later, std::move(message)};

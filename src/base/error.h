@@ -1,5 +1,5 @@
-// Errors: what happened, whose fault it is, whether to try again, and where. One table of codes (error_codes.def) feeds the
-// messages, the documentation and the Python exceptions.
+// Errors: what happened, whose fault it is, whether to try again, and where. One table of codes (error_codes.def) feeds
+// the messages, the documentation and the Python exceptions.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Files: open, read, write, make durable. The only room that touches the file system directly, so that a test can make a disk fail.
+// Files: open, read, write, make durable. The only room that touches the file system directly, so that a test can make
+// a disk fail.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +45,8 @@ class File {
 
 /// Reads a whole file.
 Result<std::string> read_file(const std::string& path);
-/// Replaces `path` by `bytes`, whole or not at all, and makes it durable (temporary file, fsync, rename, fsync of the folder).
+/// Replaces `path` by `bytes`, whole or not at all, and makes it durable (temporary file, fsync, rename, fsync of the
+/// folder).
 Result<> write_file_atomically(const std::string& path, std::string_view bytes);
 /// Renames `from` to `to`, in place of a file that is there, and makes the name durable. Make the bytes durable before.
 Result<> replace_file(const std::string& from, const std::string& to);
@@ -57,12 +59,14 @@ bool file_exists(const std::string& path);
 Result<uint64_t> file_identity(const std::string& path);
 /// Removes a file; a missing one is no error.
 Result<> remove_file(const std::string& path);
-/// The matches of a shell pattern (*, ?, [..], {a,b}), sorted bytewise by name; a text without a pattern is its own only match if it exists.
+/// The matches of a shell pattern (*, ?, [..], {a,b}), sorted bytewise by name; a text without a pattern is its own
+/// only match if it exists.
 Result<std::vector<std::string>> glob_files(const std::string& pattern);
 /// The names (not paths) in a folder, sorted.
 Result<std::vector<std::string>> list_directory(const std::string& path);
 
-/// A named point where the crash campaign may end the process (environment variable HEADRACE_CRASH=point:n, at the nth passing).
+/// A named point where the crash campaign may end the process (environment variable HEADRACE_CRASH=point:n, at the nth
+/// passing).
 void crash_point(std::string_view name);
 
 }  // namespace headrace

@@ -11,7 +11,8 @@
 namespace headrace {
 namespace {
 
-/// Length of the valid UTF-8 sequence at `text[at]`, or 0 (RFC 3629: no overlong forms, no surrogates, at most U+10FFFF).
+/// Length of the valid UTF-8 sequence at `text[at]`, or 0 (RFC 3629: no overlong forms, no surrogates, at most
+/// U+10FFFF).
 size_t sequence_length(std::string_view text, size_t at) {
   auto byte = [&](size_t i) { return at + i < text.size() ? static_cast<uint8_t>(text[at + i]) : 0; };
   auto follows = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
@@ -31,7 +32,9 @@ size_t sequence_length(std::string_view text, size_t at) {
   return 0;
 }
 
-bool stands_as_it_is(char c) { return c >= 0x20 && c != '"' && c != '\\'; }  // ASCII: a byte >= 0x80 is a negative char.
+bool stands_as_it_is(char c) {
+  return c >= 0x20 && c != '"' && c != '\\';
+}  // ASCII: a byte >= 0x80 is a negative char.
 
 size_t end_of_plain_run(std::string_view text, size_t at) {
 #if defined(__SSE2__)
@@ -39,8 +42,10 @@ size_t end_of_plain_run(std::string_view text, size_t at) {
   for (; at + 16 <= text.size(); at += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
     const __m128i other = _mm_cmplt_epi8(bytes, space);  // Signed: control characters and bytes >= 0x80.
-    const __m128i found = _mm_or_si128(other, _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, escape)));
-    if (const int mask = _mm_movemask_epi8(found)) return at + static_cast<size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
+    const __m128i found =
+        _mm_or_si128(other, _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, escape)));
+    if (const int mask = _mm_movemask_epi8(found))
+      return at + static_cast<size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
   }
 #endif
   while (at < text.size() && stands_as_it_is(text[at])) ++at;
@@ -63,10 +68,14 @@ void append_json_string(std::string& out, std::string_view text) {
       out.push_back(c);
       ++at;
     } else if (static_cast<uint8_t>(c) < 0x20) {
-      if (c == '\n') out += "\\n";
-      else if (c == '\t') out += "\\t";
-      else if (c == '\r') out += "\\r";
-      else out += fmt::format("\\u{:04x}", static_cast<int>(c));
+      if (c == '\n')
+        out += "\\n";
+      else if (c == '\t')
+        out += "\\t";
+      else if (c == '\r')
+        out += "\\r";
+      else
+        out += fmt::format("\\u{:04x}", static_cast<int>(c));
       ++at;
     } else if (size_t length = sequence_length(text, at); length > 0) {
       out.append(text, at, length);

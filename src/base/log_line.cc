@@ -36,11 +36,12 @@ void write(LogLevel level, std::string_view event, const LogField* begin, const 
   std::string line;
   if (log.as_text) {
     line = fmt::format("{}: {}", names[static_cast<int>(level)], event);
-    for (const LogField* field = begin; field != end; ++field) line += fmt::format("  {}={}", field->name, field->value);
+    for (const LogField* field = begin; field != end; ++field)
+      line += fmt::format("  {}={}", field->name, field->value);
   } else {
     int64_t now_us = system_clock().now_us();
-    line = fmt::format("{{\"time\":\"{:%Y-%m-%dT%H:%M:%S}.{:06d}Z\",\"level\":\"{}\",\"event\":", fmt::gmtime(now_us / 1'000'000),
-                       now_us % 1'000'000, names[static_cast<int>(level)]);
+    line = fmt::format("{{\"time\":\"{:%Y-%m-%dT%H:%M:%S}.{:06d}Z\",\"level\":\"{}\",\"event\":",
+                       fmt::gmtime(now_us / 1'000'000), now_us % 1'000'000, names[static_cast<int>(level)]);
     append_json_string(line, event);
     for (const LogField* field = begin; field != end; ++field) {
       line.push_back(',');

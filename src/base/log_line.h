@@ -17,8 +17,8 @@ struct LogField {
   std::string value;
 };
 
-/// Writes {"time": ..., "level": ..., "event": event, fields...}. `event` is a stable, lower-case name such as "checkpoint_done".
-/// Never pass a secret. Safe from any thread.
+/// Writes {"time": ..., "level": ..., "event": event, fields...}. `event` is a stable, lower-case name such as
+/// "checkpoint_done". Never pass a secret. Safe from any thread.
 void log_line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields);
 /// Writes an error with its code, name, message, remedy and place.
 void log_error(std::string_view event, const Error& error);

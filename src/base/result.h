@@ -1,4 +1,5 @@
-// Result<T>: a value or an Error. Nothing in the engine throws; the DuckDB and Python borders turn exceptions into these.
+// Result<T>: a value or an Error. Nothing in the engine throws; the DuckDB and Python borders turn exceptions into
+// these.
 #pragma once
 
 #include <optional>
@@ -55,15 +56,14 @@ class [[nodiscard]] Result<void> {
 #define HEADRACE_CONCAT(a, b) HEADRACE_CONCAT_INNER(a, b)
 
 /// Runs an expression that gives a Result<> and hands an error on to the caller.
-#define HEADRACE_TRY(...)                                                 \
-  do {                                                                    \
-    if (auto headrace_result = (__VA_ARGS__); !headrace_result.ok())      \
-      return std::move(headrace_result).error();                          \
+#define HEADRACE_TRY(...)                                                                                       \
+  do {                                                                                                          \
+    if (auto headrace_result = (__VA_ARGS__); !headrace_result.ok()) return std::move(headrace_result).error(); \
   } while (false)
 
 /// HEADRACE_ASSIGN(auto file, File::open(path)): the value, or the error to the caller.
-#define HEADRACE_ASSIGN(declaration, ...)                                                        \
-  auto HEADRACE_CONCAT(headrace_result_, __LINE__) = (__VA_ARGS__);                              \
-  if (!HEADRACE_CONCAT(headrace_result_, __LINE__).ok())                                         \
-    return std::move(HEADRACE_CONCAT(headrace_result_, __LINE__)).error();                       \
+#define HEADRACE_ASSIGN(declaration, ...)                                  \
+  auto HEADRACE_CONCAT(headrace_result_, __LINE__) = (__VA_ARGS__);        \
+  if (!HEADRACE_CONCAT(headrace_result_, __LINE__).ok())                   \
+    return std::move(HEADRACE_CONCAT(headrace_result_, __LINE__)).error(); \
   declaration = std::move(HEADRACE_CONCAT(headrace_result_, __LINE__)).value()

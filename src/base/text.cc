@@ -7,7 +7,9 @@
 namespace headrace {
 namespace {
 
-char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
+char lower(char c) {
+  return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
 
 /// Edit distance with adjacent transpositions left out (Wagner and Fischer 1974), letters compared without case.
 size_t edit_distance(std::string_view a, std::string_view b) {

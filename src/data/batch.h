@@ -13,14 +13,15 @@
 
 namespace headrace {
 
-/// Puts batches of one tick in an order that does not depend on the number of shards: exchanges deliver in ascending order.
+/// Puts batches of one tick in an order that does not depend on the number of shards: exchanges deliver in ascending
+/// order.
 using Ordinal = Named<struct OrdinalTag, uint64_t>;
 
 struct Batch {
   SchemaRef schema;
-  DataChunk chunk;                  ///< Owns or references its vectors; at most rows_per_batch rows.
-  std::vector<int32_t> diffs;       ///< One per row: > 0 insert, < 0 retract; empty = all +1.
-  std::vector<int64_t> stamps_ms;   ///< One per row: the watermark before the row (EventTime ms); empty = no event time.
+  DataChunk chunk;                 ///< Owns or references its vectors; at most rows_per_batch rows.
+  std::vector<int32_t> diffs;      ///< One per row: > 0 insert, < 0 retract; empty = all +1.
+  std::vector<int64_t> stamps_ms;  ///< One per row: the watermark before the row (EventTime ms); empty = no event time.
   Ordinal ordinal;
 
   Batch() = default;
@@ -41,11 +42,12 @@ struct Batch {
 
 /// What a broken record was: kept with its bytes, never dropped in silence.
 struct Rejected {
-  std::string origin;   ///< Where it came from: "data/a.ndjson:17" (file and line) or "http:tx#4711" (door and position).
-  std::string bytes;    ///< The record as it came.
+  std::string
+      origin;         ///< Where it came from: "data/a.ndjson:17" (file and line) or "http:tx#4711" (door and position).
+  std::string bytes;  ///< The record as it came.
   Code code = Code::malformed_record;
-  std::string reason;   ///< Names field, value and what was expected.
-  int64_t index = 0;    ///< Its place in the request or morsel, from 0.
+  std::string reason;  ///< Names field, value and what was expected.
+  int64_t index = 0;   ///< Its place in the request or morsel, from 0.
 };
 
 }  // namespace headrace

@@ -1,4 +1,5 @@
-// Event time: what a row's own clock says. Compared in whole milliseconds, rounded down (docs/reference/sql.md, Windows).
+// Event time: what a row's own clock says. Compared in whole milliseconds, rounded down (docs/reference/sql.md,
+// Windows).
 #pragma once
 
 #include <compare>

@@ -31,7 +31,8 @@ class Schema {
   duckdb::vector<LogicalType> types() const;
   /// Columns `columns` in that order.
   Schema select(const std::vector<size_t>& columns) const;
-  /// True when rows of `newer` can be read as rows of this: each of our fields is there with the same type, or is nullable.
+  /// True when rows of `newer` can be read as rows of this: each of our fields is there with the same type, or is
+  /// nullable.
   bool accepts(const Schema& newer) const;
   /// Gives "a BIGINT, b VARCHAR NOT NULL".
   std::string text() const;

@@ -1,5 +1,8 @@
 #include "duck/adhoc.h"
 
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
 #include <duckdb.hpp>
 #include <duckdb/main/client_context_state.hpp>
 #include <duckdb/main/extension/extension_loader.hpp>
@@ -8,10 +11,6 @@
 #include <duckdb/parser/expression/function_expression.hpp>
 #include <duckdb/parser/parser.hpp>
 #include <duckdb/parser/tableref/table_function_ref.hpp>
-
-#include <algorithm>
-#include <chrono>
-#include <condition_variable>
 #include <mutex>
 #include <thread>
 
@@ -38,22 +37,25 @@ QueryState& state_of(duckdb::ClientContext& context) {
   return *state;
 }
 
-// ---- a view as a table function -----------------------------------------------------------------------------------------
+// ---- a view as a table function
+// -----------------------------------------------------------------------------------------
 
 struct ViewBind final : duckdb::TableFunctionData {
   std::shared_ptr<const AdhocTable> table;
 };
 
 struct ViewScan final : duckdb::GlobalTableFunctionState {
-  std::vector<size_t> columns;   ///< Of the table, in the order of the output.
-  std::vector<size_t> outputs;   ///< Where they go; a virtual column such as rowid has no source.
+  std::vector<size_t> columns;  ///< Of the table, in the order of the output.
+  std::vector<size_t> outputs;  ///< Where they go; a virtual column such as rowid has no source.
   size_t next_block = 0;
   DataChunk part;
   duckdb::idx_t MaxThreads() const override { return 1; }
 };
 
-duckdb::unique_ptr<duckdb::FunctionData> bind_view(duckdb::ClientContext& context, duckdb::TableFunctionBindInput& input,
-                                                   duckdb::vector<LogicalType>& types, duckdb::vector<duckdb::string>& names) {
+duckdb::unique_ptr<duckdb::FunctionData> bind_view(duckdb::ClientContext& context,
+                                                   duckdb::TableFunctionBindInput& input,
+                                                   duckdb::vector<LogicalType>& types,
+                                                   duckdb::vector<duckdb::string>& names) {
   auto out = duckdb::make_uniq<ViewBind>();
   std::string name = input.inputs[0].IsNull() ? "" : input.inputs[0].GetValue<std::string>();
   out->table = state_of(context).tables->table(name);
@@ -63,7 +65,8 @@ duckdb::unique_ptr<duckdb::FunctionData> bind_view(duckdb::ClientContext& contex
   return out;
 }
 
-duckdb::unique_ptr<duckdb::GlobalTableFunctionState> begin_view(duckdb::ClientContext&, duckdb::TableFunctionInitInput& input) {
+duckdb::unique_ptr<duckdb::GlobalTableFunctionState> begin_view(duckdb::ClientContext&,
+                                                                duckdb::TableFunctionInitInput& input) {
   auto out = duckdb::make_uniq<ViewScan>();
   const AdhocTable& table = *input.bind_data->Cast<ViewBind>().table;
   duckdb::vector<LogicalType> types;
@@ -106,7 +109,8 @@ duckdb::unique_ptr<duckdb::TableRef> call_of(const char* function, duckdb::Value
 }
 
 /// lake.NAME as read_parquet over exactly its files, which the connection then may open.
-duckdb::unique_ptr<duckdb::TableRef> lake_table(duckdb::ClientContext& context, const AdhocTables& tables, const std::string& name) {
+duckdb::unique_ptr<duckdb::TableRef> lake_table(duckdb::ClientContext& context, const AdhocTables& tables,
+                                                const std::string& name) {
   if (!tables.lake_files) return nullptr;
   Result<std::vector<std::string>> files = tables.lake_files(name);
   if (!files.ok()) throw_error(std::move(files).error());
@@ -131,7 +135,8 @@ duckdb::unique_ptr<duckdb::TableRef> replace(duckdb::ClientContext& context, duc
   return nullptr;
 }
 
-// ---- running ----------------------------------------------------------------------------------------------------------------
+// ---- running
+// ----------------------------------------------------------------------------------------------------------------
 
 /// Interrupts a connection unless it is done in time.
 class Watchdog {
@@ -172,8 +177,8 @@ duckdb::Value value_of(const AdhocValue& value) {
   return duckdb::Value();
 }
 
-/// The place that DuckDB draws under its message ("\n\nLINE 2: FROM risk\n             ^"), or none. A long line is drawn in part,
-/// between dots.
+/// The place that DuckDB draws under its message ("\n\nLINE 2: FROM risk\n             ^"), or none. A long line is
+/// drawn in part, between dots.
 Location place_in(const std::string& message, const std::string& sql) {
   Location out;
   size_t start = message.rfind("\nLINE ");
@@ -234,9 +239,9 @@ class Database final : public AdhocDatabase {
 
       register_value_functions(*database_->instance);
       duckdb::Connection connection(*database_);
-      for (const char* setting :
-           {"SET GLOBAL TimeZone='UTC'", "SET GLOBAL ieee_floating_point_ops=false", "SET GLOBAL integer_division=false",
-            "SET GLOBAL default_null_order='nulls_last'", "SET GLOBAL enable_external_access=false", "SET GLOBAL lock_configuration=true"})
+      for (const char* setting : {"SET GLOBAL TimeZone='UTC'", "SET GLOBAL ieee_floating_point_ops=false",
+                                  "SET GLOBAL integer_division=false", "SET GLOBAL default_null_order='nulls_last'",
+                                  "SET GLOBAL enable_external_access=false", "SET GLOBAL lock_configuration=true"})
         if (auto done = connection.Query(setting); done->HasError()) done->ThrowError();
       return {};
     });
@@ -282,7 +287,8 @@ class Database final : public AdhocDatabase {
       return user_error(Code::query_failed, "one SELECT can be asked at a time, and nothing else");
     duckdb::vector<duckdb::Value> parameters;
     for (const AdhocValue& value : query.parameters) parameters.push_back(value_of(value));
-    auto pending = connection.PendingQuery(std::move(statements[0]), parameters, duckdb::QueryParameters(duckdb::QueryResultOutputType::ALLOW_STREAMING));
+    auto pending = connection.PendingQuery(std::move(statements[0]), parameters,
+                                           duckdb::QueryParameters(duckdb::QueryResultOutputType::ALLOW_STREAMING));
     if (pending->HasError()) pending->ThrowError();
     auto answer = pending->Execute();
     if (answer->HasError()) answer->ThrowError();
@@ -302,7 +308,8 @@ class Database final : public AdhocDatabase {
       chunk->Flatten();
       bytes += bytes_of(*chunk);
       if (bytes > query.bytes_max)
-        return user_error(Code::query_failed, "the answer takes more than " + std::to_string(query.bytes_max) + " bytes of memory")
+        return user_error(Code::query_failed,
+                          "the answer takes more than " + std::to_string(query.bytes_max) + " bytes of memory")
             .with_remedy("add a LIMIT, ask for fewer columns, or set server.query_memory_bytes");
       out.chunks.push_back(std::move(chunk));
     }

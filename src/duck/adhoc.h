@@ -1,5 +1,5 @@
-// Ad-hoc queries: a second DuckDB instance with its own memory limit, shut off from files and network, that reads the tables it is
-// given for one query and nothing else.
+// Ad-hoc queries: a second DuckDB instance with its own memory limit, shut off from files and network, that reads the
+// tables it is given for one query and nothing else.
 #pragma once
 
 #include <cstdint>
@@ -64,8 +64,8 @@ class AdhocDatabase {
   static Result<std::unique_ptr<AdhocDatabase>> open(const AdhocOptions& options);
   virtual ~AdhocDatabase() = default;
 
-  /// Runs one SELECT. Errors: syntax_error, unknown_relation, unknown_column, bind_error (with line and column), query_failed
-  /// (run time, time-out, too many rows, out of memory).
+  /// Runs one SELECT. Errors: syntax_error, unknown_relation, unknown_column, bind_error (with line and column),
+  /// query_failed (run time, time-out, too many rows, out of memory).
   virtual Result<AdhocResult> run(const AdhocQuery& query, const AdhocTables& tables) = 0;
 };
 

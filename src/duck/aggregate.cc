@@ -1,11 +1,10 @@
 #include "duck/aggregate.h"
 
+#include <algorithm>
 #include <duckdb/common/allocator.hpp>
 #include <duckdb/function/aggregate_function.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
 #include <duckdb/storage/arena_allocator.hpp>
-
-#include <algorithm>
 #include <numeric>
 
 #include "duck/failure.h"
@@ -56,7 +55,8 @@ Result<> BagFunction::add(DataChunk& arguments) {
       size_t count = std::min<size_t>(STANDARD_VECTOR_SIZE, arguments.size() - at);
       DataChunk part;
       part.InitializeEmpty(arguments.GetTypes());
-      for (size_t column = 0; column < part.ColumnCount(); ++column) part.data[column].Slice(arguments.data[column], at, at + count);
+      for (size_t column = 0; column < part.ColumnCount(); ++column)
+        part.data[column].Slice(arguments.data[column], at, at + count);
       Vector addresses(duckdb::Value::POINTER(duckdb::CastPointerToValue(state_->address())));
       addresses.Flatten(count);
       state_->bound->function.update(part.data.data(), data, part.ColumnCount(), addresses, count);
@@ -79,7 +79,8 @@ Result<> BagFunction::result(Vector& out, size_t row) {
 void sort_rows(DataChunk& rows, bool descending, bool distinct) {
   std::vector<std::vector<duckdb::Value>> values(rows.size());
   for (size_t row = 0; row < rows.size(); ++row)
-    for (size_t column = 0; column < rows.ColumnCount(); ++column) values[row].push_back(rows.data[column].GetValue(row));
+    for (size_t column = 0; column < rows.ColumnCount(); ++column)
+      values[row].push_back(rows.data[column].GetValue(row));
   std::vector<uint32_t> order(rows.size());
   std::iota(order.begin(), order.end(), 0);
   auto before = [&](const duckdb::Value& a, const duckdb::Value& b) {

@@ -1,4 +1,5 @@
-// DuckDB's own aggregates over a bag of values: median, stddev, list and the like, computed when the result is asked for.
+// DuckDB's own aggregates over a bag of values: median, stddev, list and the like, computed when the result is asked
+// for.
 #pragma once
 
 #include <memory>
@@ -28,8 +29,8 @@ class BagFunction {
   std::unique_ptr<State> state_;
 };
 
-/// Orders rows of `rows` ascending by all columns (NULLs last), so that a bag's order does not depend on how it was filled.
-/// `descending` turns the first column round; `distinct` keeps one of equal rows.
+/// Orders rows of `rows` ascending by all columns (NULLs last), so that a bag's order does not depend on how it was
+/// filled. `descending` turns the first column round; `distinct` keeps one of equal rows.
 void sort_rows(DataChunk& rows, bool descending, bool distinct);
 
 }  // namespace headrace

@@ -3,7 +3,6 @@
 #include <duckdb/common/types/hugeint.hpp>
 #include <duckdb/common/types/value.hpp>
 #include <duckdb/common/vector_size.hpp>
-
 #include <utility>
 
 #include "duck/failure.h"
@@ -16,14 +15,26 @@ namespace {
 constexpr int16_t metadata_v5 = 4;
 enum class Header : uint8_t { schema = 1, record_batch = 3 };
 enum class ArrowType : uint8_t {
-  null = 1, integer = 2, floating = 3, binary = 4, utf8 = 5, boolean = 6, decimal = 7, date = 8, time = 9, timestamp = 10,
-  list = 12, structure = 13, map = 17
+  null = 1,
+  integer = 2,
+  floating = 3,
+  binary = 4,
+  utf8 = 5,
+  boolean = 6,
+  decimal = 7,
+  date = 8,
+  time = 9,
+  timestamp = 10,
+  list = 12,
+  structure = 13,
+  map = 17
 };
 enum class TimeUnit : int16_t { second, millisecond, microsecond, nanosecond };
 
 using duckdb::idx_t;
 
-// ---- the schema -----------------------------------------------------------------------------------------------------------
+// ---- the schema
+// -----------------------------------------------------------------------------------------------------------
 
 struct TypeRef {
   ArrowType kind;
@@ -58,26 +69,46 @@ TypeRef timestamp_type(FlatBuffer& out, TimeUnit unit, bool is_instant) {
 
 TypeRef type_of(FlatBuffer& out, const LogicalType& type) {
   switch (type.id()) {
-    case LogicalTypeId::SQLNULL: return empty_type(out, ArrowType::null);
-    case LogicalTypeId::BOOLEAN: return empty_type(out, ArrowType::boolean);
-    case LogicalTypeId::TINYINT: return integer_type(out, 8, true);
-    case LogicalTypeId::SMALLINT: return integer_type(out, 16, true);
-    case LogicalTypeId::INTEGER: return integer_type(out, 32, true);
-    case LogicalTypeId::BIGINT: return integer_type(out, 64, true);
-    case LogicalTypeId::UTINYINT: return integer_type(out, 8, false);
-    case LogicalTypeId::USMALLINT: return integer_type(out, 16, false);
-    case LogicalTypeId::UINTEGER: return integer_type(out, 32, false);
-    case LogicalTypeId::UBIGINT: return integer_type(out, 64, false);
-    case LogicalTypeId::FLOAT: return floating_type(out, 1);
-    case LogicalTypeId::DOUBLE: return floating_type(out, 2);
-    case LogicalTypeId::BLOB: return empty_type(out, ArrowType::binary);
-    case LogicalTypeId::TIMESTAMP: return timestamp_type(out, TimeUnit::microsecond, false);
-    case LogicalTypeId::TIMESTAMP_TZ: return timestamp_type(out, TimeUnit::microsecond, true);
-    case LogicalTypeId::TIMESTAMP_SEC: return timestamp_type(out, TimeUnit::second, false);
-    case LogicalTypeId::TIMESTAMP_MS: return timestamp_type(out, TimeUnit::millisecond, false);
-    case LogicalTypeId::TIMESTAMP_NS: return timestamp_type(out, TimeUnit::nanosecond, false);
-    case LogicalTypeId::LIST: return empty_type(out, ArrowType::list);
-    case LogicalTypeId::STRUCT: return empty_type(out, ArrowType::structure);
+    case LogicalTypeId::SQLNULL:
+      return empty_type(out, ArrowType::null);
+    case LogicalTypeId::BOOLEAN:
+      return empty_type(out, ArrowType::boolean);
+    case LogicalTypeId::TINYINT:
+      return integer_type(out, 8, true);
+    case LogicalTypeId::SMALLINT:
+      return integer_type(out, 16, true);
+    case LogicalTypeId::INTEGER:
+      return integer_type(out, 32, true);
+    case LogicalTypeId::BIGINT:
+      return integer_type(out, 64, true);
+    case LogicalTypeId::UTINYINT:
+      return integer_type(out, 8, false);
+    case LogicalTypeId::USMALLINT:
+      return integer_type(out, 16, false);
+    case LogicalTypeId::UINTEGER:
+      return integer_type(out, 32, false);
+    case LogicalTypeId::UBIGINT:
+      return integer_type(out, 64, false);
+    case LogicalTypeId::FLOAT:
+      return floating_type(out, 1);
+    case LogicalTypeId::DOUBLE:
+      return floating_type(out, 2);
+    case LogicalTypeId::BLOB:
+      return empty_type(out, ArrowType::binary);
+    case LogicalTypeId::TIMESTAMP:
+      return timestamp_type(out, TimeUnit::microsecond, false);
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return timestamp_type(out, TimeUnit::microsecond, true);
+    case LogicalTypeId::TIMESTAMP_SEC:
+      return timestamp_type(out, TimeUnit::second, false);
+    case LogicalTypeId::TIMESTAMP_MS:
+      return timestamp_type(out, TimeUnit::millisecond, false);
+    case LogicalTypeId::TIMESTAMP_NS:
+      return timestamp_type(out, TimeUnit::nanosecond, false);
+    case LogicalTypeId::LIST:
+      return empty_type(out, ArrowType::list);
+    case LogicalTypeId::STRUCT:
+      return empty_type(out, ArrowType::structure);
     case LogicalTypeId::MAP:
       out.begin_table(1);
       out.scalar(0, uint8_t{0});
@@ -97,16 +128,20 @@ TypeRef type_of(FlatBuffer& out, const LogicalType& type) {
       out.scalar(1, static_cast<int32_t>(duckdb::DecimalType::GetScale(type)));
       out.scalar(2, int32_t{128});
       return {ArrowType::decimal, out.end_table()};
-    default: return empty_type(out, ArrowType::utf8);
+    default:
+      return empty_type(out, ArrowType::utf8);
   }
 }
 
 FlatBuffer::Ref field_of(FlatBuffer& out, const std::string& name, const LogicalType& type, bool nullable) {
   std::vector<FlatBuffer::Ref> children;
-  if (type.id() == LogicalTypeId::LIST) children.push_back(field_of(out, "item", duckdb::ListType::GetChildType(type), true));
-  if (type.id() == LogicalTypeId::MAP) children.push_back(field_of(out, "entries", duckdb::ListType::GetChildType(type), false));
+  if (type.id() == LogicalTypeId::LIST)
+    children.push_back(field_of(out, "item", duckdb::ListType::GetChildType(type), true));
+  if (type.id() == LogicalTypeId::MAP)
+    children.push_back(field_of(out, "entries", duckdb::ListType::GetChildType(type), false));
   if (type.id() == LogicalTypeId::STRUCT)
-    for (const auto& [child, child_type] : duckdb::StructType::GetChildTypes(type)) children.push_back(field_of(out, child, child_type, child != "key"));
+    for (const auto& [child, child_type] : duckdb::StructType::GetChildTypes(type))
+      children.push_back(field_of(out, child, child_type, child != "key"));
   FlatBuffer::Ref children_ref = out.refs(children);
   FlatBuffer::Ref name_ref = out.text(name);
   TypeRef arrow = type_of(out, type);
@@ -119,7 +154,8 @@ FlatBuffer::Ref field_of(FlatBuffer& out, const std::string& name, const Logical
   return out.end_table();
 }
 
-// ---- the columns ------------------------------------------------------------------------------------------------------------
+// ---- the columns
+// ------------------------------------------------------------------------------------------------------------
 
 /// A record batch's body, and what its metadata tells of it.
 struct Body {
@@ -169,17 +205,22 @@ std::string widened(const Vector& column, idx_t count) {
   std::string out;
   for (idx_t i = 0; i < count; ++i) {
     int64_t low = static_cast<int64_t>(values[i]), high = low < 0 ? -1 : 0;
-    out.append(reinterpret_cast<const char*>(&low), sizeof low).append(reinterpret_cast<const char*>(&high), sizeof high);
+    out.append(reinterpret_cast<const char*>(&low), sizeof low)
+        .append(reinterpret_cast<const char*>(&high), sizeof high);
   }
   return out;
 }
 
 void decimals(Body& out, Vector& column, idx_t count) {
   switch (column.GetType().InternalType()) {
-    case duckdb::PhysicalType::INT16: return out.buffer(widened<int16_t>(column, count));
-    case duckdb::PhysicalType::INT32: return out.buffer(widened<int32_t>(column, count));
-    case duckdb::PhysicalType::INT64: return out.buffer(widened<int64_t>(column, count));
-    default: return raw(out, column, count, 16);  // hugeint_t: low word, then high word, as Arrow has it.
+    case duckdb::PhysicalType::INT16:
+      return out.buffer(widened<int16_t>(column, count));
+    case duckdb::PhysicalType::INT32:
+      return out.buffer(widened<int32_t>(column, count));
+    case duckdb::PhysicalType::INT64:
+      return out.buffer(widened<int64_t>(column, count));
+    default:
+      return raw(out, column, count, 16);  // hugeint_t: low word, then high word, as Arrow has it.
   }
 }
 
@@ -188,7 +229,8 @@ void write_column(Body& out, Vector& column, idx_t count);
 void lists(Body& out, Vector& column, const duckdb::ValidityMask& mask, idx_t count) {
   const auto* entries = duckdb::FlatVector::GetData<duckdb::list_entry_t>(column);
   std::vector<int32_t> ends{0};
-  for (idx_t i = 0; i < count; ++i) ends.push_back(ends.back() + (mask.RowIsValid(i) ? static_cast<int32_t>(entries[i].length) : 0));
+  for (idx_t i = 0; i < count; ++i)
+    ends.push_back(ends.back() + (mask.RowIsValid(i) ? static_cast<int32_t>(entries[i].length) : 0));
   out.buffer(std::string_view(reinterpret_cast<const char*>(ends.data()), ends.size() * sizeof(int32_t)));
   // Entries may lie anywhere in the child; Arrow wants them one after the other.
   duckdb::SelectionVector rows(std::max<idx_t>(ends.back(), 1));
@@ -229,25 +271,32 @@ void write_column(Body& out, Vector& column, idx_t count) {
     case LogicalTypeId::TIMESTAMP_TZ:
     case LogicalTypeId::TIMESTAMP_SEC:
     case LogicalTypeId::TIMESTAMP_MS:
-    case LogicalTypeId::TIMESTAMP_NS: return raw(out, column, count, duckdb::GetTypeIdSize(type.InternalType()));
-    case LogicalTypeId::DECIMAL: return decimals(out, column, count);
+    case LogicalTypeId::TIMESTAMP_NS:
+      return raw(out, column, count, duckdb::GetTypeIdSize(type.InternalType()));
+    case LogicalTypeId::DECIMAL:
+      return decimals(out, column, count);
     case LogicalTypeId::VARCHAR:
     case LogicalTypeId::BLOB: {
       const auto* values = duckdb::FlatVector::GetData<duckdb::string_t>(column);
-      return texts(out, mask, count, [&](idx_t i) { return std::string_view(values[i].GetData(), values[i].GetSize()); });
+      return texts(out, mask, count,
+                   [&](idx_t i) { return std::string_view(values[i].GetData(), values[i].GetSize()); });
     }
     case LogicalTypeId::LIST:
-    case LogicalTypeId::MAP: return lists(out, column, mask, count);
+    case LogicalTypeId::MAP:
+      return lists(out, column, mask, count);
     case LogicalTypeId::STRUCT:
       for (auto& child : duckdb::StructVector::GetEntries(column)) write_column(out, *child, count);
       return;
-    default: return texts(out, mask, count, [&](idx_t i) { return column.GetValue(i).ToString(); });
+    default:
+      return texts(out, mask, count, [&](idx_t i) { return column.GetValue(i).ToString(); });
   }
 }
 
-// ---- messages -----------------------------------------------------------------------------------------------------------------
+// ---- messages
+// -----------------------------------------------------------------------------------------------------------------
 
-void append_message(std::string& out, FlatBuffer& metadata, Header kind, FlatBuffer::Ref header, const std::string& body) {
+void append_message(std::string& out, FlatBuffer& metadata, Header kind, FlatBuffer::Ref header,
+                    const std::string& body) {
   metadata.begin_table(4);
   metadata.scalar(3, static_cast<int64_t>(body.size()));
   metadata.ref(2, header);

@@ -1,5 +1,5 @@
-// Rows as an Arrow IPC stream (the columnar format's "Serialization and Interprocess Communication"), written by hand: a few small
-// flatbuffers and the columns' buffers, so that no Arrow library has to be linked.
+// Rows as an Arrow IPC stream (the columnar format's "Serialization and Interprocess Communication"), written by hand:
+// a few small flatbuffers and the columns' buffers, so that no Arrow library has to be linked.
 #pragma once
 
 #include <memory>

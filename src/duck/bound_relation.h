@@ -1,4 +1,5 @@
-// What DuckDB's binder understood of a SELECT, as a plain tree without DuckDB's operators: the border between its planner and ours.
+// What DuckDB's binder understood of a SELECT, as a plain tree without DuckDB's operators: the border between its
+// planner and ours.
 #pragma once
 
 #include <memory>
@@ -20,9 +21,9 @@ struct BoundColumn {
 
 /// One aggregate call, by DuckDB's name of the function.
 struct AggregateCall {
-  std::string function;         ///< count_star, count, sum, avg, min, max, first ...
+  std::string function;  ///< count_star, count, sum, avg, min, max, first ...
   std::vector<Expr> arguments;
-  Expr filter;                  ///< empty() = none
+  Expr filter;  ///< empty() = none
   bool distinct = false;
   struct Order {
     Expr by;
@@ -47,9 +48,9 @@ struct BoundRelation {
     asof_join,  ///< the last condition is the inequality
     cross,      ///< inputs[0] x inputs[1] without a condition
     union_all,
-    distinct,   ///< on all columns
-    values,     ///< constant rows
-    unsupported ///< `relation` names what it is
+    distinct,    ///< on all columns
+    values,      ///< constant rows
+    unsupported  ///< `relation` names what it is
   };
   Kind kind = Kind::unsupported;
   std::vector<BoundColumn> columns;  ///< Output.
@@ -68,7 +69,8 @@ struct BoundRelation {
   Expr residual;  ///< A condition over both sides' columns (left, then right); may be empty().
   WindowKind window = WindowKind::tumble;
   std::string time_column;
-  std::vector<int64_t> window_ms;  ///< tumble: size, offset; hop: slide, size, offset; cumulate: step, size, offset; session: gap.
+  std::vector<int64_t>
+      window_ms;  ///< tumble: size, offset; hop: slide, size, offset; cumulate: step, size, offset; session: gap.
   std::vector<std::string> session_keys;
 };
 

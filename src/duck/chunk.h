@@ -1,4 +1,5 @@
-// The light part of the DuckDB border: vectors, chunks and types. Everything heavier (planner, executor) stays in src/duck/*.cc.
+// The light part of the DuckDB border: vectors, chunks and types. Everything heavier (planner, executor) stays in
+// src/duck/*.cc.
 #pragma once
 
 #include <duckdb/common/types/data_chunk.hpp>

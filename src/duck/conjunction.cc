@@ -45,8 +45,8 @@ Expr comparison(const BoundRelation::Condition& condition) {
                                       ExpressionType::COMPARE_LESSTHAN,    ExpressionType::COMPARE_LESSTHANOREQUALTO,
                                       ExpressionType::COMPARE_GREATERTHAN, ExpressionType::COMPARE_GREATERTHANOREQUALTO,
                                       ExpressionType::COMPARE_NOTEQUAL};
-  return handle(duckdb::make_uniq<duckdb::BoundComparisonExpression>(types[static_cast<int>(condition.comparison)], condition.left.bound().Copy(),
-                                                                     condition.right.bound().Copy()));
+  return handle(duckdb::make_uniq<duckdb::BoundComparisonExpression>(
+      types[static_cast<int>(condition.comparison)], condition.left.bound().Copy(), condition.right.bound().Copy()));
 }
 
 std::optional<Expr> argument_of(const Expr& expression, const std::string& function) {

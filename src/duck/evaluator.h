@@ -22,8 +22,8 @@ class Evaluator {
   ~Evaluator();
   Evaluator(Evaluator&&) noexcept;
 
-  /// Writes one vector per expression into `out` (initialised with their types; reset by the call). The result may reference `in`.
-  /// Errors: expression_failed, or what a user's function gave.
+  /// Writes one vector per expression into `out` (initialised with their types; reset by the call). The result may
+  /// reference `in`. Errors: expression_failed, or what a user's function gave.
   Result<> evaluate(DataChunk& in, DataChunk& out);
   /// The rows for which the only expression is true, ascending.
   Result<> select(DataChunk& in, std::vector<uint32_t>& rows);

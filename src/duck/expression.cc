@@ -3,7 +3,6 @@
 #include <duckdb/common/exception.hpp>
 #include <duckdb/planner/expression/list.hpp>
 #include <duckdb/planner/expression_iterator.hpp>
-
 #include <functional>
 #include <set>
 
@@ -16,7 +15,8 @@ using duckdb::Expression;
 using duckdb::ExpressionClass;
 using duckdb::ExpressionIterator;
 
-void each_reference(const Expression& expression, const std::function<void(const duckdb::BoundReferenceExpression&)>& visit) {
+void each_reference(const Expression& expression,
+                    const std::function<void(const duckdb::BoundReferenceExpression&)>& visit) {
   if (expression.GetExpressionClass() == ExpressionClass::BOUND_REF)
     return visit(expression.Cast<duckdb::BoundReferenceExpression>());
   ExpressionIterator::EnumerateChildren(expression, [&](const Expression& child) { each_reference(child, visit); });
@@ -53,12 +53,14 @@ std::string call_name(const Expression& expression) {
 void append_json(std::string& out, const Expression& expression) {
   std::string type = json_string(expression.return_type.ToString());
   if (expression.GetExpressionClass() == ExpressionClass::BOUND_REF) {
-    out += "{\"column\":" + std::to_string(expression.Cast<duckdb::BoundReferenceExpression>().index) + ",\"type\":" + type + "}";
+    out += "{\"column\":" + std::to_string(expression.Cast<duckdb::BoundReferenceExpression>().index) +
+           ",\"type\":" + type + "}";
     return;
   }
   if (expression.GetExpressionClass() == ExpressionClass::BOUND_CONSTANT) {
     const duckdb::Value& value = expression.Cast<duckdb::BoundConstantExpression>().value;
-    out += "{\"constant\":" + (value.IsNull() ? std::string("null") : json_string(value.ToString())) + ",\"type\":" + type + "}";
+    out += "{\"constant\":" + (value.IsNull() ? std::string("null") : json_string(value.ToString())) +
+           ",\"type\":" + type + "}";
     return;
   }
   out += "{\"call\":" + json_string(call_name(expression)) + ",\"arguments\":[";
@@ -77,7 +79,9 @@ Expr Expr::reference(size_t column, const LogicalType& type, const std::string& 
   return Expr(std::make_shared<duckdb::BoundReferenceExpression>(name, type, column));
 }
 
-const LogicalType& Expr::type() const { return bound_->return_type; }
+const LogicalType& Expr::type() const {
+  return bound_->return_type;
+}
 
 std::optional<size_t> Expr::column() const {
   if (bound_->GetExpressionClass() != ExpressionClass::BOUND_REF) return std::nullopt;
@@ -90,7 +94,9 @@ std::vector<size_t> Expr::columns() const {
   return {found.begin(), found.end()};
 }
 
-bool Expr::deterministic() const { return !bound_->IsVolatile(); }
+bool Expr::deterministic() const {
+  return !bound_->IsVolatile();
+}
 
 std::vector<std::string> Expr::functions() const {
   std::set<std::string> found;
@@ -121,7 +127,9 @@ Expr Expr::compose(const std::vector<Expr>& inputs) const {
   return Expr(std::shared_ptr<const Expression>(composed.release()));
 }
 
-std::string Expr::text() const { return bound_->ToString(); }
+std::string Expr::text() const {
+  return bound_->ToString();
+}
 
 std::string Expr::json() const {
   std::string out;

@@ -1,4 +1,5 @@
-// A bound scalar expression: an immutable handle to DuckDB's bound tree, whose column references are positions in its input.
+// A bound scalar expression: an immutable handle to DuckDB's bound tree, whose column references are positions in its
+// input.
 #pragma once
 
 #include <memory>
@@ -35,11 +36,13 @@ class Expr {
   std::vector<std::string> functions() const;
   /// The same expression over an input whose column `i` has moved to `places[i]`.
   Expr remap(const std::vector<size_t>& places) const;
-  /// The expression that results when each reference to column `i` is replaced by `inputs[i]` (composition of projections).
+  /// The expression that results when each reference to column `i` is replaced by `inputs[i]` (composition of
+  /// projections).
   Expr compose(const std::vector<Expr>& inputs) const;
   /// SQL-like text for people, with the names of the columns.
   std::string text() const;
-  /// The documented JSON form (docs/reference/plan.md): {"column": 2}, {"constant": ..., "type"}, {"call": name, "arguments": [...], "type"}, ...
+  /// The documented JSON form (docs/reference/plan.md): {"column": 2}, {"constant": ..., "type"}, {"call": name,
+  /// "arguments": [...], "type"}, ...
   std::string json() const;
   const duckdb::Expression& bound() const { return *bound_; }
 

@@ -1,14 +1,14 @@
 #include "duck/failure.h"
 
+#include <cstdlib>
 #include <duckdb/common/error_data.hpp>
 #include <duckdb/common/exception.hpp>
-
-#include <cstdlib>
 
 namespace headrace {
 namespace {
 
-/// An Error on its way through DuckDB's frames. DuckDB may re-wrap exceptions by their text, so the error itself waits beside.
+/// An Error on its way through DuckDB's frames. DuckDB may re-wrap exceptions by their text, so the error itself waits
+/// beside.
 thread_local std::optional<Error> in_flight;
 constexpr const char* in_flight_text = "headrace error in flight";
 

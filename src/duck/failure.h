@@ -7,7 +7,8 @@
 
 namespace headrace {
 
-/// The Error that a caught exception means. Binder and parser errors keep their position (location.column = byte from 1).
+/// The Error that a caught exception means. Binder and parser errors keep their position (location.column = byte from
+/// 1).
 Error error_of(const std::exception& exception, Code fallback);
 
 /// Throws `error` through DuckDB's frames; error_of gives it back unchanged.

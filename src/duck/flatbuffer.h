@@ -1,5 +1,5 @@
-// A writer of flatbuffers, as much of it as Arrow's metadata needs. Written from the end to the front, as the format wants: what a table
-// refers to is written before it.
+// A writer of flatbuffers, as much of it as Arrow's metadata needs. Written from the end to the front, as the format
+// wants: what a table refers to is written before it.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// The functions that make DuckDB mean what docs/reference/sql.md says: SUM with fixed result types, window table functions (binding
-// only), late(x), headrace_as_of. Registered in every instance that plans or answers our SQL.
+// The functions that make DuckDB mean what docs/reference/sql.md says: SUM with fixed result types, window table
+// functions (binding only), late(x), headrace_as_of. Registered in every instance that plans or answers our SQL.
 #pragma once
 
 #include <map>
@@ -26,7 +26,7 @@ void register_streaming_functions(duckdb::DatabaseInstance& database, std::share
 /// What the planner reads off a bound call of one of the window functions or headrace_late.
 struct StreamingCall {
   std::string function;
-  std::string relation;             ///< headrace_late
+  std::string relation;  ///< headrace_late
   WindowKind window = WindowKind::tumble;
   std::string time_column;
   std::vector<int64_t> window_ms;

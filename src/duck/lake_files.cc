@@ -1,11 +1,10 @@
 #include "duck/lake_files.h"
 
+#include <cstring>
 #include <duckdb/common/exception.hpp>
 #include <duckdb/common/file_opener.hpp>
 #include <duckdb/common/multi_file/multi_file_list.hpp>
 #include <duckdb/main/client_context.hpp>
-
-#include <cstring>
 
 namespace headrace {
 namespace {
@@ -31,8 +30,8 @@ bool LakeFileSystem::FileExists(const std::string& path, duckdb::optional_ptr<du
   return LocalFileSystem::FileExists(permitted(path, opener), opener);
 }
 
-duckdb::unique_ptr<duckdb::MultiFileList> LakeFileSystem::GlobFilesExtended(const std::string& path, const duckdb::FileGlobInput&,
-                                                                            duckdb::optional_ptr<duckdb::FileOpener> opener) {
+duckdb::unique_ptr<duckdb::MultiFileList> LakeFileSystem::GlobFilesExtended(
+    const std::string& path, const duckdb::FileGlobInput&, duckdb::optional_ptr<duckdb::FileOpener> opener) {
   permitted(path, opener);
   duckdb::vector<duckdb::OpenFileInfo> files;
   files.emplace_back(path);

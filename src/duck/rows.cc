@@ -1,12 +1,11 @@
 #include "duck/rows.h"
 
+#include <cstring>
 #include <duckdb/common/serializer/binary_deserializer.hpp>
 #include <duckdb/common/serializer/binary_serializer.hpp>
 #include <duckdb/common/serializer/memory_stream.hpp>
 #include <duckdb/common/types/value.hpp>
 #include <duckdb/common/vector_operations/vector_operations.hpp>
-
-#include <cstring>
 
 namespace headrace {
 
@@ -15,7 +14,9 @@ size_t fixed_width(const LogicalType& type) {
   return duckdb::TypeIsConstantSize(physical) ? duckdb::GetTypeIdSize(physical) : 0;
 }
 
-bool is_text(const LogicalType& type) { return type.InternalType() == duckdb::PhysicalType::VARCHAR; }
+bool is_text(const LogicalType& type) {
+  return type.InternalType() == duckdb::PhysicalType::VARCHAR;
+}
 
 std::string value_bytes(const Vector& column, size_t row) {
   duckdb::MemoryStream stream;
@@ -45,7 +46,8 @@ std::vector<uint8_t> equal_rows(DataChunk& a, DataChunk& b, size_t first_column)
   std::vector<uint8_t> same(a.size(), 1);
   duckdb::SelectionVector different(a.size());
   for (size_t column = first_column; column < a.ColumnCount(); ++column) {
-    duckdb::idx_t count = duckdb::VectorOperations::DistinctFrom(a.data[column], b.data[column], nullptr, a.size(), &different, nullptr);
+    duckdb::idx_t count =
+        duckdb::VectorOperations::DistinctFrom(a.data[column], b.data[column], nullptr, a.size(), &different, nullptr);
     for (duckdb::idx_t i = 0; i < count; ++i) same[different.get_index(i)] = 0;
   }
   return same;

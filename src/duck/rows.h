@@ -22,7 +22,8 @@ void value_from_bytes(std::string_view bytes, Vector& out, size_t row);
 /// Hashes rows over all columns of `columns`, NULLs equal. `out` has rows_per_batch places.
 void hash_rows(DataChunk& columns, uint64_t* out);
 
-/// Which rows of `a` and `b` (same types and size) are equal in all columns from `first_column` on; NULLs and NaNs are equal.
+/// Which rows of `a` and `b` (same types and size) are equal in all columns from `first_column` on; NULLs and NaNs are
+/// equal.
 std::vector<uint8_t> equal_rows(DataChunk& a, DataChunk& b, size_t first_column);
 
 }  // namespace headrace

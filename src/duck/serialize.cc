@@ -1,10 +1,9 @@
 #include "duck/serialize.h"
 
+#include <duckdb/common/allocator.hpp>
 #include <duckdb/common/serializer/binary_deserializer.hpp>
 #include <duckdb/common/serializer/binary_serializer.hpp>
 #include <duckdb/common/serializer/memory_stream.hpp>
-#include <duckdb/common/allocator.hpp>
-
 #include <exception>
 
 namespace headrace {
@@ -27,7 +26,12 @@ Result<> deserialize_chunk(std::string_view bytes, DataChunk& out) {
     deserializer.End();
     return {};
   } catch (const std::exception& exception) {
-    return Error{Code::corrupt_state, Blame::environment, Retry::never, std::string("a stored chunk cannot be read: ") + exception.what(), {}, {}};
+    return Error{Code::corrupt_state,
+                 Blame::environment,
+                 Retry::never,
+                 std::string("a stored chunk cannot be read: ") + exception.what(),
+                 {},
+                 {}};
   }
 }
 

@@ -1,5 +1,5 @@
-// Chunks as bytes: DuckDB's own serialisation, for the log and other durable places. The bytes belong to DuckDB 1.5; whoever keeps
-// them writes the version beside them.
+// Chunks as bytes: DuckDB's own serialisation, for the log and other durable places. The bytes belong to DuckDB 1.5;
+// whoever keeps them writes the version beside them.
 #pragma once
 
 #include <string>

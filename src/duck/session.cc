@@ -5,8 +5,8 @@
 #include <duckdb/execution/expression_executor.hpp>
 #include <duckdb/function/scalar_function.hpp>
 #include <duckdb/main/extension/extension_loader.hpp>
-#include <duckdb/parser/parser.hpp>
 #include <duckdb/parser/keyword_helper.hpp>
+#include <duckdb/parser/parser.hpp>
 #include <duckdb/planner/expression_binder.hpp>
 #include <duckdb/planner/planner.hpp>
 
@@ -18,11 +18,16 @@
 namespace headrace {
 namespace {
 
-std::string quoted(const std::string& name) { return duckdb::KeywordHelper::WriteQuoted(name, '"'); }
+std::string quoted(const std::string& name) {
+  return duckdb::KeywordHelper::WriteQuoted(name, '"');
+}
 
-std::string lower(const std::string& name) { return duckdb::StringUtil::Lower(name); }
+std::string lower(const std::string& name) {
+  return duckdb::StringUtil::Lower(name);
+}
 
-/// Turns column bindings into positions. DuckDB's resolver does not look below a table function, where our windows have their input.
+/// Turns column bindings into positions. DuckDB's resolver does not look below a table function, where our windows have
+/// their input.
 void resolve_columns(duckdb::LogicalOperator& plan) {
   std::function<void(duckdb::LogicalOperator&)> below_functions = [&](duckdb::LogicalOperator& op) {
     for (auto& child : op.children) {
@@ -73,7 +78,8 @@ class Session final : public SqlSession {
                                         if (Result<> done = body(in, out); !done) throw_error(std::move(done).error());
                                       });
       // Never folded while planning: it runs in a worker, and only there.
-      function.stability = spec.deterministic ? duckdb::FunctionStability::CONSISTENT_WITHIN_QUERY : duckdb::FunctionStability::VOLATILE;
+      function.stability =
+          spec.deterministic ? duckdb::FunctionStability::CONSISTENT_WITHIN_QUERY : duckdb::FunctionStability::VOLATILE;
       function.null_handling = duckdb::FunctionNullHandling::SPECIAL_HANDLING;
       duckdb::ExtensionLoader loader(*database_->instance, "headrace");
       loader.RegisterFunction(function);
@@ -91,11 +97,13 @@ class Session final : public SqlSession {
         return user_error(Code::syntax_error, "expected one SELECT");
       duckdb::Planner planner(context);
       planner.CreatePlan(std::move(parser.statements[0]));
-      if (!planner.parameter_data.empty()) return user_error(Code::syntax_error, "a pipeline's SELECT takes no parameters");
+      if (!planner.parameter_data.empty())
+        return user_error(Code::syntax_error, "a pipeline's SELECT takes no parameters");
       resolve_columns(*planner.plan);
       planner.plan->ResolveOperatorTypes();
       std::unique_ptr<BoundRelation> out = walk_plan(*planner.plan);
-      for (size_t i = 0; i < planner.names.size() && i < out->columns.size(); ++i) out->columns[i].name = planner.names[i];
+      for (size_t i = 0; i < planner.names.size() && i < out->columns.size(); ++i)
+        out->columns[i].name = planner.names[i];
       return out;
     });
   }
@@ -154,7 +162,8 @@ class Session final : public SqlSession {
 void set_values(duckdb::Connection& connection) {
   for (const char* setting : {"SET TimeZone='UTC'", "SET ieee_floating_point_ops=false", "SET integer_division=false",
                               "SET default_null_order='nulls_last'", "SET preserve_insertion_order=true"})
-    if (auto done = connection.Query(setting); done->HasError()) throw_error(user_error(Code::internal, done->GetError()));
+    if (auto done = connection.Query(setting); done->HasError())
+      throw_error(user_error(Code::internal, done->GetError()));
 }
 
 ConnectionContext::ConnectionContext(duckdb::DuckDB& database) : connection(database) {

@@ -22,7 +22,8 @@ using duckdb::Value;
 int64_t milliseconds(const Value& value, const std::string& function) {
   duckdb::interval_t interval = value.GetValue<duckdb::interval_t>();
   if (interval.months != 0)
-    throw_error(user_error(Code::bind_error, function + " takes intervals of days or less; months have no fixed length"));
+    throw_error(
+        user_error(Code::bind_error, function + " takes intervals of days or less; months have no fixed length"));
   int64_t us = interval.micros + interval.days * int64_t{86'400'000'000};
   if (us % 1000 != 0) throw_error(user_error(Code::bind_error, function + " takes intervals of whole milliseconds"));
   return us / 1000;
@@ -46,7 +47,8 @@ std::vector<std::string> split_keys(const std::string& text) {
 }
 
 duckdb::unique_ptr<FunctionData> bind_window(ClientContext&, TableFunctionBindInput& input,
-                                             duckdb::vector<LogicalType>& types, duckdb::vector<duckdb::string>& names) {
+                                             duckdb::vector<LogicalType>& types,
+                                             duckdb::vector<duckdb::string>& names) {
   auto data = duckdb::make_uniq<StreamingCallData>();
   StreamingCall& call = data->call;
   call.function = input.table_function.name;
@@ -54,8 +56,10 @@ duckdb::unique_ptr<FunctionData> bind_window(ClientContext&, TableFunctionBindIn
   for (const Value& value : input.inputs) {
     if (value.type().id() == LogicalTypeId::INTERVAL) call.window_ms.push_back(milliseconds(value, call.function));
     if (value.type().id() != LogicalTypeId::VARCHAR || value.IsNull()) continue;
-    if (call.time_column.empty()) call.time_column = value.GetValue<std::string>();
-    else call.session_keys = split_keys(value.GetValue<std::string>());
+    if (call.time_column.empty())
+      call.time_column = value.GetValue<std::string>();
+    else
+      call.session_keys = split_keys(value.GetValue<std::string>());
   }
   size_t lengths = call.window == WindowKind::session ? 1 : call.window_ms.size() - 1;
   for (size_t i = 0; i < lengths; ++i)
@@ -69,8 +73,8 @@ duckdb::unique_ptr<FunctionData> bind_window(ClientContext&, TableFunctionBindIn
   if (time_type.id() == LogicalTypeId::INVALID)
     throw_error(user_error(Code::unknown_column, "DESCRIPTOR names a column that is not there: " + call.time_column));
   if (time_type.id() != LogicalTypeId::TIMESTAMP && time_type.id() != LogicalTypeId::TIMESTAMP_TZ)
-    throw_error(user_error(Code::bad_time_column,
-                           "DESCRIPTOR(" + call.time_column + ") is " + time_type.ToString() + ", not an event-time column")
+    throw_error(user_error(Code::bad_time_column, "DESCRIPTOR(" + call.time_column + ") is " + time_type.ToString() +
+                                                      ", not an event-time column")
                     .with_remedy("name a TIMESTAMP column for which the source declares WATERMARK FOR"));
   for (const char* name : {"window_start", "window_end", "window_time"}) {
     types.push_back(time_type);
@@ -91,7 +95,8 @@ duckdb::unique_ptr<FunctionData> bind_late(ClientContext&, TableFunctionBindInpu
   data->call.relation = input.inputs[0].GetValue<std::string>();
   const RelationColumns& relations = *input.info->Cast<LateRelations>().relations;
   auto found = relations.find(duckdb::StringUtil::Lower(data->call.relation));
-  if (found == relations.end()) throw_error(user_error(Code::unknown_relation, "late(" + data->call.relation + "): no such source"));
+  if (found == relations.end())
+    throw_error(user_error(Code::unknown_relation, "late(" + data->call.relation + "): no such source"));
   for (const BoundColumn& column : found->second) {
     types.push_back(column.type);
     names.push_back(column.name);
@@ -117,7 +122,8 @@ void never_call(DataChunk&, duckdb::ExpressionState&, Vector&) {
 
 }  // namespace
 
-void register_streaming_functions(duckdb::DatabaseInstance& database, std::shared_ptr<const RelationColumns> relations) {
+void register_streaming_functions(duckdb::DatabaseInstance& database,
+                                  std::shared_ptr<const RelationColumns> relations) {
   duckdb::ExtensionLoader loader(database, "headrace");
   struct Form {
     const char* name;

@@ -1,12 +1,13 @@
-// SUM with the result types of docs/reference/sql.md, registered over DuckDB's own so that planning and ad-hoc queries agree.
+// SUM with the result types of docs/reference/sql.md, registered over DuckDB's own so that planning and ad-hoc queries
+// agree.
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_transaction.hpp>
 #include <duckdb/common/enums/database_modification_type.hpp>
 #include <duckdb/common/types/hugeint.hpp>
 #include <duckdb/common/vector_operations/aggregate_executor.hpp>
 #include <duckdb/function/aggregate_function.hpp>
-#include <duckdb/main/database.hpp>
 #include <duckdb/main/connection.hpp>
+#include <duckdb/main/database.hpp>
 #include <duckdb/parser/parsed_data/create_aggregate_function_info.hpp>
 #include <duckdb/transaction/meta_transaction.hpp>
 
@@ -25,7 +26,8 @@ struct SumState {
 
 void add_checked(int64_t& total, int64_t value) {
   if (__builtin_add_overflow(total, value, &total))
-    throw_error(user_error(Code::out_of_range, "SUM overflows BIGINT").with_remedy("sum a DECIMAL: SUM(CAST(x AS DECIMAL(38, 0)))"));
+    throw_error(user_error(Code::out_of_range, "SUM overflows BIGINT")
+                    .with_remedy("sum a DECIMAL: SUM(CAST(x AS DECIMAL(38, 0)))"));
 }
 
 void add_checked(duckdb::hugeint_t& total, duckdb::hugeint_t value) {
@@ -46,7 +48,8 @@ struct Sum {
     state.seen = true;
   }
   template <class INPUT, class STATE, class OP>
-  static void ConstantOperation(STATE& state, const INPUT& input, duckdb::AggregateUnaryInput& unary, duckdb::idx_t count) {
+  static void ConstantOperation(STATE& state, const INPUT& input, duckdb::AggregateUnaryInput& unary,
+                                duckdb::idx_t count) {
     for (duckdb::idx_t i = 0; i < count; ++i) Operation<INPUT, STATE, OP>(state, input, unary);
   }
   template <class STATE, class OP>
@@ -57,8 +60,10 @@ struct Sum {
   }
   template <class RESULT, class STATE>
   static void Finalize(STATE& state, RESULT& target, duckdb::AggregateFinalizeData& finalize) {
-    if (state.seen) target = state.total;
-    else finalize.ReturnNull();
+    if (state.seen)
+      target = state.total;
+    else
+      finalize.ReturnNull();
   }
   static bool IgnoreNull() { return true; }
 };
@@ -82,8 +87,9 @@ duckdb::AggregateFunction decimal_sum(const LogicalType& input) {
   }
 }
 
-duckdb::unique_ptr<duckdb::FunctionData> bind_decimal_sum(duckdb::ClientContext&, duckdb::AggregateFunction& function,
-                                                          duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
+duckdb::unique_ptr<duckdb::FunctionData> bind_decimal_sum(
+    duckdb::ClientContext&, duckdb::AggregateFunction& function,
+    duckdb::vector<duckdb::unique_ptr<duckdb::Expression>>& arguments) {
   function = decimal_sum(arguments[0]->return_type);
   function.name = "sum";
   return nullptr;
@@ -112,8 +118,10 @@ struct DoubleSum {
   }
   template <class RESULT, class STATE>
   static void Finalize(STATE& state, RESULT& target, duckdb::AggregateFinalizeData& finalize) {
-    if (state.seen) target = state.total;
-    else finalize.ReturnNull();
+    if (state.seen)
+      target = state.total;
+    else
+      finalize.ReturnNull();
   }
   static bool IgnoreNull() { return true; }
 };

@@ -27,7 +27,8 @@ std::unique_ptr<BoundRelation> relation_of(Kind kind, const LogicalOperator& op)
 
 /// The output of an operator that only passes its input's columns on.
 void copy_columns(BoundRelation& out) {
-  for (const auto& input : out.inputs) out.columns.insert(out.columns.end(), input->columns.begin(), input->columns.end());
+  for (const auto& input : out.inputs)
+    out.columns.insert(out.columns.end(), input->columns.begin(), input->columns.end());
 }
 
 void add_scan_columns(const duckdb::LogicalGet& get, BoundRelation& out) {
@@ -138,7 +139,8 @@ std::unique_ptr<BoundRelation> walk_join(const duckdb::LogicalComparisonJoin& op
   return out;
 }
 
-/// An outer join whose condition is more than comparisons: the equalities between the sides are taken out of it, the rest stays.
+/// An outer join whose condition is more than comparisons: the equalities between the sides are taken out of it, the
+/// rest stays.
 std::unique_ptr<BoundRelation> walk_any_join(const duckdb::LogicalAnyJoin& op) {
   auto out = relation_of(Kind::join, op);
   out->join = join_kind(op.join_type);
@@ -193,7 +195,8 @@ std::unique_ptr<BoundRelation> walk_plan(const LogicalOperator& op) {
     }
     case LogicalOperatorType::LOGICAL_UNION: {
       auto out = relation_of(Kind::union_all, op);
-      for (size_t i = 0; i < op.types.size(); ++i) out->columns.push_back({out->inputs[0]->columns[i].name, op.types[i]});
+      for (size_t i = 0; i < op.types.size(); ++i)
+        out->columns.push_back({out->inputs[0]->columns[i].name, op.types[i]});
       return out;
     }
     case LogicalOperatorType::LOGICAL_DISTINCT: {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <duckdb/common/enums/expression_type.hpp>
-
 #include <memory>
 
 #include "base/result.h"

@@ -32,7 +32,8 @@ bool is_of_a_row(const Error& error) {
 RowEvaluator::RowEvaluator(EvaluationContext& context, std::vector<Expr> expressions)
     : types_(types_of(expressions)), evaluator_(context, std::move(expressions)) {}
 
-Result<> RowEvaluator::bisect(Batch& in, std::vector<uint32_t> rows, std::vector<uint32_t>& healthy, const OnRejected& on_rejected) {
+Result<> RowEvaluator::bisect(Batch& in, std::vector<uint32_t> rows, std::vector<uint32_t>& healthy,
+                              const OnRejected& on_rejected) {
   Batch part = in.slice(rows);
   DataChunk scratch;
   scratch.Initialize(duckdb::Allocator::DefaultAllocator(), {types_.begin(), types_.end()});

@@ -1,4 +1,5 @@
-// Evaluates expressions over a batch. When they fail, the batch is bisected to the rows that fail: those are reported, the rest goes on.
+// Evaluates expressions over a batch. When they fail, the batch is bisected to the rows that fail: those are reported,
+// the rest goes on.
 #pragma once
 
 #include <functional>
@@ -15,8 +16,8 @@ class RowEvaluator {
 
   RowEvaluator(EvaluationContext& context, std::vector<Expr> expressions);
 
-  /// Computes all expressions for the rows that do not fail. Gives a batch of `schema` with their diffs and stamps; it may reference
-  /// `in`. Errors: only those that are not a row's (a function's process could not be started ...).
+  /// Computes all expressions for the rows that do not fail. Gives a batch of `schema` with their diffs and stamps; it
+  /// may reference `in`. Errors: only those that are not a row's (a function's process could not be started ...).
   Result<Batch> project(Batch& in, const SchemaRef& schema, const OnRejected& on_rejected);
   /// The rows for which the only expression is true; failing rows are reported and left out.
   Result<> select(Batch& in, std::vector<uint32_t>& rows, const OnRejected& on_rejected);

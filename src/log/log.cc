@@ -1,5 +1,5 @@
-// The log: appenders queue their bytes and wait; one committer thread writes everything that waits and makes it durable with one
-// fdatasync, so that a hundred appends cost as much of the disk as one.
+// The log: appenders queue their bytes and wait; one committer thread writes everything that waits and makes it durable
+// with one fdatasync, so that a hundred appends cost as much of the disk as one.
 #include "log/log.h"
 
 #include <fmt/format.h>
@@ -56,15 +56,17 @@ class SegmentLog final : public Log {
 
   Result<int64_t> append(std::string_view bytes) override {
     if (bytes.size() > record_bytes_max)
-      return user_error(Code::too_large, fmt::format("a log record holds at most {} bytes; got {}", record_bytes_max, bytes.size()));
+      return user_error(Code::too_large,
+                        fmt::format("a log record holds at most {} bytes; got {}", record_bytes_max, bytes.size()));
     Waiting mine{.bytes = bytes, .done = false, .number = 0, .error = std::nullopt};
     std::unique_lock lock(mutex_);
     if (broken_) return *broken_;
     int64_t size = static_cast<int64_t>(bytes.size());
     // One append always fits, however large: it could not be taken later either.
     if (pending_bytes_ > 0 && pending_bytes_ + size > options_.pending_bytes_max)
-      return environment_error(Code::overloaded, fmt::format("{} bytes wait for the disk of {} already; the limit is {}", pending_bytes_,
-                                                             options_.directory, options_.pending_bytes_max));
+      return environment_error(Code::overloaded,
+                               fmt::format("{} bytes wait for the disk of {} already; the limit is {}", pending_bytes_,
+                                           options_.directory, options_.pending_bytes_max));
     pending_bytes_ += size;
     queue_.push_back(&mine);
     queued_.notify_one();
@@ -136,19 +138,28 @@ class SegmentLog final : public Log {
       if (number < segment.first || number >= segment.end) continue;
       auto after = std::upper_bound(segment.marks.begin(), segment.marks.end(), number,
                                     [](int64_t wanted, const SegmentMark& mark) { return wanted < mark.number; });
-      return Segment{.path = segment.path, .salt = segment.salt, .first = segment.first, .end = segment.end, .bytes = segment.bytes,
+      return Segment{.path = segment.path,
+                     .salt = segment.salt,
+                     .first = segment.first,
+                     .end = segment.end,
+                     .bytes = segment.bytes,
                      .marks = {*std::prev(after)}};
     }
     return std::nullopt;
   }
 
   Error damaged(const Segment& segment, int64_t number) const {
-    return Error{Code::corrupt_state, Blame::environment, Retry::never,
-                 fmt::format("record {} of the log segment {} cannot be read as it was written", number, segment.path), {}, {}};
+    return Error{Code::corrupt_state,
+                 Blame::environment,
+                 Retry::never,
+                 fmt::format("record {} of the log segment {} cannot be read as it was written", number, segment.path),
+                 {},
+                 {}};
   }
 
   /// Appends records `number`.. of one segment to `out` until its end or until `bytes` reaches `bytes_max`.
-  Result<> read_segment(const Segment& segment, int64_t number, int64_t bytes_max, int64_t& bytes, std::vector<LogRecord>& out) const {
+  Result<> read_segment(const Segment& segment, int64_t number, int64_t bytes_max, int64_t& bytes,
+                        std::vector<LogRecord>& out) const {
     HEADRACE_ASSIGN(File file, File::open(segment.path, File::Mode::read));
     uint64_t offset = segment.marks.front().offset;
     int64_t current = segment.marks.front().number;
@@ -157,7 +168,8 @@ class SegmentLog final : public Log {
     auto have = [&](uint64_t wanted) { return offset - buffer_offset + wanted <= buffer.size(); };
     auto load = [&](uint64_t wanted) -> Result<> {
       if (have(wanted)) return {};
-      HEADRACE_ASSIGN(buffer, file.read_at(offset, std::min(std::max<uint64_t>(wanted, read_bytes_min), segment.bytes - offset)));
+      HEADRACE_ASSIGN(
+          buffer, file.read_at(offset, std::min(std::max<uint64_t>(wanted, read_bytes_min), segment.bytes - offset)));
       buffer_offset = offset;
       if (!have(wanted)) return damaged(segment, current);
       return {};
@@ -167,9 +179,11 @@ class SegmentLog final : public Log {
       RecordHeader header = read_record_header(std::string_view(buffer).substr(offset - buffer_offset));
       if (header.length > segment.bytes - offset - record_header_bytes) return damaged(segment, current);
       HEADRACE_TRY(load(record_header_bytes + header.length));
-      std::string_view record = std::string_view(buffer).substr(offset - buffer_offset, record_header_bytes + header.length);
+      std::string_view record =
+          std::string_view(buffer).substr(offset - buffer_offset, record_header_bytes + header.length);
       if (current >= number) {
-        if (header.number != current || !record_is_whole(segment.salt, header, record)) return damaged(segment, current);
+        if (header.number != current || !record_is_whole(segment.salt, header, record))
+          return damaged(segment, current);
         out.push_back({current, std::string(record.substr(record_header_bytes))});
         bytes += header.length;
       }
@@ -203,7 +217,8 @@ class SegmentLog final : public Log {
     }
   }
 
-  /// Writes and syncs a group. Each append gets its number or its own error; an error given back breaks the log for good.
+  /// Writes and syncs a group. Each append gets its number or its own error; an error given back breaks the log for
+  /// good.
   std::optional<Error> commit(const std::vector<Waiting*>& group) {
     if (tail_.bytes >= static_cast<uint64_t>(options_.segment_bytes)) {
       if (Result<> rolled = roll(); !rolled.ok()) {
@@ -276,8 +291,8 @@ class SegmentLog final : public Log {
   bool closing_ = false;
   std::optional<Error> broken_;  ///< Set once nothing can be written any more.
   std::function<void()> wake_;
-  File file_;                    ///< The last segment, open for appending; the committer's own.
-  Tail tail_;                    ///< Likewise.
+  File file_;  ///< The last segment, open for appending; the committer's own.
+  Tail tail_;  ///< Likewise.
   std::thread committer_;
 };
 
@@ -299,10 +314,15 @@ Result<std::deque<Segment>> recover_segments(const std::string& directory) {
   std::deque<Segment> out;
   for (size_t i = 0; i < firsts.size(); ++i) {
     if (!out.empty() && out.back().end != firsts[i])
-      return Error{Code::corrupt_state, Blame::environment, Retry::never,
-                   fmt::format("the log in {} has records up to {}, and its next segment begins at {}", directory, out.back().end, firsts[i]),
-                   "restore the state directory from a copy", {}};
-    HEADRACE_ASSIGN(Segment segment, recover_segment(segment_path(directory, firsts[i]), firsts[i], i + 1 == firsts.size()));
+      return Error{Code::corrupt_state,
+                   Blame::environment,
+                   Retry::never,
+                   fmt::format("the log in {} has records up to {}, and its next segment begins at {}", directory,
+                               out.back().end, firsts[i]),
+                   "restore the state directory from a copy",
+                   {}};
+    HEADRACE_ASSIGN(Segment segment,
+                    recover_segment(segment_path(directory, firsts[i]), firsts[i], i + 1 == firsts.size()));
     out.push_back(std::move(segment));
   }
   if (out.empty()) {

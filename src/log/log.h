@@ -1,5 +1,5 @@
-// The embedded log: append-only segments that make an unreplayable source (HTTP) replayable. Records are opaque bytes; a group of
-// appends is made durable by one fdatasync. Each record carries a CRC-32C; a torn tail is cut at opening.
+// The embedded log: append-only segments that make an unreplayable source (HTTP) replayable. Records are opaque bytes;
+// a group of appends is made durable by one fdatasync. Each record carries a CRC-32C; a torn tail is cut at opening.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace headrace {
 
 struct LogOptions {
   std::string directory;
-  int64_t segment_bytes = 64 << 20;    ///< A new segment begins beyond this size.
-  int64_t pending_bytes_max = 64 << 20;///< Appends beyond this that are not yet durable get `overloaded`.
+  int64_t segment_bytes = 64 << 20;      ///< A new segment begins beyond this size.
+  int64_t pending_bytes_max = 64 << 20;  ///< Appends beyond this that are not yet durable get `overloaded`.
 };
 
 /// A record's place: records count from 0.
@@ -31,7 +31,8 @@ class Log {
   static Result<std::unique_ptr<Log>> open(const LogOptions& options);
   virtual ~Log() = default;
 
-  /// Appends and waits until the record is durable (group commit). Gives its number. Errors: disk_full, io_error, overloaded.
+  /// Appends and waits until the record is durable (group commit). Gives its number. Errors: disk_full, io_error,
+  /// overloaded.
   virtual Result<int64_t> append(std::string_view bytes) = 0;
   /// Reads durable records from `number` on, up to about `bytes_max`; never blocks.
   virtual Result<std::vector<LogRecord>> read(int64_t number, int64_t bytes_max) = 0;

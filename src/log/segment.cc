@@ -39,9 +39,13 @@ uint32_t crc_of(uint64_t salt, std::string_view after_crc) {
 }
 
 Error corrupt(const std::string& path, uint64_t offset, std::string_view what) {
-  return Error{Code::corrupt_state, Blame::environment, Retry::never,
-               fmt::format("the log segment {} is damaged at byte {}: {}", path, offset, what),
-               "restore the state directory from a copy, or move the segment and all later ones away and lose their records", {}};
+  return Error{
+      Code::corrupt_state,
+      Blame::environment,
+      Retry::never,
+      fmt::format("the log segment {} is damaged at byte {}: {}", path, offset, what),
+      "restore the state directory from a copy, or move the segment and all later ones away and lose their records",
+      {}};
 }
 
 /// The first whole record after `offset` that proves record `number` had been durable, if there is one.
@@ -75,7 +79,12 @@ Result<Segment> create_segment(const std::string& directory, int64_t first) {
   HEADRACE_ASSIGN(File random, File::open("/dev/urandom", File::Mode::read));
   HEADRACE_ASSIGN(std::string salt_bytes, random.read_at(0, sizeof(uint64_t)));
   uint64_t salt = get<uint64_t>(salt_bytes, 0);
-  Segment out{.path = segment_path(directory, first), .salt = salt, .first = first, .end = first, .bytes = segment_header_bytes, .marks = {}};
+  Segment out{.path = segment_path(directory, first),
+              .salt = salt,
+              .first = first,
+              .end = first,
+              .bytes = segment_header_bytes,
+              .marks = {}};
   HEADRACE_ASSIGN(File file, File::open(out.path, File::Mode::truncate));
   HEADRACE_TRY(file.write(header_text(salt, first)));
   HEADRACE_TRY(file.sync());
@@ -108,7 +117,12 @@ Result<Segment> recover_segment(const std::string& path, int64_t first, bool las
     if (!last) return corrupt(path, 0, "its header is cut off");
     return restart_segment(path, first);
   }
-  Segment out{.path = path, .salt = get<uint64_t>(text, 8), .first = first, .end = first, .bytes = segment_header_bytes, .marks = {}};
+  Segment out{.path = path,
+              .salt = get<uint64_t>(text, 8),
+              .first = first,
+              .end = first,
+              .bytes = segment_header_bytes,
+              .marks = {}};
   if (text.substr(0, segment_header_bytes) != header_text(out.salt, first)) {
     // The header is made durable before the first record is written: a bad one with records behind it is rot.
     if (!last || text.size() > segment_header_bytes) return corrupt(path, 0, "its header is not as it was written");

@@ -3,9 +3,9 @@
 //   header  "HRLOG001" | salt u64 | first number u64 | crc u32
 //   record  crc u32 | length u32 | number u64 | durable u64 | bytes
 //
-// `durable` is the end of what was durable when the record was written. A bad record n is a torn write (cut it) unless a later
-// record says that n had been durable: then it is rot, and cutting would lose acknowledged records. The salt goes into every crc, so
-// that a client who sends bytes that look like records cannot fake one.
+// `durable` is the end of what was durable when the record was written. A bad record n is a torn write (cut it) unless
+// a later record says that n had been durable: then it is rot, and cutting would lose acknowledged records. The salt
+// goes into every crc, so that a client who sends bytes that look like records cannot fake one.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +32,9 @@ struct SegmentMark {
 struct Segment {
   std::string path;
   uint64_t salt = 0;
-  int64_t first = 0;     ///< Number of its first record.
-  int64_t end = 0;       ///< One past its last durable record.
-  uint64_t bytes = 0;    ///< Length of the file up to there.
+  int64_t first = 0;   ///< Number of its first record.
+  int64_t end = 0;     ///< One past its last durable record.
+  uint64_t bytes = 0;  ///< Length of the file up to there.
   std::vector<SegmentMark> marks;
 
   /// Notes a record at `offset`, if the last mark is far enough away.

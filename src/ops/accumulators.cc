@@ -66,7 +66,9 @@ size_t state_bytes(AggregateKind kind) {
   return 0;
 }
 
-Wide wide(hugeint_t value) { return (Wide{value.upper} << 64) | value.lower; }
+Wide wide(hugeint_t value) {
+  return (Wide{value.upper} << 64) | value.lower;
+}
 hugeint_t narrow(Wide value) {
   hugeint_t out;
   out.upper = static_cast<int64_t>(value >> 64);
@@ -78,7 +80,9 @@ template <class T>
 Wide widened(T value) {
   return value;
 }
-Wide widened(hugeint_t value) { return wide(value); }
+Wide widened(hugeint_t value) {
+  return wide(value);
+}
 
 /// The order of MIN and MAX: NaN is the greatest number.
 template <class T>
@@ -90,8 +94,8 @@ bool less(const T& a, const T& b) {
 
 /// Calls body(row, value index) for each row that counts: not skipped, filter true, argument not NULL.
 template <class Body>
-void each_row(const Batch& batch, const Aggregate& aggregate, const UnifiedVectorFormat* argument, const std::vector<uint8_t>& skip,
-              Body body) {
+void each_row(const Batch& batch, const Aggregate& aggregate, const UnifiedVectorFormat* argument,
+              const std::vector<uint8_t>& skip, Body body) {
   const size_t rows = static_cast<size_t>(batch.rows());
   UnifiedVectorFormat filter;
   if (aggregate.filter) const_cast<DataChunk&>(batch.chunk).data[*aggregate.filter].ToUnifiedFormat(rows, filter);
@@ -111,14 +115,16 @@ void each_row(const Batch& batch, const Aggregate& aggregate, const UnifiedVecto
 }
 
 template <class T, class State>
-void add_numbers(char** plains, size_t offset, const Batch& batch, const Aggregate& aggregate, const UnifiedVectorFormat& argument,
-                 const std::vector<uint8_t>& skip) {
+void add_numbers(char** plains, size_t offset, const Batch& batch, const Aggregate& aggregate,
+                 const UnifiedVectorFormat& argument, const std::vector<uint8_t>& skip) {
   const T* values = reinterpret_cast<const T*>(argument.data);
   each_row(batch, aggregate, &argument, skip, [&](size_t row, size_t at) {
     State& state = *reinterpret_cast<State*>(plains[row] + offset);
     const int32_t diff = batch.diff(static_cast<int64_t>(row));
-    if constexpr (std::is_same_v<State, DoubleSum>) state.total += static_cast<double>(values[at]) * diff;
-    else state.total += widened(values[at]) * diff;
+    if constexpr (std::is_same_v<State, DoubleSum>)
+      state.total += static_cast<double>(values[at]) * diff;
+    else
+      state.total += widened(values[at]) * diff;
     state.values += diff;
   });
 }
@@ -194,11 +200,12 @@ void extreme_result(const Table& groups, size_t offset, bool minimum, const Merg
       const Extreme& state = *reinterpret_cast<const Extreme*>(groups.read_plain(rows.slots[i]) + offset);
       if (!state.seen) continue;
       const T& value = *reinterpret_cast<const T*>(state.value);
-      if (best == nullptr || (minimum ? less(value, *best) : less(*best, value)))
-        best = &value;
+      if (best == nullptr || (minimum ? less(value, *best) : less(*best, value))) best = &value;
     }
-    if (best == nullptr) FlatVector::SetNull(out, row, true);
-    else results[row] = *best;
+    if (best == nullptr)
+      FlatVector::SetNull(out, row, true);
+    else
+      results[row] = *best;
   }
 }
 
@@ -226,7 +233,8 @@ void each_key(const Table& table, size_t columns, Body body) {
   for (size_t at = 0; at < all.size(); at += rows_per_batch) {
     const size_t count = std::min<size_t>(rows_per_batch, all.size() - at);
     DataChunk keys;
-    keys.Initialize(duckdb::Allocator::DefaultAllocator(), {table.spec().key.begin(), table.spec().key.begin() + static_cast<long>(columns)});
+    keys.Initialize(duckdb::Allocator::DefaultAllocator(),
+                    {table.spec().key.begin(), table.spec().key.begin() + static_cast<long>(columns)});
     for (size_t column = 0; column < columns; ++column) table.gather(column, &all[at], count, keys.data[column]);
     keys.SetCardinality(count);
     uint64_t hashes[STANDARD_VECTOR_SIZE];
@@ -239,8 +247,8 @@ void each_key(const Table& table, size_t columns, Body body) {
 
 /// The values of all groups for one aggregate: a table keyed by group and value, chained per group.
 struct Accumulators::Bag {
-  Bag(const Aggregate& aggregate, size_t number, const std::vector<LogicalType>& key, const std::vector<LogicalType>& arguments,
-      const OperatorContext& context)
+  Bag(const Aggregate& aggregate, size_t number, const std::vector<LogicalType>& key,
+      const std::vector<LogicalType>& arguments, const OperatorContext& context)
       : group_columns(key.size()), argument_types(arguments), values(spec(number, key, arguments)) {
     if (aggregate.kind == AggregateKind::bag) function.emplace(context.evaluation, aggregate.call);
   }
@@ -269,8 +277,10 @@ struct Accumulators::Bag {
 
   void detach(BagHead& head, Slot slot) {
     BagLink own = read_link(slot);
-    if (own.previous_plus_one) link(own.previous_plus_one - 1).next_plus_one = own.next_plus_one;
-    else head.first_plus_one = own.next_plus_one;
+    if (own.previous_plus_one)
+      link(own.previous_plus_one - 1).next_plus_one = own.next_plus_one;
+    else
+      head.first_plus_one = own.next_plus_one;
     if (own.next_plus_one) link(own.next_plus_one - 1).previous_plus_one = own.previous_plus_one;
     --head.distinct;
     values.erase(slot);
@@ -282,7 +292,8 @@ struct Accumulators::Bag {
   std::optional<BagFunction> function;
 };
 
-Accumulators::Accumulators(const std::vector<Aggregate>& aggregates, const std::vector<LogicalType>& key, const OperatorContext& context)
+Accumulators::Accumulators(const std::vector<Aggregate>& aggregates, const std::vector<LogicalType>& key,
+                           const OperatorContext& context)
     : aggregates_(aggregates), bags_(aggregates.size()) {
   for (size_t i = 0; i < aggregates_.size(); ++i) {
     plain_bytes_ = (plain_bytes_ + 15) / 16 * 16;
@@ -297,7 +308,8 @@ Accumulators::Accumulators(const std::vector<Aggregate>& aggregates, const std::
 
 Accumulators::~Accumulators() = default;
 
-void Accumulators::update_integer_sums(char** plains, Batch& batch, std::vector<uint8_t>& skip, std::vector<uint32_t>& rejected) {
+void Accumulators::update_integer_sums(char** plains, Batch& batch, std::vector<uint8_t>& skip,
+                                       std::vector<uint32_t>& rejected) {
   std::vector<size_t> done;
   for (size_t i = 0; i < aggregates_.size(); ++i) {
     if (aggregates_[i].kind != AggregateKind::sum_integer) continue;
@@ -352,7 +364,8 @@ void Accumulators::update_integer_sums(char** plains, Batch& batch, std::vector<
   }
 }
 
-void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys, std::vector<uint32_t>& rejected) {
+void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
+                          std::vector<uint32_t>& rejected) {
   const size_t rows = static_cast<size_t>(batch.rows());
   char* plains[STANDARD_VECTOR_SIZE];
   for (size_t row = 0; row < rows; ++row) plains[row] = groups.plain(slots[row]);
@@ -394,7 +407,8 @@ void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataCh
       case AggregateKind::minimum:
       case AggregateKind::maximum:
         with_type(type, [&](auto value) {
-          keep_extreme<decltype(value)>(plains, offset, aggregate.kind == AggregateKind::minimum, batch, aggregate, argument, skip);
+          keep_extreme<decltype(value)>(plains, offset, aggregate.kind == AggregateKind::minimum, batch, aggregate,
+                                        argument, skip);
         });
         break;
       case AggregateKind::count_distinct:
@@ -440,7 +454,8 @@ void Accumulators::update_bag(size_t index, Table& groups, const Slot* slots, Ba
     Slot slot = found[i];
     if (batch.diff(rows[i]) > 0 || bag.read_link(slot).count != 0) continue;
     bool again = false;
-    for (size_t before = 0; before < i && !again; ++before) again = found[before] == slot && batch.diff(rows[before]) < 0;
+    for (size_t before = 0; before < i && !again; ++before)
+      again = found[before] == slot && batch.diff(rows[before]) < 0;
     if (again) continue;
     bag.detach(*reinterpret_cast<BagHead*>(groups.plain(slots[rows[i]]) + offsets_[index]), slot);
   }
@@ -525,8 +540,11 @@ Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlo
       const double scale = type.id() == LogicalTypeId::DECIMAL ? power_of_ten(duckdb::DecimalType::GetScale(type)) : 1;
       for (size_t row = 0; row < rows.rows(); ++row) {
         WideSum sum = merged<WideSum>(groups, offset, rows, row);
-        if (sum.values == 0) FlatVector::SetNull(out, row, true);
-        else FlatVector::GetData<double>(out)[row] = static_cast<double>(sum.total) / static_cast<double>(sum.values) / scale;
+        if (sum.values == 0)
+          FlatVector::SetNull(out, row, true);
+        else
+          FlatVector::GetData<double>(out)[row] =
+              static_cast<double>(sum.total) / static_cast<double>(sum.values) / scale;
       }
       return {};
     }
@@ -534,8 +552,11 @@ Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlo
     case AggregateKind::average_double:
       for (size_t row = 0; row < rows.rows(); ++row) {
         DoubleSum sum = merged<DoubleSum>(groups, offset, rows, row);
-        if (sum.values == 0) FlatVector::SetNull(out, row, true);
-        else FlatVector::GetData<double>(out)[row] = aggregate.kind == AggregateKind::sum_double ? sum.total : sum.total / static_cast<double>(sum.values);
+        if (sum.values == 0)
+          FlatVector::SetNull(out, row, true);
+        else
+          FlatVector::GetData<double>(out)[row] =
+              aggregate.kind == AggregateKind::sum_double ? sum.total : sum.total / static_cast<double>(sum.values);
       }
       return {};
     case AggregateKind::minimum:
@@ -580,7 +601,9 @@ void Accumulators::restored(Table& groups) {
     each_key(groups, bag.group_columns, [&](Slot slot, uint64_t hash) { by_key.emplace(hash, slot); });
     each_key(bag.values, bag.group_columns, [&](Slot value, uint64_t hash) {
       for (auto [at, end] = by_key.equal_range(hash); at != end; ++at) {
-        if (!same_columns(groups.layout(), groups.address(at->second), bag.values.layout(), bag.values.address(value), bag.group_columns)) continue;
+        if (!same_columns(groups.layout(), groups.address(at->second), bag.values.layout(), bag.values.address(value),
+                          bag.group_columns))
+          continue;
         bag.attach(*reinterpret_cast<BagHead*>(groups.plain(at->second) + offsets_[i]), value);
         return;
       }

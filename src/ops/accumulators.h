@@ -1,5 +1,6 @@
-// The states of a GROUP BY's aggregates: plain bytes beside each group's key, and bags of values for those that need them.
-// Every aggregate takes signed diffs; those that cannot undo (minimum, maximum, floating sums) are planned for append-only inputs only.
+// The states of a GROUP BY's aggregates: plain bytes beside each group's key, and bags of values for those that need
+// them. Every aggregate takes signed diffs; those that cannot undo (minimum, maximum, floating sums) are planned for
+// append-only inputs only.
 #pragma once
 
 #include <memory>
@@ -32,15 +33,18 @@ struct MergedSlots {
 class Accumulators {
  public:
   /// `key` are the types of the groups table's key, whose rows hold plain_bytes() for this.
-  Accumulators(const std::vector<Aggregate>& aggregates, const std::vector<LogicalType>& key, const OperatorContext& context);
+  Accumulators(const std::vector<Aggregate>& aggregates, const std::vector<LogicalType>& key,
+               const OperatorContext& context);
   ~Accumulators();
 
   /// Bytes of a group's plain state; the first eight are its number of rows.
   size_t plain_bytes() const { return plain_bytes_; }
-  static int64_t rows_of(const Table& groups, Slot slot) { return *reinterpret_cast<const int64_t*>(groups.read_plain(slot)); }
+  static int64_t rows_of(const Table& groups, Slot slot) {
+    return *reinterpret_cast<const int64_t*>(groups.read_plain(slot));
+  }
 
-  /// Adds the rows of `batch` to their groups. `keys` are the groups' keys (for bags). Rows whose sum would overflow are not added
-  /// and come back in `rejected`.
+  /// Adds the rows of `batch` to their groups. `keys` are the groups' keys (for bags). Rows whose sum would overflow
+  /// are not added and come back in `rejected`.
   void update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys, std::vector<uint32_t>& rejected);
   /// Writes aggregate `index` of all rows to `out` from place 0 on.
   Result<> result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out);
@@ -54,7 +58,8 @@ class Accumulators {
  private:
   struct Bag;
   void update_integer_sums(char** plains, Batch& batch, std::vector<uint8_t>& skip, std::vector<uint32_t>& rejected);
-  void update_bag(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys, const std::vector<uint8_t>& skip);
+  void update_bag(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
+                  const std::vector<uint8_t>& skip);
   Result<> bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out);
 
   std::vector<Aggregate> aggregates_;

@@ -6,9 +6,9 @@
 
 namespace headrace {
 
-/// State: table "groups" (key; the aggregates as last told) and one table of values per bag. At the end of a tick each key that was
-/// touched gives at most one change: a row taken back (-1) and a row added (+1), neighbours in one batch. Without groups there is always
-/// one row, also over no input at all.
+/// State: table "groups" (key; the aggregates as last told) and one table of values per bag. At the end of a tick each
+/// key that was touched gives at most one change: a row taken back (-1) and a row added (+1), neighbours in one batch.
+/// Without groups there is always one row, also over no input at all.
 class AggregateOperator final : public Operator {
  public:
   AggregateOperator(const AggregateNode& node, const OperatorContext& context);

@@ -56,7 +56,8 @@ Result<> AlertOperator::on_tick_end(const TickInfo& tick, Emitter&) {
       plain.state = static_cast<int64_t>(AlertState::pending);
       plain.since_us = tick.now_us;
     }
-    if (holds && static_cast<AlertState>(plain.state) == AlertState::pending && tick.now_us - plain.since_us >= node_.for_ms * 1000) {
+    if (holds && static_cast<AlertState>(plain.state) == AlertState::pending &&
+        tick.now_us - plain.since_us >= node_.for_ms * 1000) {
       plain.state = static_cast<int64_t>(AlertState::firing);
       plain.fired_us = tick.now_us;
       event = true;
@@ -72,7 +73,8 @@ Result<> AlertOperator::on_tick_end(const TickInfo& tick, Emitter&) {
     auto row = std::make_shared<Batch>(Batch::make(schema));
     for (size_t column = 0; column < schema->size(); ++column) table_.gather(column, &slot, 1, row->chunk.data[column]);
     row->chunk.SetCardinality(1);
-    AlertInstance instance{std::move(row), static_cast<AlertState>(plain.state), plain.since_us, plain.fired_us, plain.resolved_us};
+    AlertInstance instance{std::move(row), static_cast<AlertState>(plain.state), plain.since_us, plain.fired_us,
+                           plain.resolved_us};
     if (event) events_.push_back(instance);
     instances_.push_back(std::move(instance));
     changed_ |= static_cast<AlertState>(plain.state) != AlertState::firing;

@@ -16,8 +16,8 @@ struct AlertInstance {
   int64_t since_us = 0, fired_us = 0, resolved_us = 0;
 };
 
-/// State: table "rows": the whole row; how often it is there, its state and times. Time is that of the tick; with FOR, a row fires when the
-/// condition has held so long. A resolved row is forgotten after it was shown for one tick.
+/// State: table "rows": the whole row; how often it is there, its state and times. Time is that of the tick; with FOR,
+/// a row fires when the condition has held so long. A resolved row is forgotten after it was shown for one tick.
 class AlertOperator final : public Operator {
  public:
   AlertOperator(const AlertNode& node, const OperatorContext& context);

@@ -10,7 +10,8 @@ namespace headrace {
 /// Stateless; keeps row order. Rows on which the condition fails go to the quarantine.
 class FilterOperator final : public Operator {
  public:
-  FilterOperator(const FilterNode& node, const OperatorContext& context) : predicate_(context.evaluation, {node.predicate}) {}
+  FilterOperator(const FilterNode& node, const OperatorContext& context)
+      : predicate_(context.evaluation, {node.predicate}) {}
 
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override {
     int64_t rejected = 0;

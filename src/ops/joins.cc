@@ -106,23 +106,30 @@ Result<> AsofJoinOperator::on_end(uint32_t input, Emitter&) {
   return {};
 }
 
-std::optional<StaticRow> AsofJoinOperator::nearest(const DataChunk& keys, size_t row, uint64_t hash, const duckdb::Value& at) const {
+std::optional<StaticRow> AsofJoinOperator::nearest(const DataChunk& keys, size_t row, uint64_t hash,
+                                                   const duckdb::Value& at) const {
   auto found = sorted_.find(hash);
   if (found == sorted_.end() || at.IsNull()) return std::nullopt;
   const std::vector<StaticRow>& rows = found->second;
-  auto order_of = [&](const StaticRow& r) { return table_.batch(r.batch).chunk.data[node_.right_order].GetValue(r.row); };
+  auto order_of = [&](const StaticRow& r) {
+    return table_.batch(r.batch).chunk.data[node_.right_order].GetValue(r.row);
+  };
   auto same_key = [&](const StaticRow& r) {
     for (size_t i = 0; i < node_.right_keys.size(); ++i) {
-      duckdb::Value mine = keys.data[i].GetValue(row), theirs = table_.batch(r.batch).chunk.data[node_.right_keys[i]].GetValue(r.row);
+      duckdb::Value mine = keys.data[i].GetValue(row),
+                    theirs = table_.batch(r.batch).chunk.data[node_.right_keys[i]].GetValue(r.row);
       if (mine.IsNull() || theirs.IsNull() || mine != theirs) return false;
     }
     return true;
   };
   const bool backward = node_.comparison == Comparison::greater_equal || node_.comparison == Comparison::greater;
   const bool with_equal = node_.comparison == Comparison::greater_equal || node_.comparison == Comparison::less_equal;
-  auto first_after = backward == with_equal
-                         ? std::upper_bound(rows.begin(), rows.end(), at, [&](const duckdb::Value& v, const StaticRow& r) { return v < order_of(r); })
-                         : std::lower_bound(rows.begin(), rows.end(), at, [&](const StaticRow& r, const duckdb::Value& v) { return order_of(r) < v; });
+  auto first_after =
+      backward == with_equal
+          ? std::upper_bound(rows.begin(), rows.end(), at,
+                             [&](const duckdb::Value& v, const StaticRow& r) { return v < order_of(r); })
+          : std::lower_bound(rows.begin(), rows.end(), at,
+                             [&](const StaticRow& r, const duckdb::Value& v) { return order_of(r) < v; });
   // Rows of another key may share the hash: look on until the key is ours.
   if (backward) {
     while (first_after != rows.begin())
@@ -147,7 +154,8 @@ Result<> AsofJoinOperator::on_batch(uint32_t input, Batch batch, Emitter& out) {
   std::vector<uint32_t> left;
   std::vector<std::optional<StaticRow>> right;
   for (uint32_t row = 0; row < rows; ++row) {
-    std::optional<StaticRow> partner = nearest(keys, row, hashes[row], batch.chunk.data[node_.left_order].GetValue(row));
+    std::optional<StaticRow> partner =
+        nearest(keys, row, hashes[row], batch.chunk.data[node_.left_order].GetValue(row));
     if (!partner && node_.join == JoinKind::inner) {
       ++out.counters.filtered;
       continue;

@@ -1,5 +1,5 @@
-// Joins of a stream (input 0) with a static table (input 1). The table is complete before the first stream row comes, so each stream row
-// is joined once and for all, whatever its diff.
+// Joins of a stream (input 0) with a static table (input 1). The table is complete before the first stream row comes,
+// so each stream row is joined once and for all, whatever its diff.
 #pragma once
 
 #include "expr/row_evaluator.h"
@@ -41,7 +41,8 @@ class AsofJoinOperator final : public Operator {
   AsofJoinNode node_;
   SchemaRef schema_;
   StaticTable table_;
-  std::unordered_map<uint64_t, std::vector<StaticRow>> sorted_;  ///< By hash of the key; ascending by the ordered column.
+  std::unordered_map<uint64_t, std::vector<StaticRow>>
+      sorted_;  ///< By hash of the key; ascending by the ordered column.
 };
 
 }  // namespace headrace

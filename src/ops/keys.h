@@ -1,4 +1,5 @@
-// The key columns of a batch as a chunk, with their hashes. A key without columns is one constant column, so that there is one group.
+// The key columns of a batch as a chunk, with their hashes. A key without columns is one constant column, so that there
+// is one group.
 #pragma once
 
 #include <vector>

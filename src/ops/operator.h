@@ -1,5 +1,5 @@
-// An Operator: batches in, state beside, batches out. No threads, clocks, files or checkpoint code; state sits in tables that the engine
-// saves and restores without asking.
+// An Operator: batches in, state beside, batches out. No threads, clocks, files or checkpoint code; state sits in
+// tables that the engine saves and restores without asking.
 #pragma once
 
 #include <memory>

@@ -26,22 +26,27 @@ void StaticTable::add(Batch batch) {
   batches_.push_back(std::move(own));
 }
 
-void StaticTable::find(const DataChunk& probe, size_t row, uint64_t hash, const std::vector<bool>& null_safe, std::vector<StaticRow>& out) const {
+void StaticTable::find(const DataChunk& probe, size_t row, uint64_t hash, const std::vector<bool>& null_safe,
+                       std::vector<StaticRow>& out) const {
   out.clear();
   auto found = index_.find(hash);
   if (found == index_.end()) return;
   for (const StaticRow& candidate : found->second) {
     bool same = true;
     for (size_t i = 0; i < key_.size() && same; ++i)
-      same = equal_value(batches_[candidate.batch].chunk.data[key_[i]], candidate.row, probe.data[i], row, null_safe[i]);
+      same =
+          equal_value(batches_[candidate.batch].chunk.data[key_[i]], candidate.row, probe.data[i], row, null_safe[i]);
     if (same) out.push_back(candidate);
   }
 }
 
 void StaticTable::gather(size_t column, const std::vector<std::optional<StaticRow>>& rows, Vector& out) const {
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (!rows[i]) duckdb::FlatVector::SetNull(out, i, true);
-    else duckdb::VectorOperations::Copy(batches_[rows[i]->batch].chunk.data[column], out, rows[i]->row + 1, rows[i]->row, i);
+    if (!rows[i])
+      duckdb::FlatVector::SetNull(out, i, true);
+    else
+      duckdb::VectorOperations::Copy(batches_[rows[i]->batch].chunk.data[column], out, rows[i]->row + 1, rows[i]->row,
+                                     i);
   }
 }
 

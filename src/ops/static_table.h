@@ -1,5 +1,5 @@
-// The table side of a look-up: rows read once, before any stream row, found by key. It is read anew at every start and not part of
-// checkpoints: the source says it does not change.
+// The table side of a look-up: rows read once, before any stream row, found by key. It is read anew at every start and
+// not part of checkpoints: the source says it does not change.
 #pragma once
 
 #include <unordered_map>
@@ -25,8 +25,10 @@ class StaticTable {
   size_t rows() const { return rows_; }
   const Batch& batch(uint32_t number) const { return batches_[number]; }
 
-  /// For row `row` of `probe` (its key columns, hashed): the rows of the same key, in order of arrival. `null_safe[i]`: NULL equals NULL.
-  void find(const DataChunk& probe, size_t row, uint64_t hash, const std::vector<bool>& null_safe, std::vector<StaticRow>& out) const;
+  /// For row `row` of `probe` (its key columns, hashed): the rows of the same key, in order of arrival. `null_safe[i]`:
+  /// NULL equals NULL.
+  void find(const DataChunk& probe, size_t row, uint64_t hash, const std::vector<bool>& null_safe,
+            std::vector<StaticRow>& out) const;
   /// All rows grouped by hash of their key.
   const std::unordered_map<uint64_t, std::vector<StaticRow>>& index() const { return index_; }
   /// Copies column `column` of rows into `out` from place `at` on; nullptr rows become NULL.

@@ -21,8 +21,8 @@ std::vector<Slot> ToldRows::take_touched(const Table& table) {
   return std::exchange(touched_, {});
 }
 
-Result<> ToldRows::tell(Table& table, const Slot* slots, const std::vector<uint8_t>& live, DataChunk& now, std::optional<int64_t> stamp_ms,
-                        Emitter& out) {
+Result<> ToldRows::tell(Table& table, const Slot* slots, const std::vector<uint8_t>& live, DataChunk& now,
+                        std::optional<int64_t> stamp_ms, Emitter& out) {
   const size_t count = now.size();
   DataChunk told;
   told.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types());

@@ -1,4 +1,5 @@
-// Results that change: what was last told of each key, so that a change is told as the old row taken back and the new row added.
+// Results that change: what was last told of each key, so that a change is told as the old row taken back and the new
+// row added.
 #pragma once
 
 #include "ops/operator.h"
@@ -14,14 +15,15 @@ class ToldRows {
 
   /// Notes that a row changed in this tick.
   void touch(Table& table, Slot slot);
-  /// The rows touched in this tick, in hash order, which depends neither on arrival nor on the number of shards. Starts a new tick.
+  /// The rows touched in this tick, in hash order, which depends neither on arrival nor on the number of shards. Starts
+  /// a new tick.
   std::vector<Slot> take_touched(const Table& table);
   void forget() { touched_.clear(); }
 
-  /// Emits what changed for up to rows_per_batch / 2 slots, whose results are `now`; a row that is not live is taken back for good.
-  /// Old and new row are neighbours in one batch. `stamp_ms` is given to each row.
-  Result<> tell(Table& table, const Slot* slots, const std::vector<uint8_t>& live, DataChunk& now, std::optional<int64_t> stamp_ms,
-                Emitter& out);
+  /// Emits what changed for up to rows_per_batch / 2 slots, whose results are `now`; a row that is not live is taken
+  /// back for good. Old and new row are neighbours in one batch. `stamp_ms` is given to each row.
+  Result<> tell(Table& table, const Slot* slots, const std::vector<uint8_t>& live, DataChunk& now,
+                std::optional<int64_t> stamp_ms, Emitter& out);
 
  private:
   size_t flags_offset_;

@@ -1,5 +1,5 @@
-// Union: the rows of all inputs. Its stamps are those of the union's own watermark: a row may only be late for what the slowest
-// input has passed.
+// Union: the rows of all inputs. Its stamps are those of the union's own watermark: a row may only be late for what the
+// slowest input has passed.
 #pragma once
 
 #include "ops/operator.h"

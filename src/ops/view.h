@@ -6,7 +6,8 @@
 
 namespace headrace {
 
-/// State: table "rows": appended when the result only grows; else keyed by the whole row, with how many times it is there.
+/// State: table "rows": appended when the result only grows; else keyed by the whole row, with how many times it is
+/// there.
 class ViewOperator final : public Operator {
  public:
   explicit ViewOperator(const ViewNode& node);

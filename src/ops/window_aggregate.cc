@@ -89,8 +89,8 @@ Result<> WindowAggregateOperator::on_batch(uint32_t, Batch batch, Emitter& out) 
   read_bounds(batch);
   const size_t rows = times_.size();
   std::vector<uint32_t> late, kept, whole;
-  // A row that comes between two closings of windows it belongs to must find the earlier ones closed already. `turns` are the rows
-  // before which windows have to be closed; there are none unless rows come late.
+  // A row that comes between two closings of windows it belongs to must find the earlier ones closed already. `turns`
+  // are the rows before which windows have to be closed; there are none unless rows come late.
   std::vector<size_t> turns;
   for (size_t row = 0; row < rows; ++row) {
     if (times_[row] == no_time) {
@@ -114,7 +114,9 @@ Result<> WindowAggregateOperator::on_batch(uint32_t, Batch batch, Emitter& out) 
   turns.push_back(kept.size());
   size_t from = 0;
   for (size_t turn : turns) {
-    if (turn > from) HEADRACE_TRY(add_rows(batch.slice({kept.begin() + static_cast<long>(from), kept.begin() + static_cast<long>(turn)}), out));
+    if (turn > from)
+      HEADRACE_TRY(
+          add_rows(batch.slice({kept.begin() + static_cast<long>(from), kept.begin() + static_cast<long>(turn)}), out));
     if (turn < kept.size()) HEADRACE_TRY(close_until(EventTime{batch.stamps_ms[kept[turn]]}, out));
     from = turn;
   }
@@ -170,20 +172,26 @@ WindowAggregateOperator::Bounds WindowAggregateOperator::bounds_of(Slot slot) co
 MergedSlots WindowAggregateOperator::merge_slices(Bounds window) const {
   std::vector<Slot> slots;
   size_t slices = 0;
-  for (auto slice = open_.lower_bound({window.start, INT64_MIN}); slice != open_.end() && slice->first.start < window.end; ++slice, ++slices)
+  for (auto slice = open_.lower_bound({window.start, INT64_MIN});
+       slice != open_.end() && slice->first.start < window.end; ++slice, ++slices)
     slots.insert(slots.end(), slice->second.begin(), slice->second.end());
   if (slices <= 1) return own_rows(slots);
   std::stable_sort(slots.begin(), slots.end(), [&](Slot a, Slot b) { return group_hash(a) < group_hash(b); });
   MergedSlots out;
   for (size_t i = 0; i < slots.size();) {
     std::vector<Slot> same;
-    for (const uint64_t hash = group_hash(slots[i]); i < slots.size() && group_hash(slots[i]) == hash; ++i) same.push_back(slots[i]);
+    for (const uint64_t hash = group_hash(slots[i]); i < slots.size() && group_hash(slots[i]) == hash; ++i)
+      same.push_back(slots[i]);
     // One hash is one group, unless two collide.
     while (!same.empty()) {
       std::vector<Slot> rest;
       out.slots.push_back(same[0]);
       for (size_t k = 1; k < same.size(); ++k)
-        (same_columns(table_.layout(), table_.address(same[0]), table_.layout(), table_.address(same[k]), node_.groups.size()) ? out.slots : rest).push_back(same[k]);
+        (same_columns(table_.layout(), table_.address(same[0]), table_.layout(), table_.address(same[k]),
+                      node_.groups.size())
+             ? out.slots
+             : rest)
+            .push_back(same[k]);
       out.ends.push_back(static_cast<uint32_t>(out.slots.size()));
       same = std::move(rest);
     }
@@ -206,7 +214,8 @@ bool WindowAggregateOperator::is_live(const MergedSlots& rows, size_t row) const
   return held > 0;
 }
 
-Result<> WindowAggregateOperator::fill_outputs(Bounds window, const MergedSlots& rows, size_t first, size_t count, DataChunk& out) {
+Result<> WindowAggregateOperator::fill_outputs(Bounds window, const MergedSlots& rows, size_t first, size_t count,
+                                               DataChunk& out) {
   MergedSlots part;
   Slot heads[STANDARD_VECTOR_SIZE];
   for (size_t row = first; row < first + count; ++row) {
@@ -218,11 +227,16 @@ Result<> WindowAggregateOperator::fill_outputs(Bounds window, const MergedSlots&
     const auto& output = node_.outputs[column];
     Vector& vector = out.data[column];
     auto fill = [&](int64_t ms) { std::fill_n(duckdb::FlatVector::GetData<int64_t>(vector), count, ms * 1000); };
-    if (output.from == From::group) table_.gather(output.index, heads, count, vector);
-    else if (output.from == From::window_start) fill(window.start);
-    else if (output.from == From::window_end) fill(window.end);
-    else if (output.from == From::window_time) fill(window.end - 1);
-    else HEADRACE_TRY(accumulators_.result(table_, output.index, part, vector));
+    if (output.from == From::group)
+      table_.gather(output.index, heads, count, vector);
+    else if (output.from == From::window_start)
+      fill(window.start);
+    else if (output.from == From::window_end)
+      fill(window.end);
+    else if (output.from == From::window_time)
+      fill(window.end - 1);
+    else
+      HEADRACE_TRY(accumulators_.result(table_, output.index, part, vector));
   }
   out.SetCardinality(count);
   return {};
@@ -287,10 +301,13 @@ Result<> WindowAggregateOperator::close_windows(EventTime time, Emitter& out) {
   std::vector<Bounds> due;
   for (const auto& [bounds, slots] : open_)
     if (bounds.end - 1 <= time.ms) due.push_back(bounds);
-  std::sort(due.begin(), due.end(), [](Bounds a, Bounds b) { return a.end != b.end ? a.end < b.end : a.start < b.start; });
+  std::sort(due.begin(), due.end(),
+            [](Bounds a, Bounds b) { return a.end != b.end ? a.end < b.end : a.start < b.start; });
   for (Bounds window : due) {
-    if (node_.emit_updates) HEADRACE_TRY(tell(window, open_[window], out));
-    else HEADRACE_TRY(emit_window(window, own_rows(open_[window]), out));
+    if (node_.emit_updates)
+      HEADRACE_TRY(tell(window, open_[window], out));
+    else
+      HEADRACE_TRY(emit_window(window, own_rows(open_[window]), out));
     erase(window);
   }
   return {};
@@ -303,7 +320,9 @@ Result<> WindowAggregateOperator::close_until(EventTime time, Emitter& out) {
   return {};
 }
 
-Result<> WindowAggregateOperator::on_watermark(EventTime time, Emitter& out) { return close_until(time, out); }
+Result<> WindowAggregateOperator::on_watermark(EventTime time, Emitter& out) {
+  return close_until(time, out);
+}
 
 Result<> WindowAggregateOperator::on_tick_end(const TickInfo&, Emitter& out) {
   std::map<Bounds, std::vector<Slot>> by_window;

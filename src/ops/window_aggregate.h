@@ -1,6 +1,6 @@
-// Windowed aggregation. Rows are added to slices, the pieces that all windows of a query are made of, so that a row costs the same
-// whatever the number of windows it belongs to (Li et al., "No pane, no gain", 2005). A window's result is put together from its
-// slices once, when the watermark passes its end. Rows behind the watermark are late.
+// Windowed aggregation. Rows are added to slices, the pieces that all windows of a query are made of, so that a row
+// costs the same whatever the number of windows it belongs to (Li et al., "No pane, no gain", 2005). A window's result
+// is put together from its slices once, when the watermark passes its end. Rows behind the watermark are late.
 #pragma once
 
 #include <map>
@@ -11,8 +11,8 @@
 
 namespace headrace {
 
-/// State: table "slices", keyed by group, window start and end in ms (of the slice, where rows are assigned here), and one table of values
-/// per bag. With `emit_updates` it also tells partial results as changes, once per tick.
+/// State: table "slices", keyed by group, window start and end in ms (of the slice, where rows are assigned here), and
+/// one table of values per bag. With `emit_updates` it also tells partial results as changes, once per tick.
 class WindowAggregateOperator final : public Operator {
  public:
   WindowAggregateOperator(const WindowAggregateNode& node, const OperatorContext& context);
@@ -46,15 +46,15 @@ class WindowAggregateOperator final : public Operator {
   void erase(Bounds slice);
 
   const WindowAggregateNode node_;
-  std::optional<WindowMath> math_;         ///< Set when rows are assigned here.
+  std::optional<WindowMath> math_;  ///< Set when rows are assigned here.
   SchemaRef schema_;
   Accumulators accumulators_;
   Table table_;
-  size_t hash_offset_;                     ///< In the plain bytes: the group's hash.
+  size_t hash_offset_;  ///< In the plain bytes: the group's hash.
   ToldRows told_;
-  EventTime closed_ = EventTime::min();    ///< Every window with end - 1 ms <= closed_ has been given out.
+  EventTime closed_ = EventTime::min();       ///< Every window with end - 1 ms <= closed_ has been given out.
   std::map<Bounds, std::vector<Slot>> open_;  ///< The slots of each slice (or window), by start.
-  std::vector<int64_t> times_, ends_;      ///< Scratch, one per row: slice start (or window start) and end.
+  std::vector<int64_t> times_, ends_;         ///< Scratch, one per row: slice start (or window start) and end.
 };
 
 }  // namespace headrace

@@ -6,11 +6,12 @@
 
 namespace headrace {
 
-/// Adds window_start, window_end, window_time; a row in n windows comes out n times, windows in order of start. Stateless. Rows without a
-/// time are filtered: they belong to no window.
+/// Adds window_start, window_end, window_time; a row in n windows comes out n times, windows in order of start.
+/// Stateless. Rows without a time are filtered: they belong to no window.
 class WindowAssignOperator final : public Operator {
  public:
-  explicit WindowAssignOperator(const WindowAssignNode& node) : math_(node.window), time_column_(node.window.time_column), schema_(node.output.schema()) {}
+  explicit WindowAssignOperator(const WindowAssignNode& node)
+      : math_(node.window), time_column_(node.window.time_column), schema_(node.output.schema()) {}
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
 
  private:
@@ -23,11 +24,15 @@ class WindowAssignOperator final : public Operator {
   std::vector<int64_t> starts_;
 };
 
-/// Sends rows that every window refuses to output 1 with late_operator and late_watermark, the others to output 0. Stateless.
+/// Sends rows that every window refuses to output 1 with late_operator and late_watermark, the others to output 0.
+/// Stateless.
 class LateFilterOperator final : public Operator {
  public:
   explicit LateFilterOperator(const LateFilterNode& node)
-      : math_(node.window), time_column_(node.window.time_column), schema_(node.output.schema()), window_name_(node.window_name) {}
+      : math_(node.window),
+        time_column_(node.window.time_column),
+        schema_(node.output.schema()),
+        window_name_(node.window_name) {}
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
 
  private:

@@ -19,18 +19,40 @@ bool is_integer(const LogicalType& type) {
   }
 }
 
-bool is_decimal(const LogicalType& type) { return type.id() == LogicalTypeId::DECIMAL; }
+bool is_decimal(const LogicalType& type) {
+  return type.id() == LogicalTypeId::DECIMAL;
+}
 
 /// Functions whose result does not depend on the order of a group's values: a bag of values is enough for them.
 const std::set<std::string>& order_free() {
-  static const std::set<std::string> names = {
-      "sum",        "avg",        "min",          "max",       "count",        "median",      "quantile",    "quantile_cont",
-      "quantile_disc", "mode",    "mad",          "stddev",    "stddev_samp",  "stddev_pop",  "variance",    "var_samp",
-      "var_pop",    "skewness",   "kurtosis",     "kurtosis_pop", "bit_and",   "bit_or",      "bit_xor",     "bool_and",
-      "bool_or",    "product",    "entropy",      "approx_count_distinct", "histogram", "corr", "covar_pop", "covar_samp",
-      "regr_slope", "regr_intercept", "regr_r2",  "regr_count", "regr_avgx",   "regr_avgy",   "regr_sxx",    "regr_syy",
-      "regr_sxy",   "arg_min",    "arg_max",      "min_by",    "max_by",       "string_agg",  "list",        "array_agg",
-      "listagg",    "group_concat", "sem",        "fsum",      "kahan_sum",    "favg",        "count_if",    "any_value"};
+  static const std::set<std::string> names = {"sum",           "avg",
+                                              "min",           "max",
+                                              "count",         "median",
+                                              "quantile",      "quantile_cont",
+                                              "quantile_disc", "mode",
+                                              "mad",           "stddev",
+                                              "stddev_samp",   "stddev_pop",
+                                              "variance",      "var_samp",
+                                              "var_pop",       "skewness",
+                                              "kurtosis",      "kurtosis_pop",
+                                              "bit_and",       "bit_or",
+                                              "bit_xor",       "bool_and",
+                                              "bool_or",       "product",
+                                              "entropy",       "approx_count_distinct",
+                                              "histogram",     "corr",
+                                              "covar_pop",     "covar_samp",
+                                              "regr_slope",    "regr_intercept",
+                                              "regr_r2",       "regr_count",
+                                              "regr_avgx",     "regr_avgy",
+                                              "regr_sxx",      "regr_syy",
+                                              "regr_sxy",      "arg_min",
+                                              "arg_max",       "min_by",
+                                              "max_by",        "string_agg",
+                                              "list",          "array_agg",
+                                              "listagg",       "group_concat",
+                                              "sem",           "fsum",
+                                              "kahan_sum",     "favg",
+                                              "count_if",      "any_value"};
   return names;
 }
 
@@ -55,7 +77,8 @@ Result<AggregateKind> aggregate_kind(const AggregateCall& call, Changelog input)
   }
   if (order_free().count(name)) return AggregateKind::bag;
   return user_error(Code::unsupported_sql, "the aggregate " + name + " is not supported over a stream")
-      .with_remedy("min, max, sum, avg, count, median, quantile_cont, stddev, arg_min, arg_max, list and string_agg are");
+      .with_remedy(
+          "min, max, sum, avg, count, median, quantile_cont, stddev, arg_min, arg_max, list and string_agg are");
 }
 
 }  // namespace headrace

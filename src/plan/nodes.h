@@ -1,5 +1,6 @@
-// The typed plan: the vocabulary that every engine reads. Pure data. A plan is a list of nodes in topological order; edges name node and
-// output. What each node promises of its output stands in its Output: columns with their time roles, changelog kind, key.
+// The typed plan: the vocabulary that every engine reads. Pure data. A plan is a list of nodes in topological order;
+// edges name node and output. What each node promises of its output stands in its Output: columns with their time
+// roles, changelog kind, key.
 #pragma once
 
 #include <map>
@@ -39,8 +40,8 @@ struct Input {
 struct Output {
   std::vector<Column> columns;
   Changelog changelog = Changelog::append;
-  std::vector<size_t> key;    ///< Columns that name a row; empty = the whole row.
-  bool watermark = false;     ///< A watermark flows: some column carries event time.
+  std::vector<size_t> key;  ///< Columns that name a row; empty = the whole row.
+  bool watermark = false;   ///< A watermark flows: some column carries event time.
   bool deterministic = true;
 
   SchemaRef schema() const;
@@ -49,21 +50,21 @@ struct Output {
 
 struct NodeBase {
   NodeId id;
-  std::string name;           ///< The statement it belongs to.
+  std::string name;  ///< The statement it belongs to.
   std::vector<Input> inputs;
   Output output;
   Location at;
 };
 
 struct WatermarkRule {
-  size_t column = 0;          ///< In the source's delivered columns.
-  Expr expression;            ///< Over the delivered columns; gives the watermark as a timestamp.
+  size_t column = 0;  ///< In the source's delivered columns.
+  Expr expression;    ///< Over the delivered columns; gives the watermark as a timestamp.
 };
 
 struct BoundExpectation {
   std::string name;
-  std::string condition;      ///< As written.
-  Expr violation;             ///< NOT condition, over the delivered columns: true for rows that break it.
+  std::string condition;  ///< As written.
+  Expr violation;         ///< NOT condition, over the delivered columns: true for rows that break it.
   ExpectationAction action = ExpectationAction::quarantine;
 };
 
@@ -72,14 +73,14 @@ struct SourceNode : NodeBase {
   std::string connector;
   std::map<std::string, std::string> options;
   Schema declared;
-  std::vector<size_t> delivered;            ///< The declared columns that are read, in output order.
-  std::vector<size_t> primary_key;          ///< In `declared`.
+  std::vector<size_t> delivered;    ///< The declared columns that are read, in output order.
+  std::vector<size_t> primary_key;  ///< In `declared`.
   std::optional<WatermarkRule> watermark;
   std::vector<BoundExpectation> expectations;
   OnError on_error = OnError::quarantine;
   bool reject_extra_fields = false;
-  int64_t max_future_ms = 0;                ///< 0 = off.
-  bool is_static = false;                   ///< Read to its end before anything else; a table for look-ups.
+  int64_t max_future_ms = 0;  ///< 0 = off.
+  bool is_static = false;     ///< Read to its end before anything else; a table for look-ups.
 };
 
 /// Passes on the rows for which `predicate` is true.
@@ -97,9 +98,9 @@ struct UnionNode : NodeBase {};
 
 struct WindowSpec {
   WindowKind kind = WindowKind::tumble;
-  size_t time_column = 0;     ///< In the input.
-  int64_t size_ms = 0;        ///< session: the gap
-  int64_t slide_ms = 0;       ///< hop: slide; cumulate: step; tumble: = size
+  size_t time_column = 0;  ///< In the input.
+  int64_t size_ms = 0;     ///< session: the gap
+  int64_t slide_ms = 0;    ///< hop: slide; cumulate: step; tumble: = size
   int64_t offset_ms = 0;
 };
 
@@ -111,7 +112,7 @@ struct WindowAssignNode : NodeBase {
 /// Sends the rows that every window refuses to output 1, the others to output 0.
 struct LateFilterNode : NodeBase {
   WindowSpec window;
-  std::string window_name;    ///< As late_operator shows it.
+  std::string window_name;  ///< As late_operator shows it.
 };
 
 /// Gathers late rows as a relation: the row, late_operator, late_watermark.
@@ -120,23 +121,23 @@ struct LateNode : NodeBase {};
 enum class AggregateKind : uint8_t {
   count_star,
   count,
-  sum_integer,   ///< BIGINT, overflow is an error
-  sum_decimal,   ///< DECIMAL(38, s)
-  sum_double,    ///< append-only inputs, in order of arrival
-  average,       ///< of integers and decimals: exact sum over count
-  average_double,///< append-only inputs
-  minimum,       ///< append-only inputs of fixed width
+  sum_integer,     ///< BIGINT, overflow is an error
+  sum_decimal,     ///< DECIMAL(38, s)
+  sum_double,      ///< append-only inputs, in order of arrival
+  average,         ///< of integers and decimals: exact sum over count
+  average_double,  ///< append-only inputs
+  minimum,         ///< append-only inputs of fixed width
   maximum,
   count_distinct,
-  bag            ///< keeps the group's values; computed by DuckDB's function of that name when asked for
+  bag  ///< keeps the group's values; computed by DuckDB's function of that name when asked for
 };
 
 /// One aggregate over columns of the input (what must be computed was computed by a projection below).
 struct Aggregate {
   AggregateKind kind = AggregateKind::count_star;
-  AggregateCall call;                  ///< As bound; its expressions read the input's columns.
-  std::vector<size_t> arguments;       ///< Columns.
-  std::optional<size_t> filter;        ///< A BOOLEAN column.
+  AggregateCall call;             ///< As bound; its expressions read the input's columns.
+  std::vector<size_t> arguments;  ///< Columns.
+  std::optional<size_t> filter;   ///< A BOOLEAN column.
   LogicalType type;
 };
 
@@ -146,11 +147,12 @@ struct AggregateNode : NodeBase {
   std::vector<Aggregate> aggregates;
 };
 
-/// GROUP BY with a window: one result per key and window, when the watermark passes the window's end (or as changes, every tick).
+/// GROUP BY with a window: one result per key and window, when the watermark passes the window's end (or as changes,
+/// every tick).
 struct WindowAggregateNode : NodeBase {
-  std::optional<WindowSpec> assign;    ///< Rows are assigned here, in slices; else the input has window columns.
+  std::optional<WindowSpec> assign;         ///< Rows are assigned here, in slices; else the input has window columns.
   size_t window_start = 0, window_end = 0;  ///< Without `assign`: the input's window columns.
-  std::vector<size_t> groups;          ///< Without the window's columns.
+  std::vector<size_t> groups;               ///< Without the window's columns.
   std::vector<Aggregate> aggregates;
   /// Where each output column comes from: a group, an aggregate, or a window column.
   struct OutputColumn {
@@ -158,15 +160,15 @@ struct WindowAggregateNode : NodeBase {
     size_t index = 0;
   };
   std::vector<OutputColumn> outputs;
-  bool emit_updates = false;           ///< EMIT ON UPDATE
+  bool emit_updates = false;  ///< EMIT ON UPDATE
 };
 
 /// Joins a stream (input 0) with a static table (input 1) on equal keys.
 struct LookupJoinNode : NodeBase {
-  JoinKind join = JoinKind::inner;     ///< inner | left
+  JoinKind join = JoinKind::inner;  ///< inner | left
   std::vector<size_t> left_keys, right_keys;
-  std::vector<bool> null_safe;         ///< IS NOT DISTINCT FROM
-  Expr residual;                       ///< Over left then right columns.
+  std::vector<bool> null_safe;  ///< IS NOT DISTINCT FROM
+  Expr residual;                ///< Over left then right columns.
 };
 
 /// Joins each stream row with the one table row of its key that is nearest by an ordered column.
@@ -192,12 +194,13 @@ struct SinkNode : NodeBase {
 struct AlertNode : NodeBase {
   Expr condition;
   int64_t for_ms = 0;
-  std::string webhook;        ///< "" = none.
+  std::string webhook;  ///< "" = none.
   std::map<std::string, std::string> options;
 };
 
-using Node = std::variant<SourceNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode, LateFilterNode, LateNode, AggregateNode,
-                          WindowAggregateNode, LookupJoinNode, AsofJoinNode, ViewNode, SinkNode, AlertNode>;
+using Node =
+    std::variant<SourceNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode, LateFilterNode, LateNode,
+                 AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode, ViewNode, SinkNode, AlertNode>;
 
 const NodeBase& base_of(const Node& node);
 NodeBase& base_of(Node& node);
@@ -205,7 +208,7 @@ NodeBase& base_of(Node& node);
 std::string_view kind_of(const Node& node);
 
 struct Plan {
-  std::vector<Node> nodes;    ///< nodes[i] has id i; inputs stand before.
+  std::vector<Node> nodes;  ///< nodes[i] has id i; inputs stand before.
   const Node& operator[](NodeId id) const { return nodes[id.value]; }
 };
 

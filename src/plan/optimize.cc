@@ -22,7 +22,8 @@ Expr reference_to(const Output& output, size_t column) {
 
 // ---- Windows into aggregations ----
 
-/// The filters and projections between an aggregation and the window below it, top first; empty when something else stands between.
+/// The filters and projections between an aggregation and the window below it, top first; empty when something else
+/// stands between.
 struct Chain {
   std::vector<uint32_t> nodes;
   uint32_t assign = 0;
@@ -45,8 +46,8 @@ Chain chain_to_window(const Plan& plan, const std::vector<size_t>& read, uint32_
   }
 }
 
-/// Takes the window's columns out of the chain: instead of window_start, window_end and window_time the event time is carried up.
-/// False when some expression computes with a window column: then nothing was changed.
+/// Takes the window's columns out of the chain: instead of window_start, window_end and window_time the event time is
+/// carried up. False when some expression computes with a window column: then nothing was changed.
 bool carry_time(Plan& plan, const Chain& chain, WindowAggregateNode& aggregate) {
   const auto& assign = std::get<WindowAssignNode>(plan.nodes[chain.assign]);
   const size_t width = assign.output.columns.size() - 3;
@@ -149,8 +150,8 @@ void merge_projections(Plan& plan) {
         for (size_t column : expression.columns()) ++uses[column];
       bool plain = true;
       for (size_t i = 0; i < uses.size(); ++i) plain = plain && (lower->expressions[i].column() || uses[i] <= 1);
-      bool shared = read[lower->id.value] > 1 &&
-                    !std::all_of(lower->expressions.begin(), lower->expressions.end(), [](const Expr& e) { return e.column(); });
+      bool shared = read[lower->id.value] > 1 && !std::all_of(lower->expressions.begin(), lower->expressions.end(),
+                                                              [](const Expr& e) { return e.column(); });
       if (!plain || shared) break;
       for (Expr& expression : upper->expressions) expression = expression.compose(lower->expressions);
       upper->inputs = lower->inputs;
@@ -196,42 +197,45 @@ std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& 
   auto all = [&] {
     for (size_t i = 0; i < out.size(); ++i) need_all(out[i], width_of(i));
   };
-  std::visit(
-      overloaded{[&](const SourceNode&) {},
-                 [&](const FilterNode& n) {
-                   out[0] = wanted;
-                   need(out[0], n.predicate);
-                 },
-                 [&](const ProjectNode& n) {
-                   for (size_t column : wanted) need(out[0], n.expressions[column]);
-                 },
-                 [&](const WindowAggregateNode& n) {
-                   if (n.assign) out[0].insert(n.assign->time_column);
-                   else out[0].insert({n.window_start, n.window_end});
-                   out[0].insert(n.groups.begin(), n.groups.end());
-                   for (const Aggregate& a : n.aggregates) {
-                     out[0].insert(a.arguments.begin(), a.arguments.end());
-                     if (a.filter) out[0].insert(*a.filter);
-                   }
-                 },
-                 [&](const LookupJoinNode& n) {
-                   size_t left = width_of(0);
-                   Columns both = wanted;
-                   need(both, n.residual);
-                   for (size_t column : both) column < left ? out[0].insert(column) : out[1].insert(column - left);
-                   out[0].insert(n.left_keys.begin(), n.left_keys.end());
-                   out[1].insert(n.right_keys.begin(), n.right_keys.end());
-                 },
-                 [&](const AsofJoinNode& n) {
-                   size_t left = width_of(0);
-                   for (size_t column : wanted) column < left ? out[0].insert(column) : out[1].insert(column - left);
-                   out[0].insert(n.left_keys.begin(), n.left_keys.end());
-                   out[1].insert(n.right_keys.begin(), n.right_keys.end());
-                   out[0].insert(n.left_order);
-                   out[1].insert(n.right_order);
-                 },
-                 [&](const auto&) { all(); }},
-      node);
+  std::visit(overloaded{[&](const SourceNode&) {},
+                        [&](const FilterNode& n) {
+                          out[0] = wanted;
+                          need(out[0], n.predicate);
+                        },
+                        [&](const ProjectNode& n) {
+                          for (size_t column : wanted) need(out[0], n.expressions[column]);
+                        },
+                        [&](const WindowAggregateNode& n) {
+                          if (n.assign)
+                            out[0].insert(n.assign->time_column);
+                          else
+                            out[0].insert({n.window_start, n.window_end});
+                          out[0].insert(n.groups.begin(), n.groups.end());
+                          for (const Aggregate& a : n.aggregates) {
+                            out[0].insert(a.arguments.begin(), a.arguments.end());
+                            if (a.filter) out[0].insert(*a.filter);
+                          }
+                        },
+                        [&](const LookupJoinNode& n) {
+                          size_t left = width_of(0);
+                          Columns both = wanted;
+                          need(both, n.residual);
+                          for (size_t column : both)
+                            column < left ? out[0].insert(column) : out[1].insert(column - left);
+                          out[0].insert(n.left_keys.begin(), n.left_keys.end());
+                          out[1].insert(n.right_keys.begin(), n.right_keys.end());
+                        },
+                        [&](const AsofJoinNode& n) {
+                          size_t left = width_of(0);
+                          for (size_t column : wanted)
+                            column < left ? out[0].insert(column) : out[1].insert(column - left);
+                          out[0].insert(n.left_keys.begin(), n.left_keys.end());
+                          out[1].insert(n.right_keys.begin(), n.right_keys.end());
+                          out[0].insert(n.left_order);
+                          out[1].insert(n.right_order);
+                        },
+                        [&](const auto&) { all(); }},
+             node);
   return out;
 }
 
@@ -335,7 +339,8 @@ void prune(Plan& plan) {
                             const auto& left = base_of(plan.nodes[base.inputs[0].node.value]).output.columns;
                             const auto& right = base_of(plan.nodes[base.inputs[1].node.value]).output.columns;
                             for (size_t i = 0; i < in[0].size(); ++i) places[at][i] = in[0][i];
-                            for (size_t i = 0; i < in[1].size(); ++i) places[at][in[0].size() + i] = left.size() + in[1][i];
+                            for (size_t i = 0; i < in[1].size(); ++i)
+                              places[at][in[0].size() + i] = left.size() + in[1][i];
                             std::vector<Column> columns = left;
                             for (Column column : right) {
                               column.role = TimeRole::none;
@@ -350,7 +355,8 @@ void prune(Plan& plan) {
                             const auto& left = base_of(plan.nodes[base.inputs[0].node.value]).output.columns;
                             const auto& right = base_of(plan.nodes[base.inputs[1].node.value]).output.columns;
                             for (size_t i = 0; i < in[0].size(); ++i) places[at][i] = in[0][i];
-                            for (size_t i = 0; i < in[1].size(); ++i) places[at][in[0].size() + i] = left.size() + in[1][i];
+                            for (size_t i = 0; i < in[1].size(); ++i)
+                              places[at][in[0].size() + i] = left.size() + in[1][i];
                             std::vector<Column> columns = left;
                             for (Column column : right) {
                               column.role = TimeRole::none;

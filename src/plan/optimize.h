@@ -5,8 +5,9 @@
 
 namespace headrace {
 
-/// In this order: gives windows of an aggregation to the aggregation itself (slices), merges projections, drops projections that
-/// change nothing, and lets every node deliver only the columns that are read. Nodes nobody reads any more are removed.
+/// In this order: gives windows of an aggregation to the aggregation itself (slices), merges projections, drops
+/// projections that change nothing, and lets every node deliver only the columns that are read. Nodes nobody reads any
+/// more are removed.
 Plan optimize(Plan plan);
 
 }  // namespace headrace

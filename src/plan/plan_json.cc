@@ -15,8 +15,9 @@ constexpr const char* changelog_words[] = {"append", "upsert", "retract"};
 constexpr const char* window_words[] = {"tumble", "hop", "cumulate", "session"};
 constexpr const char* join_words[] = {"inner", "left", "right", "full", "semi", "anti", "other"};
 constexpr const char* comparison_words[] = {"=", "is not distinct from", "<", "<=", ">", ">=", "<>", "?"};
-constexpr const char* aggregate_words[] = {"count_star", "count",          "sum_integer", "sum_decimal",    "sum_double", "average",
-                                           "average_double", "minimum", "maximum",     "count_distinct", "bag"};
+constexpr const char* aggregate_words[] = {
+    "count_star",     "count",   "sum_integer", "sum_decimal",    "sum_double", "average",
+    "average_double", "minimum", "maximum",     "count_distinct", "bag"};
 
 bool is_secret(const std::string& option) {
   const std::string name = lower_case(option);
@@ -25,7 +26,9 @@ bool is_secret(const std::string& option) {
   return false;
 }
 
-std::string numbers(const std::vector<size_t>& columns) { return fmt::format("[{}]", fmt::join(columns, ",")); }
+std::string numbers(const std::vector<size_t>& columns) {
+  return fmt::format("[{}]", fmt::join(columns, ","));
+}
 
 std::string options_json(const std::map<std::string, std::string>& options) {
   std::string out = "{";
@@ -44,16 +47,18 @@ std::string expressions_json(const std::vector<Expr>& expressions) {
 
 std::string window_json(const WindowSpec& window) {
   return fmt::format("{{\"kind\":\"{}\",\"time_column\":{},\"size_ms\":{},\"slide_ms\":{},\"offset_ms\":{}}}",
-                     window_words[static_cast<int>(window.kind)], window.time_column, window.size_ms, window.slide_ms, window.offset_ms);
+                     window_words[static_cast<int>(window.kind)], window.time_column, window.size_ms, window.slide_ms,
+                     window.offset_ms);
 }
 
 std::string aggregates_json(const std::vector<Aggregate>& aggregates) {
   std::string out = "[";
   for (const Aggregate& a : aggregates) {
     if (out.size() > 1) out += ",";
-    out += fmt::format("{{\"state\":\"{}\",\"function\":{},\"distinct\":{},\"arguments\":{},\"filter\":{},\"type\":{}}}",
-                       aggregate_words[static_cast<int>(a.kind)], json_string(a.call.function), a.call.distinct, numbers(a.arguments),
-                       a.filter ? std::to_string(*a.filter) : "null", json_string(a.type.ToString()));
+    out += fmt::format(
+        "{{\"state\":\"{}\",\"function\":{},\"distinct\":{},\"arguments\":{},\"filter\":{},\"type\":{}}}",
+        aggregate_words[static_cast<int>(a.kind)], json_string(a.call.function), a.call.distinct, numbers(a.arguments),
+        a.filter ? std::to_string(*a.filter) : "null", json_string(a.type.ToString()));
   }
   return out + "]";
 }
@@ -63,33 +68,44 @@ std::string own_members(const Node& node) {
   return std::visit(
       overloaded{
           [](const SourceNode& n) {
-            return fmt::format(",\"connector\":{},\"options\":{},\"delivered\":{},\"watermark\":{},\"static\":{},\"expectations\":{}",
-                               json_string(n.connector), options_json(n.options), numbers(n.delivered),
-                               n.watermark ? n.watermark->expression.json() : "null", n.is_static, n.expectations.size());
+            return fmt::format(
+                ",\"connector\":{},\"options\":{},\"delivered\":{},\"watermark\":{},\"static\":{},\"expectations\":{}",
+                json_string(n.connector), options_json(n.options), numbers(n.delivered),
+                n.watermark ? n.watermark->expression.json() : "null", n.is_static, n.expectations.size());
           },
           [](const FilterNode& n) { return ",\"predicate\":" + n.predicate.json(); },
           [](const ProjectNode& n) { return ",\"expressions\":" + expressions_json(n.expressions); },
           [](const WindowAssignNode& n) { return ",\"window\":" + window_json(n.window); },
           [](const LateFilterNode& n) { return ",\"window\":" + window_json(n.window); },
-          [](const AggregateNode& n) { return ",\"groups\":" + numbers(n.groups) + ",\"aggregates\":" + aggregates_json(n.aggregates); },
+          [](const AggregateNode& n) {
+            return ",\"groups\":" + numbers(n.groups) + ",\"aggregates\":" + aggregates_json(n.aggregates);
+          },
           [](const WindowAggregateNode& n) {
-            std::string window = n.assign ? window_json(*n.assign) : fmt::format("{{\"start_column\":{},\"end_column\":{}}}", n.window_start, n.window_end);
-            return ",\"window\":" + window + ",\"groups\":" + numbers(n.groups) + ",\"aggregates\":" + aggregates_json(n.aggregates) +
+            std::string window =
+                n.assign ? window_json(*n.assign)
+                         : fmt::format("{{\"start_column\":{},\"end_column\":{}}}", n.window_start, n.window_end);
+            return ",\"window\":" + window + ",\"groups\":" + numbers(n.groups) +
+                   ",\"aggregates\":" + aggregates_json(n.aggregates) +
                    fmt::format(",\"emit_updates\":{}", n.emit_updates);
           },
           [](const LookupJoinNode& n) {
-            return fmt::format(",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"residual\":{}", join_words[static_cast<int>(n.join)],
-                               numbers(n.left_keys), numbers(n.right_keys), n.residual.empty() ? "null" : n.residual.json());
+            return fmt::format(",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"residual\":{}",
+                               join_words[static_cast<int>(n.join)], numbers(n.left_keys), numbers(n.right_keys),
+                               n.residual.empty() ? "null" : n.residual.json());
           },
           [](const AsofJoinNode& n) {
-            return fmt::format(",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"left_order\":{},\"right_order\":{},\"comparison\":\"{}\"",
-                               join_words[static_cast<int>(n.join)], numbers(n.left_keys), numbers(n.right_keys), n.left_order, n.right_order,
-                               comparison_words[static_cast<int>(n.comparison)]);
+            return fmt::format(
+                ",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"left_order\":{},\"right_order\":{},"
+                "\"comparison\":\"{}\"",
+                join_words[static_cast<int>(n.join)], numbers(n.left_keys), numbers(n.right_keys), n.left_order,
+                n.right_order, comparison_words[static_cast<int>(n.comparison)]);
           },
           [](const SinkNode& n) {
             return ",\"connector\":" + json_string(n.connector) + ",\"options\":" + options_json(n.options);
           },
-          [](const AlertNode& n) { return ",\"condition\":" + n.condition.json() + ",\"for_ms\":" + std::to_string(n.for_ms); },
+          [](const AlertNode& n) {
+            return ",\"condition\":" + n.condition.json() + ",\"for_ms\":" + std::to_string(n.for_ms);
+          },
           [](const auto&) { return std::string(); }},
       node);
 }
@@ -97,7 +113,10 @@ std::string own_members(const Node& node) {
 /// One line for people about what the node does.
 std::string detail(const Node& node) {
   return std::visit(
-      overloaded{[](const SourceNode& n) { return n.connector + (n.is_static ? ", static" : "") + (n.watermark ? ", watermark " + n.watermark->expression.text() : ""); },
+      overloaded{[](const SourceNode& n) {
+                   return n.connector + (n.is_static ? ", static" : "") +
+                          (n.watermark ? ", watermark " + n.watermark->expression.text() : "");
+                 },
                  [](const FilterNode& n) { return n.predicate.text(); },
                  [](const ProjectNode& n) {
                    std::string out;
@@ -110,16 +129,22 @@ std::string detail(const Node& node) {
                    return out + "; state is kept for every key, without bound";
                  },
                  [](const WindowAggregateNode& n) {
-                   std::string out = n.assign ? fmt::format("{} size {} ms, slide {} ms: ", window_words[static_cast<int>(n.assign->kind)],
-                                                            n.assign->size_ms, n.assign->slide_ms)
-                                              : "window of the input: ";
+                   std::string out =
+                       n.assign
+                           ? fmt::format("{} size {} ms, slide {} ms: ", window_words[static_cast<int>(n.assign->kind)],
+                                         n.assign->size_ms, n.assign->slide_ms)
+                           : "window of the input: ";
                    for (const Aggregate& a : n.aggregates) out += a.call.text + " ";
                    return out + "; state is freed when the watermark passes the window's end";
                  },
-                 [](const LookupJoinNode& n) { return std::string(join_words[static_cast<int>(n.join)]) + " join with a static table"; },
-                 [](const AsofJoinNode& n) { return std::string("as-of join with a static table, ") + comparison_words[static_cast<int>(n.comparison)]; },
-                 [](const SinkNode& n) { return n.connector; },
-                 [](const AlertNode& n) { return n.condition.text(); },
+                 [](const LookupJoinNode& n) {
+                   return std::string(join_words[static_cast<int>(n.join)]) + " join with a static table";
+                 },
+                 [](const AsofJoinNode& n) {
+                   return std::string("as-of join with a static table, ") +
+                          comparison_words[static_cast<int>(n.comparison)];
+                 },
+                 [](const SinkNode& n) { return n.connector; }, [](const AlertNode& n) { return n.condition.text(); },
                  [](const auto&) { return std::string(); }},
       node);
 }
@@ -127,17 +152,20 @@ std::string detail(const Node& node) {
 /// `identity`: without places and names of people's interest only.
 std::string node_json(const Node& node, bool identity) {
   const NodeBase& base = base_of(node);
-  std::string out = fmt::format("{{\"id\":{},\"kind\":\"{}\",\"name\":{},\"inputs\":[", base.id.value, kind_of(node), json_string(base.name));
+  std::string out = fmt::format("{{\"id\":{},\"kind\":\"{}\",\"name\":{},\"inputs\":[", base.id.value, kind_of(node),
+                                json_string(base.name));
   for (size_t i = 0; i < base.inputs.size(); ++i)
-    out += fmt::format("{}{{\"node\":{},\"output\":{}}}", i ? "," : "", base.inputs[i].node.value, base.inputs[i].output);
+    out +=
+        fmt::format("{}{{\"node\":{},\"output\":{}}}", i ? "," : "", base.inputs[i].node.value, base.inputs[i].output);
   out += "],\"columns\":[";
   for (size_t i = 0; i < base.output.columns.size(); ++i) {
     const Column& column = base.output.columns[i];
-    out += fmt::format("{}{{\"name\":{},\"type\":{},\"role\":\"{}\"}}", i ? "," : "", json_string(column.name), json_string(column.type.ToString()),
-                       role_words[static_cast<int>(column.role)]);
+    out += fmt::format("{}{{\"name\":{},\"type\":{},\"role\":\"{}\"}}", i ? "," : "", json_string(column.name),
+                       json_string(column.type.ToString()), role_words[static_cast<int>(column.role)]);
   }
-  out += fmt::format("],\"changelog\":\"{}\",\"key\":{},\"deterministic\":{}", changelog_words[static_cast<int>(base.output.changelog)],
-                     numbers(base.output.key), base.output.deterministic);
+  out += fmt::format("],\"changelog\":\"{}\",\"key\":{},\"deterministic\":{}",
+                     changelog_words[static_cast<int>(base.output.changelog)], numbers(base.output.key),
+                     base.output.deterministic);
   out += own_members(node);
   if (!identity) out += ",\"detail\":" + json_string(detail(node)) + ",\"at\":" + json_string(base.at.text());
   return out + "}";
@@ -157,11 +185,13 @@ std::string explain_text(const Plan& plan) {
     const Node& node = plan[id];
     const NodeBase& base = base_of(node);
     out += fmt::format("{:{}}#{} {} {} [{}{}]  {}\n", "", depth * 2, id.value, kind_of(node), base.name,
-                       changelog_words[static_cast<int>(base.output.changelog)], base.output.watermark ? ", watermark" : "", detail(node));
+                       changelog_words[static_cast<int>(base.output.changelog)],
+                       base.output.watermark ? ", watermark" : "", detail(node));
     for (const Input& input : base.inputs) print(input.node, depth + 1);
   };
   for (const Node& node : plan.nodes)
-    if (std::holds_alternative<ViewNode>(node) || std::holds_alternative<SinkNode>(node) || std::holds_alternative<AlertNode>(node))
+    if (std::holds_alternative<ViewNode>(node) || std::holds_alternative<SinkNode>(node) ||
+        std::holds_alternative<AlertNode>(node))
       print(base_of(node).id, 0);
   return out;
 }

@@ -7,7 +7,8 @@
 
 namespace headrace {
 
-/// {"nodes": [{"id", "kind", "name", "inputs": [{"node", "output"}], "columns": [{"name", "type", "role"}], "changelog", "key", "detail",
+/// {"nodes": [{"id", "kind", "name", "inputs": [{"node", "output"}], "columns": [{"name", "type", "role"}],
+/// "changelog", "key", "detail",
 /// ...}]}. Options whose names speak of secrets are left out.
 std::string plan_json(const Plan& plan);
 /// Text for people: one node a line, inputs indented below.

@@ -42,7 +42,8 @@ std::vector<std::string> split_names(const std::string& text) {
 
 class Planner {
  public:
-  Planner(const Project& project, FunctionHost* functions) : project_(project), functions_(functions), builder_(out_.plan) {}
+  Planner(const Project& project, FunctionHost* functions)
+      : project_(project), functions_(functions), builder_(out_.plan) {}
 
   Planned run(const std::vector<Statement>& statements) {
     Result<std::unique_ptr<SqlSession>> session = SqlSession::open();
@@ -75,7 +76,9 @@ class Planner {
       for (const Field& argument : all[i].arguments) spec.arguments.push_back(argument.type);
       spec.result = all[i].result;
       spec.deterministic = all[i].deterministic;
-      spec.body = [host = functions_, i](DataChunk& arguments, Vector& result) { return host->call(i, arguments, result); };
+      spec.body = [host = functions_, i](DataChunk& arguments, Vector& result) {
+        return host->call(i, arguments, result);
+      };
       if (Result<> added = out_.session->add_function(std::move(spec)); !added)
         fail(std::move(added).error(), {all[i].file, all[i].line, 0});
     }
@@ -95,8 +98,10 @@ class Planner {
   }
 
   void plan(const Statement& statement) {
-    std::visit(overloaded{[&](const CreateSource& s) { settle(source(s), s.at); }, [&](const CreateView& s) { settle(view(s), s.at); },
-                          [&](const CreateSink& s) { settle(sink(s), s.at); }, [&](const CreateAlert& s) { settle(alert(s), s.at); },
+    std::visit(overloaded{[&](const CreateSource& s) { settle(source(s), s.at); },
+                          [&](const CreateView& s) { settle(view(s), s.at); },
+                          [&](const CreateSink& s) { settle(sink(s), s.at); },
+                          [&](const CreateAlert& s) { settle(alert(s), s.at); },
                           [&](const CreateFunction& s) { settle(function(s), s.at); }},
                statement);
   }
@@ -165,22 +170,25 @@ class Planner {
     if (statement.watermark_column) HEADRACE_TRY(watermark(statement, node));
     HEADRACE_TRY(contract(statement, node));
     builder_.begin(statement.name, statement.at, false);
-    if (node.options.count("format") && node.options.at("format") == "changelog-ndjson") node.output.changelog = Changelog::retract;
+    if (node.options.count("format") && node.options.at("format") == "changelog-ndjson")
+      node.output.changelog = Changelog::retract;
     return define(statement.name, builder_.add(std::move(node)));
   }
 
   Result<> watermark(const CreateSource& statement, SourceNode& node) {
     std::optional<size_t> column = node.declared.find(*statement.watermark_column);
     if (!column)
-      return user_error(Code::unknown_column, "WATERMARK FOR names a column that is not there: " + *statement.watermark_column);
+      return user_error(Code::unknown_column,
+                        "WATERMARK FOR names a column that is not there: " + *statement.watermark_column);
     const LogicalType& type = node.declared[*column].type;
     if (type.id() != LogicalTypeId::TIMESTAMP && type.id() != LogicalTypeId::TIMESTAMP_TZ)
-      return user_error(Code::bad_time_column, "WATERMARK FOR " + *statement.watermark_column + ": the column is " + type.ToString() +
-                                                   ", not a TIMESTAMP");
+      return user_error(Code::bad_time_column, "WATERMARK FOR " + *statement.watermark_column + ": the column is " +
+                                                   type.ToString() + ", not a TIMESTAMP");
     Result<Expr> expression = out_.session->bind_expression(statement.watermark.text, bound_columns(node.output));
     if (!expression) return placed(std::move(expression).error(), statement.watermark);
     if (expression->type().id() != type.id())
-      return user_error(Code::bad_time_column, "the watermark expression gives " + expression->type().ToString() + ", not " + type.ToString());
+      return user_error(Code::bad_time_column,
+                        "the watermark expression gives " + expression->type().ToString() + ", not " + type.ToString());
     node.watermark = WatermarkRule{*column, *expression};
     node.output.columns[*column].role = TimeRole::event_time;
     node.output.watermark = true;
@@ -191,20 +199,25 @@ class Planner {
   Result<> contract(const CreateSource& statement, SourceNode& node) {
     auto on_error = node.options.find("on_error");
     if (on_error != node.options.end())
-      node.on_error = on_error->second == "null" ? OnError::null : on_error->second == "fail" ? OnError::fail : OnError::quarantine;
+      node.on_error = on_error->second == "null"   ? OnError::null
+                      : on_error->second == "fail" ? OnError::fail
+                                                   : OnError::quarantine;
     for (const Contract& contract : project_.contracts) {
       if (!same_name(contract.source, statement.name)) continue;
       contracts_used_.insert(&contract);
       node.reject_extra_fields = contract.reject_extra_fields;
       for (const std::string& name : contract.not_null) {
         std::optional<size_t> column = node.declared.find(name);
-        if (!column) return user_error(Code::bad_contract, "not_null names a column that is not there: " + name).with_location(contract.at);
+        if (!column)
+          return user_error(Code::bad_contract, "not_null names a column that is not there: " + name)
+              .with_location(contract.at);
         std::vector<Field> fields = node.declared.fields();
         fields[*column].nullable = false;
         node.declared = Schema(std::move(fields));
       }
       for (const Expectation& expectation : contract.expectations) {
-        Result<Expr> condition = out_.session->bind_expression("NOT (" + expectation.condition + "\n)", bound_columns(node.output));
+        Result<Expr> condition =
+            out_.session->bind_expression("NOT (" + expectation.condition + "\n)", bound_columns(node.output));
         if (!condition) return Error(std::move(condition).error()).with_location(expectation.at);
         node.expectations.push_back({expectation.name, expectation.condition, *condition, expectation.action});
       }
@@ -230,7 +243,8 @@ class Planner {
     node.options = option_values(statement.options);
     auto connector = node.options.find("connector");
     if (connector == node.options.end())
-      return user_error(Code::bad_config, "a sink needs a connector").with_remedy("add connector = 'file', 'iceberg', 'print' or 'blackhole' to WITH");
+      return user_error(Code::bad_config, "a sink needs a connector")
+          .with_remedy("add connector = 'file', 'iceberg', 'print' or 'blackhole' to WITH");
     node.connector = connector->second;
     node.options.erase("connector");
     HEADRACE_TRY(check_changes(statement, node));
@@ -245,16 +259,20 @@ class Planner {
     std::string changes = option == node.options.end() ? "append" : option->second;
     const Output& output = node.output;
     if (changes == "append" && output.changelog != Changelog::append)
-      return user_error(Code::changelog_mismatch, "sink '" + statement.name + "' appends, but its query gives changes (" +
+      return user_error(Code::changelog_mismatch, "sink '" + statement.name +
+                                                      "' appends, but its query gives changes (" +
                                                       changelog_word(output.changelog) + ")")
-          .with_remedy("write changes = 'upsert' with key = '...', or changes = 'retract'; or close the result with a window");
+          .with_remedy(
+              "write changes = 'upsert' with key = '...', or changes = 'retract'; or close the result with a window");
     if (changes != "upsert") return {};
     auto key = node.options.find("key");
     if (key == node.options.end())
-      return user_error(Code::bad_config, "changes = 'upsert' needs a key").with_remedy("add key = 'column, ...' to WITH");
+      return user_error(Code::bad_config, "changes = 'upsert' needs a key")
+          .with_remedy("add key = 'column, ...' to WITH");
     std::set<std::string> given;
     for (const std::string& name : split_names(key->second)) {
-      if (!output.schema()->find(name)) return user_error(Code::unknown_column, "key names a column that is not there: " + name);
+      if (!output.schema()->find(name))
+        return user_error(Code::unknown_column, "key names a column that is not there: " + name);
       given.insert(lower_case(name));
     }
     std::set<std::string> own;
@@ -264,7 +282,8 @@ class Planner {
       std::string names;
       for (const std::string& name : own) names += (names.empty() ? "" : ", ") + name;
       return user_error(Code::key_mismatch, "the key of sink '" + statement.name + "' is not a key of its query")
-          .with_remedy(names.empty() ? "write changes = 'retract'" : "write key = '" + names + "', or changes = 'retract'");
+          .with_remedy(names.empty() ? "write changes = 'retract'"
+                                     : "write key = '" + names + "', or changes = 'retract'");
     }
     return {};
   }
@@ -272,7 +291,8 @@ class Planner {
   Result<> alert(const CreateAlert& statement) {
     builder_.begin(statement.name, statement.at, false);
     // The view is read through a SELECT, so that its name is resolved and missed as everywhere.
-    HEADRACE_ASSIGN(Input input, select({"SELECT * FROM \"" + statement.view + "\"", statement.at}, statement.name, statement.at, {}));
+    HEADRACE_ASSIGN(Input input, select({"SELECT * FROM \"" + statement.view + "\"", statement.at}, statement.name,
+                                        statement.at, {}));
     AlertNode node;
     node.inputs = {input};
     node.output = builder_.output_of(input);
@@ -318,8 +338,10 @@ class Planner {
       for (size_t i = 0; i < (join ? 1 : base.inputs.size()); ++i) any = any || is_table[base.inputs[i].node.value];
       is_table[base.id.value] = any;
       if (join && any)
-        fail(user_error(Code::unsupported_sql, "'" + base.name + "' joins a table with itself, or with another table, as a stream")
-                 .with_remedy("joins of two streams are not supported yet; read the stream's file as a source of its own"),
+        fail(user_error(Code::unsupported_sql,
+                        "'" + base.name + "' joins a table with itself, or with another table, as a stream")
+                 .with_remedy(
+                     "joins of two streams are not supported yet; read the stream's file as a source of its own"),
              base.at);
     }
   }

@@ -1,4 +1,5 @@
-// From statements to a typed plan: binds every statement with DuckDB, turns what it bound into nodes, refuses what cannot be right.
+// From statements to a typed plan: binds every statement with DuckDB, turns what it bound into nodes, refuses what
+// cannot be right.
 #pragma once
 
 #include <memory>
@@ -14,9 +15,9 @@
 namespace headrace {
 
 struct Planned {
-  Plan plan;                          ///< Unoptimised.
-  std::unique_ptr<SqlSession> session;///< Expressions of the plan live on it.
-  std::vector<Error> errors;          ///< All of them; with any, the plan is not to be run.
+  Plan plan;                            ///< Unoptimised.
+  std::unique_ptr<SqlSession> session;  ///< Expressions of the plan live on it.
+  std::vector<Error> errors;            ///< All of them; with any, the plan is not to be run.
   std::vector<Error> warnings;
 };
 

@@ -21,7 +21,8 @@ Result<> refuse_temporal(const Expr& condition) {
   if (condition.empty()) return {};
   for (const std::string& name : condition.functions())
     if (name == "headrace_as_of")
-      return unsupported("FOR SYSTEM_TIME AS OF is not supported yet", "with a static table, write ASOF JOIN ... ON a.key = b.key AND a.time >= b.time");
+      return unsupported("FOR SYSTEM_TIME AS OF is not supported yet",
+                         "with a static table, write ASOF JOIN ... ON a.key = b.key AND a.time >= b.time");
   return {};
 }
 
@@ -36,7 +37,8 @@ bool is_window(TimeRole role) {
   return role == TimeRole::window_start || role == TimeRole::window_end || role == TimeRole::window_time;
 }
 
-/// The key's columns after a projection, or none when one of them is gone. One column of a window stands for all of them.
+/// The key's columns after a projection, or none when one of them is gone. One column of a window stands for all of
+/// them.
 std::vector<size_t> moved_key(const Output& in, const std::vector<Expr>& expressions) {
   std::vector<size_t> out;
   bool window_wanted = false, window_kept = false;
@@ -45,8 +47,10 @@ std::vector<size_t> moved_key(const Output& in, const std::vector<Expr>& express
     const bool window = is_window(in.columns[column].role);
     window_wanted = window_wanted || window;
     window_kept = window_kept || (window && place);
-    if (place) out.push_back(*place);
-    else if (!window) return {};
+    if (place)
+      out.push_back(*place);
+    else if (!window)
+      return {};
   }
   return window_wanted && !window_kept ? std::vector<size_t>{} : out;
 }
@@ -104,13 +108,14 @@ int side_of(const Expr& expression, size_t left_columns) {
 }
 
 /// Splits conditions over left-then-right columns into comparisons between the sides and a rest.
-void split_conditions(const std::vector<Expr>& parts, size_t left_columns, size_t columns, std::vector<Condition>& conditions,
-                      std::vector<Expr>& rest) {
+void split_conditions(const std::vector<Expr>& parts, size_t left_columns, size_t columns,
+                      std::vector<Condition>& conditions, std::vector<Expr>& rest) {
   std::vector<size_t> to_right(columns);
   for (size_t i = left_columns; i < columns; ++i) to_right[i] = i - left_columns;
   for (const Expr& part : parts) {
     std::optional<Condition> comparison = as_comparison(part);
-    bool equal = comparison && (comparison->comparison == Comparison::equal || comparison->comparison == Comparison::not_distinct);
+    bool equal = comparison &&
+                 (comparison->comparison == Comparison::equal || comparison->comparison == Comparison::not_distinct);
     int left = equal ? side_of(comparison->left, left_columns) : 0;
     int right = equal ? side_of(comparison->right, left_columns) : 0;
     if (left == -1 && right == 1) {
@@ -131,13 +136,20 @@ void RelationBuilder::begin(const std::string& name, const Location& at, bool em
   emit_updates_ = emit_updates;
 }
 
-void RelationBuilder::define(const std::string& name, Input from) { relations_[lower_case(name)] = from; }
+void RelationBuilder::define(const std::string& name, Input from) {
+  relations_[lower_case(name)] = from;
+}
 
-void RelationBuilder::want_late(const std::string& name) { late_wanted_.insert(lower_case(name)); }
+void RelationBuilder::want_late(const std::string& name) {
+  late_wanted_.insert(lower_case(name));
+}
 
-const Output& RelationBuilder::output_of(Input input) const { return base_of(plan_.nodes[input.node.value]).output; }
+const Output& RelationBuilder::output_of(Input input) const {
+  return base_of(plan_.nodes[input.node.value]).output;
+}
 
-Input RelationBuilder::project(Input input, const std::vector<Expr>& expressions, const std::vector<std::string>& names) {
+Input RelationBuilder::project(Input input, const std::vector<Expr>& expressions,
+                               const std::vector<std::string>& names) {
   ProjectNode node;
   const Output& in = output_of(input);
   node.inputs = {input};
@@ -146,7 +158,8 @@ Input RelationBuilder::project(Input input, const std::vector<Expr>& expressions
   node.output.columns.clear();
   for (size_t i = 0; i < expressions.size(); ++i) {
     std::optional<size_t> column = expressions[i].column();
-    node.output.columns.push_back({names[i], expressions[i].type(), column ? in.columns[*column].role : TimeRole::none});
+    node.output.columns.push_back(
+        {names[i], expressions[i].type(), column ? in.columns[*column].role : TimeRole::none});
     node.output.deterministic = node.output.deterministic && expressions[i].deterministic();
   }
   node.output.key = moved_key(in, expressions);
@@ -221,7 +234,8 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
 
 Result<Input> RelationBuilder::build_scan(const BoundRelation& relation) {
   auto found = relations_.find(lower_case(relation.relation));
-  if (found == relations_.end()) return user_error(Code::unknown_relation, "there is no source or view '" + relation.relation + "'");
+  if (found == relations_.end())
+    return user_error(Code::unknown_relation, "there is no source or view '" + relation.relation + "'");
   return pick(found->second, relation.scan_columns);
 }
 
@@ -250,7 +264,8 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   std::optional<size_t> time;
   for (size_t i = 0; i < in.columns.size(); ++i)
     if (same_name(in.columns[i].name, relation.time_column)) time = i;
-  if (!time) return user_error(Code::unknown_column, "DESCRIPTOR names a column that is not there: " + relation.time_column);
+  if (!time)
+    return user_error(Code::unknown_column, "DESCRIPTOR names a column that is not there: " + relation.time_column);
   if (!in.watermark)
     return user_error(Code::missing_watermark, window_text(relation) + " reads an input without a watermark")
         .with_remedy("declare WATERMARK FOR " + relation.time_column + " AS " + relation.time_column +
@@ -278,7 +293,8 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   node.window = spec;
   node.output = in;
   LogicalType type = in.columns[*time].type;
-  for (Column& column : node.output.columns) column.role = column.role == TimeRole::event_time ? TimeRole::event_time : TimeRole::none;
+  for (Column& column : node.output.columns)
+    column.role = column.role == TimeRole::event_time ? TimeRole::event_time : TimeRole::none;
   node.output.columns.push_back({"window_start", type, TimeRole::window_start});
   node.output.columns.push_back({"window_end", type, TimeRole::window_end});
   node.output.columns.push_back({"window_time", type, TimeRole::window_time});
@@ -342,7 +358,8 @@ Result<Input> RelationBuilder::build_union(const BoundRelation& relation) {
 }
 
 Result<Input> RelationBuilder::build_aggregate(const BoundRelation& relation) {
-  if (relation.grouping_sets > 1) return unsupported("GROUPING SETS, ROLLUP and CUBE are not supported yet", "write one GROUP BY each");
+  if (relation.grouping_sets > 1)
+    return unsupported("GROUPING SETS, ROLLUP and CUBE are not supported yet", "write one GROUP BY each");
   HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
   const Output in = output_of(input);
   // Everything an aggregate reads becomes a column of a projection below it; equal expressions share one.
@@ -365,7 +382,8 @@ Result<Input> RelationBuilder::build_aggregate(const BoundRelation& relation) {
     for (const Expr& argument : call.arguments) aggregate.arguments.push_back(column_for(argument));
     for (const AggregateCall::Order& order : call.order)
       if (call.arguments.empty() || order.by.json() != call.arguments[0].json())
-        return unsupported("ORDER BY inside " + call.function + " may only name its own argument", "sort when querying the view");
+        return unsupported("ORDER BY inside " + call.function + " may only name its own argument",
+                           "sort when querying the view");
     if (!call.filter.empty()) aggregate.filter = column_for(call.filter);
     aggregate.type = call.type;
     aggregates.push_back(std::move(aggregate));
@@ -438,7 +456,8 @@ Result<Input> RelationBuilder::build_aggregate(const BoundRelation& relation) {
 bool RelationBuilder::make_static(Input input) {
   Node& node = plan_.nodes[input.node.value];
   if (auto* source = std::get_if<SourceNode>(&node)) {
-    bool bounded = source->connector == "file" && (!source->options.count("mode") || source->options.at("mode") == "bounded");
+    bool bounded =
+        source->connector == "file" && (!source->options.count("mode") || source->options.at("mode") == "bounded");
     if (bounded) source->is_static = true;
     return bounded;
   }
@@ -470,11 +489,13 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
   for (Condition& condition : conditions) std::swap(condition.left, condition.right);
   Expr residual = conjunction(rest);
   if (!residual.empty()) residual = residual.remap(swapped);
-  HEADRACE_ASSIGN(Input joined, finish_lookup(right, left, kind == JoinKind::right ? JoinKind::left : kind, conditions, residual));
+  HEADRACE_ASSIGN(Input joined,
+                  finish_lookup(right, left, kind == JoinKind::right ? JoinKind::left : kind, conditions, residual));
   return pick(joined, swapped);
 }
 
-Result<Input> RelationBuilder::finish_lookup(Input left, Input right, JoinKind kind, std::vector<Condition> conditions, Expr residual) {
+Result<Input> RelationBuilder::finish_lookup(Input left, Input right, JoinKind kind, std::vector<Condition> conditions,
+                                             Expr residual) {
   const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
   LookupJoinNode node;
   node.join = kind;

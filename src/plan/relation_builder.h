@@ -56,7 +56,8 @@ class RelationBuilder {
   Result<Input> build_union(const BoundRelation& relation);
   Result<Input> build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions);
   Result<Input> build_asof(const BoundRelation& relation);
-  Result<Input> finish_lookup(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions, Expr residual);
+  Result<Input> finish_lookup(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
+                              Expr residual);
   Result<Input> finish_asof(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions);
   /// True when nothing but static tables feeds `input`; marks them to be read first.
   bool make_static(Input input);

@@ -26,13 +26,16 @@ void leave_contract_to_door(SourceNode& source) {
 
 /// Options and connectors of every source and sink, without opening anything.
 void check_connectors(const PipelineOptions& options, const Plan& plan, std::vector<Error>& errors) {
-  InputContext context{options.project_directory, options.state_directory, options.until_end, options.speed, &system_clock(), [] {}};
+  InputContext context{
+      options.project_directory, options.state_directory, options.until_end, options.speed, &system_clock(), [] {}};
   for (const Node& node : plan.nodes) {
     if (auto* source = std::get_if<SourceNode>(&node)) {
-      if (Result<std::unique_ptr<SourceInput>> made = SourceInput::make(*source, context); !made) errors.push_back(std::move(made).error());
+      if (Result<std::unique_ptr<SourceInput>> made = SourceInput::make(*source, context); !made)
+        errors.push_back(std::move(made).error());
     } else if (auto* sink = std::get_if<SinkNode>(&node)) {
       Result<const ConnectorSpec*> spec = find_connector(sink->connector);
-      if (spec && (*spec)->make_sink == nullptr) spec = user_error(Code::bad_config, "connector '" + sink->connector + "' has no sink");
+      if (spec && (*spec)->make_sink == nullptr)
+        spec = user_error(Code::bad_config, "connector '" + sink->connector + "' has no sink");
       if (!spec) {
         errors.push_back(Error(std::move(spec).error()).with_location(sink->at));
         continue;
@@ -45,7 +48,8 @@ void check_connectors(const PipelineOptions& options, const Plan& plan, std::vec
 
 }  // namespace
 
-CheckedProject check_statements(const PipelineOptions& options, Project project, const std::vector<Statement>& statements) {
+CheckedProject check_statements(const PipelineOptions& options, Project project,
+                                const std::vector<Statement>& statements) {
   CheckedProject out;
   out.project = std::move(project);
   if (!out.project.functions.empty()) {
@@ -53,8 +57,10 @@ CheckedProject check_statements(const PipelineOptions& options, Project project,
     host.python = options.python;
     host.project_directory = options.project_directory;
     Result<std::unique_ptr<FunctionHost>> functions = start_function_host(host);
-    if (functions) out.functions = *std::move(functions);
-    else out.errors.push_back(std::move(functions).error());
+    if (functions)
+      out.functions = *std::move(functions);
+    else
+      out.errors.push_back(std::move(functions).error());
   }
   out.planned = plan_project(out.project, statements, out.functions.get());
   for (Error& error : out.planned.errors) out.errors.push_back(std::move(error));

@@ -29,32 +29,36 @@ uint32_t crc_of(std::string_view bytes) {
 }
 
 Error corrupt(const std::string& what) {
-  return {Code::corrupt_state, Blame::environment, Retry::never, what, "restore the state directory from a copy, or start with a new one"};
+  return {Code::corrupt_state, Blame::environment, Retry::never, what,
+          "restore the state directory from a copy, or start with a new one"};
 }
 
 }  // namespace
 
 std::string Manifest::json() const {
-  std::string out = fmt::format("{{\"format\":1,\"lineage\":{},\"plan\":{},\"generation\":{},\"epoch\":{},\"tick\":{},\"quarantine_next\":{}",
-                                json_string(lineage), json_string(plan), generation, epoch.value, tick.value, quarantine_next);
+  std::string out = fmt::format(
+      "{{\"format\":1,\"lineage\":{},\"plan\":{},\"generation\":{},\"epoch\":{},\"tick\":{},\"quarantine_next\":{}",
+      json_string(lineage), json_string(plan), generation, epoch.value, tick.value, quarantine_next);
   out += ",\"sources\":{";
   const char* comma = "";
   for (const auto& [name, source] : sources) {
-    out += fmt::format("{}{}:{{\"position\":{},\"read\":{},\"accepted\":{},\"quarantined\":{},\"watermarks_ms\":[{}]}}", comma, json_string(name),
-                       json_string(source.position), source.records_read, source.records_accepted, source.records_quarantined,
-                       fmt::join(source.watermarks_ms, ","));
+    out += fmt::format("{}{}:{{\"position\":{},\"read\":{},\"accepted\":{},\"quarantined\":{},\"watermarks_ms\":[{}]}}",
+                       comma, json_string(name), json_string(source.position), source.records_read,
+                       source.records_accepted, source.records_quarantined, fmt::join(source.watermarks_ms, ","));
     comma = ",";
   }
   out += "},\"sinks\":{";
   comma = "";
   for (const auto& [name, sink] : sinks) {
-    out += fmt::format("{}{}:{{\"prepared\":{},\"rows\":{}}}", comma, json_string(name), json_string(sink.prepared), sink.rows);
+    out += fmt::format("{}{}:{{\"prepared\":{},\"rows\":{}}}", comma, json_string(name), json_string(sink.prepared),
+                       sink.rows);
     comma = ",";
   }
   out += "},\"counters\":[";
   comma = "";
   for (const NodeCounters& c : counters) {
-    out += fmt::format("{}[{},{},{},{},{},{},{}]", comma, c.rows_in, c.passed, c.filtered, c.late, c.quarantined, c.held, c.rows_out);
+    out += fmt::format("{}[{},{},{},{},{},{},{}]", comma, c.rows_in, c.passed, c.filtered, c.late, c.quarantined,
+                       c.held, c.rows_out);
     comma = ",";
   }
   out += "],\"segments\":[";
@@ -66,8 +70,8 @@ std::string Manifest::json() const {
   out += "],\"deliveries\":[";
   comma = "";
   for (const PendingDelivery& d : deliveries) {
-    out += fmt::format("{}{{\"id\":{},\"alert\":{},\"webhook\":{},\"body\":{}}}", comma, d.id, json_string(d.alert), json_string(d.webhook),
-                       json_string(d.body));
+    out += fmt::format("{}{{\"id\":{},\"alert\":{},\"webhook\":{},\"body\":{}}}", comma, d.id, json_string(d.alert),
+                       json_string(d.webhook), json_string(d.body));
     comma = ",";
   }
   return out + "]}\n";
@@ -92,16 +96,18 @@ Result<Manifest> Manifest::parse(std::string_view text) {
       into.records_read = int64_t(source["read"]);
       into.records_accepted = int64_t(source["accepted"]);
       into.records_quarantined = int64_t(source["quarantined"]);
-      for (simdjson::dom::element mark : simdjson::dom::array(source["watermarks_ms"])) into.watermarks_ms.push_back(int64_t(mark));
+      for (simdjson::dom::element mark : simdjson::dom::array(source["watermarks_ms"]))
+        into.watermarks_ms.push_back(int64_t(mark));
     }
     for (auto [name, sink] : simdjson::dom::object(root["sinks"]))
       out.sinks[std::string(name)] = {string(sink["prepared"]), int64_t(sink["rows"])};
     for (simdjson::dom::element row : simdjson::dom::array(root["counters"])) {
       simdjson::dom::array n = row;
-      out.counters.push_back({int64_t(n.at(0)), int64_t(n.at(1)), int64_t(n.at(2)), int64_t(n.at(3)), int64_t(n.at(4)), int64_t(n.at(5)),
-                              int64_t(n.at(6))});
+      out.counters.push_back({int64_t(n.at(0)), int64_t(n.at(1)), int64_t(n.at(2)), int64_t(n.at(3)), int64_t(n.at(4)),
+                              int64_t(n.at(5)), int64_t(n.at(6))});
     }
-    for (simdjson::dom::element segment : simdjson::dom::array(root["segments"])) out.segments.push_back(string(segment));
+    for (simdjson::dom::element segment : simdjson::dom::array(root["segments"]))
+      out.segments.push_back(string(segment));
     for (simdjson::dom::element d : simdjson::dom::array(root["deliveries"]))
       out.deliveries.push_back({uint64_t(d["id"]), string(d["alert"]), string(d["webhook"]), string(d["body"])});
   } catch (const simdjson::simdjson_error& error) {
@@ -148,7 +154,8 @@ Result<std::vector<StateBlock>> StateDirectory::load(const Manifest& manifest) c
       at += sizeof(header);
       if (at + header.bytes > bytes.size()) return corrupt("segment " + name + " is cut short");
       std::string block = bytes.substr(at, header.bytes);
-      if (crc_of(block) != header.crc) return corrupt("segment " + name + " has a block that does not match its checksum");
+      if (crc_of(block) != header.crc)
+        return corrupt("segment " + name + " has a block that does not match its checksum");
       latest[{header.node, header.table, header.shard, header.block}] = std::move(block);
       at += header.bytes;
     }
@@ -165,7 +172,9 @@ Result<std::string> StateDirectory::write_segment(Epoch epoch, const std::vector
   HEADRACE_ASSIGN(File file, File::open(path_ + "/segments/" + name, File::Mode::truncate));
   std::string bytes(reinterpret_cast<const char*>(&segment_magic), sizeof(segment_magic));
   for (const StateBlock& block : blocks) {
-    BlockHeader header{block.node, block.table, block.shard, block.block, static_cast<uint32_t>(block.bytes.size()), crc_of(block.bytes)};
+    BlockHeader header{
+        block.node,         block.table, block.shard, block.block, static_cast<uint32_t>(block.bytes.size()),
+        crc_of(block.bytes)};
     bytes.append(reinterpret_cast<const char*>(&header), sizeof(header));
     bytes += block.bytes;
     if (bytes.size() < (4 << 20)) continue;

@@ -1,6 +1,7 @@
-// Checkpoints: what makes a tick durable. A checkpoint is one manifest (JSON) that names positions, prepared sink output and counters,
-// and the segments that hold the state's blocks. A segment holds the blocks that changed in one epoch; the latest image of a block counts.
-// The manifest is replaced atomically: whatever the crash, the state directory holds exactly one checkpoint.
+// Checkpoints: what makes a tick durable. A checkpoint is one manifest (JSON) that names positions, prepared sink
+// output and counters, and the segments that hold the state's blocks. A segment holds the blocks that changed in one
+// epoch; the latest image of a block counts. The manifest is replaced atomically: whatever the crash, the state
+// directory holds exactly one checkpoint.
 #pragma once
 
 #include <map>
@@ -25,7 +26,7 @@ struct StateBlock {
 
 struct SourceCheckpoint {
   std::string position;
-  std::vector<int64_t> watermarks_ms;   ///< By split.
+  std::vector<int64_t> watermarks_ms;  ///< By split.
   int64_t records_read = 0, records_accepted = 0, records_quarantined = 0;
 };
 
@@ -41,14 +42,14 @@ struct PendingDelivery {
 };
 
 struct Manifest {
-  std::string lineage, plan;            ///< plan: fingerprint of the plan the state belongs to.
+  std::string lineage, plan;  ///< plan: fingerprint of the plan the state belongs to.
   uint64_t generation = 1;
   Epoch epoch;
   Tick tick;
   std::map<std::string, SourceCheckpoint> sources;
   std::map<std::string, SinkCheckpoint> sinks;
-  std::vector<NodeCounters> counters;   ///< By node.
-  std::vector<std::string> segments;    ///< Oldest first.
+  std::vector<NodeCounters> counters;  ///< By node.
+  std::vector<std::string> segments;   ///< Oldest first.
   int64_t quarantine_next = 1;
   std::vector<PendingDelivery> deliveries;
 

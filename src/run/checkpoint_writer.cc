@@ -11,7 +11,8 @@ constexpr int64_t first_wait_ms = 50;
 
 }  // namespace
 
-CheckpointWriter::CheckpointWriter(StateDirectory& directory, std::vector<SinkOutput>& sinks, const Clock& clock, Events events)
+CheckpointWriter::CheckpointWriter(StateDirectory& directory, std::vector<SinkOutput>& sinks, const Clock& clock,
+                                   Events events)
     : directory_(directory), sinks_(sinks), clock_(clock), events_(std::move(events)), thread_([this] { serve(); }) {}
 
 CheckpointWriter::~CheckpointWriter() {
@@ -95,7 +96,8 @@ Result<> CheckpointWriter::write(CheckpointJob& job) {
       sink.rows += batch.rows();
     }
     job.output[i].clear();
-    HEADRACE_ASSIGN(std::string prepared, sink.sink->prepare({manifest.lineage, sink.name, manifest.generation, manifest.epoch}));
+    HEADRACE_ASSIGN(std::string prepared,
+                    sink.sink->prepare({manifest.lineage, sink.name, manifest.generation, manifest.epoch}));
     manifest.sinks[sink.name] = {std::move(prepared), sink.rows};
     crash_point("checkpoint_sink_prepared");
   }
@@ -106,7 +108,8 @@ Result<> CheckpointWriter::write(CheckpointJob& job) {
   HEADRACE_TRY(directory_.write_manifest(manifest));
   for (SinkOutput& sink : sinks_) {
     crash_point("checkpoint_sink_commit");
-    HEADRACE_TRY(commit(sink, {manifest.lineage, sink.name, manifest.generation, manifest.epoch}, manifest.sinks[sink.name].prepared));
+    HEADRACE_TRY(commit(sink, {manifest.lineage, sink.name, manifest.generation, manifest.epoch},
+                        manifest.sinks[sink.name].prepared));
     sink.last_commit_us = clock_.now_us();
     crash_point("checkpoint_sink_committed");
   }

@@ -1,5 +1,5 @@
-// Makes checkpoints durable beside the tick loop: sinks prepare, the segment and the manifest are written, sinks commit, sources hear of
-// it. The only thread that calls sinks.
+// Makes checkpoints durable beside the tick loop: sinks prepare, the segment and the manifest are written, sinks
+// commit, sources hear of it. The only thread that calls sinks.
 #pragma once
 
 #include <condition_variable>
@@ -17,8 +17,8 @@ namespace headrace {
 
 /// A checkpoint as the tick loop hands it over.
 struct CheckpointJob {
-  Manifest manifest;                       ///< Without segments and prepared output.
-  bool whole = false;                      ///< `blocks` are all of the state: older segments are not needed any more.
+  Manifest manifest;   ///< Without segments and prepared output.
+  bool whole = false;  ///< `blocks` are all of the state: older segments are not needed any more.
   std::vector<StateBlock> blocks;
   std::vector<std::vector<Batch>> output;  ///< By sink.
 };

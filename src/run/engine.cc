@@ -15,12 +15,13 @@
 namespace headrace {
 namespace {
 
-constexpr int64_t bytes_per_poll = 2 << 20;          ///< Taken from one source in one tick.
-constexpr int64_t waiting_rows_max = 1'000'000;      ///< Rows for sinks held in memory; beyond, the tick loop waits for the disk.
-constexpr int64_t checkpoint_rows = 200'000;         ///< Rows for sinks that make a checkpoint due.
-constexpr int64_t whole_every = 24;                  ///< Checkpoints after which all state is written anew, and old segments go.
+constexpr int64_t bytes_per_poll = 2 << 20;  ///< Taken from one source in one tick.
+constexpr int64_t waiting_rows_max =
+    1'000'000;  ///< Rows for sinks held in memory; beyond, the tick loop waits for the disk.
+constexpr int64_t checkpoint_rows = 200'000;  ///< Rows for sinks that make a checkpoint due.
+constexpr int64_t whole_every = 24;  ///< Checkpoints after which all state is written anew, and old segments go.
 constexpr int64_t status_interval_ns = 100'000'000;
-constexpr uint32_t quarantine_node = UINT32_MAX;     ///< Stands for the quarantine among the nodes of a checkpoint.
+constexpr uint32_t quarantine_node = UINT32_MAX;  ///< Stands for the quarantine among the nodes of a checkpoint.
 
 std::string new_lineage() {
   std::random_device random;
@@ -37,13 +38,15 @@ Engine::Engine(PipelineOptions options, CheckedProject project)
     : options_(std::move(options)),
       project_(std::move(project)),
       clock_(options_.clock ? *options_.clock : system_clock()),
-      shards_count_(options_.shards > 0 ? static_cast<uint32_t>(options_.shards) : std::max(1u, std::thread::hardware_concurrency())),
+      shards_count_(options_.shards > 0 ? static_cast<uint32_t>(options_.shards)
+                                        : std::max(1u, std::thread::hardware_concurrency())),
       graph_(make_graph(project_.optimized, shards_count_)),
       feeds_(graph_.plan) {
   for (const Node& node : graph_.plan.nodes) {
     const NodeBase& base = base_of(node);
     if (std::holds_alternative<ViewNode>(node)) {
-      ViewInfo info{base.name, base.output.schema(), base.output.key, changelog_word(base.output.changelog), std::nullopt};
+      ViewInfo info{base.name, base.output.schema(), base.output.key, changelog_word(base.output.changelog),
+                    std::nullopt};
       for (TimeRole role : {TimeRole::window_end, TimeRole::window_time, TimeRole::event_time, TimeRole::window_start})
         if (!info.time_column) info.time_column = base.output.find_role(role);
       views_.push_back(std::move(info));
@@ -63,7 +66,9 @@ Engine::~Engine() {
 // ---- Start ----
 
 Result<> Engine::make_inputs() {
-  InputContext context{options_.project_directory, options_.state_directory, options_.until_end, options_.speed, &clock_, [this] { wake(); }};
+  InputContext context{
+      options_.project_directory, options_.state_directory, options_.until_end, options_.speed, &clock_,
+      [this] { wake(); }};
   for (const Node& node : graph_.plan.nodes) {
     auto* source = std::get_if<SourceNode>(&node);
     if (source == nullptr) continue;
@@ -128,7 +133,8 @@ Result<> Engine::make_sinks() {
 
 Result<> Engine::check_fingerprint(const std::optional<Manifest>& last) const {
   if (!last || last->plan == plan_fingerprint(graph_.plan)) return {};
-  return user_error(Code::state_mismatch, "the state directory " + options_.state_directory + " belongs to another version of this pipeline")
+  return user_error(Code::state_mismatch,
+                    "the state directory " + options_.state_directory + " belongs to another version of this pipeline")
       .with_remedy("run with a new state directory (--state), or put the old statements back");
 }
 
@@ -160,7 +166,8 @@ Result<> Engine::restore() {
   set_watermarks(work);
   for (const Node& node : graph_.plan.nodes)
     for (auto& shard : shards_)
-      if (Operator* op = shard->op(base_of(node).id)) HEADRACE_TRY(op->restored(work.watermarks[base_of(node).id.value]));
+      if (Operator* op = shard->op(base_of(node).id))
+        HEADRACE_TRY(op->restored(work.watermarks[base_of(node).id.value]));
   quarantine_.restored(manifest_.quarantine_next);
   deliveries_ = manifest_.deliveries;
   for (const PendingDelivery& delivery : deliveries_) next_delivery_ = std::max(next_delivery_, delivery.id + 1);
@@ -180,7 +187,8 @@ Result<> Engine::load_blocks(const Manifest& manifest) {
       Operator* op = block.node < graph_.plan.nodes.size() ? shards_[shard]->op(NodeId{block.node}) : nullptr;
       std::vector<Table*> tables = op ? op->tables() : std::vector<Table*>{};
       if (block.table >= tables.size())
-        return Error{Code::corrupt_state, Blame::environment, Retry::never, "the checkpoint has state of a node that the plan does not have"};
+        return Error{Code::corrupt_state, Blame::environment, Retry::never,
+                     "the checkpoint has state of a node that the plan does not have"};
       // What one shard holds for all lives on shard 0, whatever its hash.
       const bool on_one = std::holds_alternative<AlertNode>(graph_.plan.nodes[block.node]);
       if (on_one && shard > 0) continue;
@@ -194,7 +202,8 @@ Result<> Engine::open_for_reading() {
   HEADRACE_ASSIGN(directory_, StateDirectory::open(options_.state_directory));
   HEADRACE_ASSIGN(std::optional<Manifest> last, directory_->last());
   if (!last)
-    return user_error(Code::not_found, "there is no durable state in " + options_.state_directory).with_remedy("run the pipeline first");
+    return user_error(Code::not_found, "there is no durable state in " + options_.state_directory)
+        .with_remedy("run the pipeline first");
   HEADRACE_TRY(check_fingerprint(last));
   manifest_ = *std::move(last);
   make_shards();
@@ -217,7 +226,8 @@ Result<> Engine::prepare() {
     std::lock_guard lock(mutex_);
     status_.durable_tick = manifest.tick;
     status_.epoch = manifest.epoch;
-    for (const PendingDelivery& delivery : manifest.deliveries) durable_delivery_ = std::max(durable_delivery_, delivery.id);
+    for (const PendingDelivery& delivery : manifest.deliveries)
+      durable_delivery_ = std::max(durable_delivery_, delivery.id);
     for (const auto& [name, source] : manifest.sources) committed_[name] = source.position;
     woken_ = true;
     change_.notify_all();
@@ -312,7 +322,8 @@ Result<> Engine::load_static_tables() {
     if (ended)
       for (const Edge& edge : graph_.edges) {
         const Node& node = graph_.plan[edge.to];
-        if (edge.input == 1 && (std::holds_alternative<LookupJoinNode>(node) || std::holds_alternative<AsofJoinNode>(node)))
+        if (edge.input == 1 &&
+            (std::holds_alternative<LookupJoinNode>(node) || std::holds_alternative<AsofJoinNode>(node)))
           work.tables_complete.push_back(edge.to);
       }
     HEADRACE_TRY(run_tick(work));
@@ -361,9 +372,11 @@ void Engine::set_watermarks(TickWork& work) const {
   for (uint32_t node = 0; node < marks.size(); ++node) {
     const NodeBase& base = base_of(graph_.plan.nodes[node]);
     if (base.inputs.empty()) continue;
-    const bool table_joined = std::holds_alternative<LookupJoinNode>(graph_.plan.nodes[node]) || std::holds_alternative<AsofJoinNode>(graph_.plan.nodes[node]);
+    const bool table_joined = std::holds_alternative<LookupJoinNode>(graph_.plan.nodes[node]) ||
+                              std::holds_alternative<AsofJoinNode>(graph_.plan.nodes[node]);
     marks[node] = EventTime::max();
-    for (size_t i = 0; i < (table_joined ? 1 : base.inputs.size()); ++i) marks[node] = std::min(marks[node], marks[base.inputs[i].node.value]);
+    for (size_t i = 0; i < (table_joined ? 1 : base.inputs.size()); ++i)
+      marks[node] = std::min(marks[node], marks[base.inputs[i].node.value]);
   }
 }
 
@@ -406,16 +419,17 @@ void Engine::note_alerts() {
     auto& op = static_cast<AlertOperator&>(*shards_[0]->op(alert->id));
     for (const AlertInstance& instance : op.instances()) {
       static constexpr const char* words[] = {"", "pending", "firing", "resolved"};
-      rows.push_back({alert->name, row_json(*instance.row, 0), words[static_cast<int>(instance.state)], instance.since_us,
-                      instance.fired_us, instance.resolved_us, 0});
+      rows.push_back({alert->name, row_json(*instance.row, 0), words[static_cast<int>(instance.state)],
+                      instance.since_us, instance.fired_us, instance.resolved_us, 0});
       wait = wait || instance.state != AlertState::firing;
     }
     for (const AlertInstance& event : op.take_events()) {
       if (alert->webhook.empty()) continue;
       const bool firing = event.state == AlertState::firing;
-      std::string body = fmt::format("{{\"pipeline\":{},\"alert\":{},\"state\":\"{}\",\"row\":{},\"since_us\":{},\"tick\":{}}}",
-                                     json_string(project_.project.name), json_string(alert->name), firing ? "firing" : "resolved",
-                                     row_json(*event.row, 0), event.since_us, manifest_.tick.value);
+      std::string body =
+          fmt::format("{{\"pipeline\":{},\"alert\":{},\"state\":\"{}\",\"row\":{},\"since_us\":{},\"tick\":{}}}",
+                      json_string(project_.project.name), json_string(alert->name), firing ? "firing" : "resolved",
+                      row_json(*event.row, 0), event.since_us, manifest_.tick.value);
       deliveries_.push_back({next_delivery_++, alert->name, alert->webhook, std::move(body)});
     }
   }
@@ -484,7 +498,8 @@ int64_t Engine::waiting_rows() const {
 
 bool Engine::checkpoint_due() const {
   if (!changed_) return false;
-  return clock_.steady_ns() - last_checkpoint_ns_ >= options_.checkpoint_interval_ms * 1'000'000 || waiting_rows() >= checkpoint_rows;
+  return clock_.steady_ns() - last_checkpoint_ns_ >= options_.checkpoint_interval_ms * 1'000'000 ||
+         waiting_rows() >= checkpoint_rows;
 }
 
 /// Hands the changes since the last checkpoint to the writer; the tick loop goes on meanwhile.
@@ -510,13 +525,16 @@ Result<> Engine::checkpoint() {
       Operator* op = shards_[shard]->op(NodeId{node});
       std::vector<Table*> tables = op ? op->tables() : std::vector<Table*>{};
       for (uint32_t table = 0; table < tables.size(); ++table)
-        for (Table::SavedBlock& block : tables[table]->save(whole)) parts[shard].push_back({node, table, shard, block.block, std::move(block.bytes)});
+        for (Table::SavedBlock& block : tables[table]->save(whole))
+          parts[shard].push_back({node, table, shard, block.block, std::move(block.bytes)});
     }
     return {};
   }));
   for (std::vector<StateBlock>& part : parts) std::move(part.begin(), part.end(), std::back_inserter(job.blocks));
-  for (Table::SavedBlock& block : quarantine_.table().save(whole)) job.blocks.push_back({quarantine_node, 0, 0, block.block, std::move(block.bytes)});
-  for (const SinkOutput& sink : sinks_) job.output.push_back(static_cast<OutletOperator&>(*shards_[0]->op(sink.node)).take());
+  for (Table::SavedBlock& block : quarantine_.table().save(whole))
+    job.blocks.push_back({quarantine_node, 0, 0, block.block, std::move(block.bytes)});
+  for (const SinkOutput& sink : sinks_)
+    job.output.push_back(static_cast<OutletOperator&>(*shards_[0]->op(sink.node)).take());
   job.manifest = manifest_;
   whole_next_ = false;
   checkpoints_since_whole_ = whole ? 0 : checkpoints_since_whole_ + 1;
@@ -534,7 +552,8 @@ void Engine::tell_committed() {
   for (auto& input : inputs_) {
     auto known = positions.find(input->node().name);
     if (known == positions.end()) continue;
-    if (Result<> told = input->source().committed(Position{known->second}); !told) log_error("source_committed_failed", told.error());
+    if (Result<> told = input->source().committed(Position{known->second}); !told)
+      log_error("source_committed_failed", told.error());
   }
 }
 
@@ -591,7 +610,9 @@ PipelineStatus Engine::status() const {
   return status_;
 }
 
-std::string Engine::plan_json() const { return headrace::plan_json(graph_.plan); }
+std::string Engine::plan_json() const {
+  return headrace::plan_json(graph_.plan);
+}
 
 std::string Engine::functions_json() const {
   return project_.functions ? project_.functions->status_json() : "{\"functions\":[]}";
@@ -607,7 +628,8 @@ std::vector<AlertDelivery> Engine::undelivered() const {
   std::vector<AlertDelivery> out;
   for (const PendingDelivery& delivery : deliveries_)
     if (delivery.id <= durable_delivery_)
-      out.push_back({delivery.id, delivery.alert, delivery.webhook, status_.lineage + "-" + std::to_string(delivery.id), delivery.body});
+      out.push_back({delivery.id, delivery.alert, delivery.webhook, status_.lineage + "-" + std::to_string(delivery.id),
+                     delivery.body});
   return out;
 }
 
@@ -639,18 +661,22 @@ std::string Engine::summary() const {
   bool balanced = true;
   for (const SourceStatus& source : now.sources) {
     balanced = balanced && source.records_read == source.records_accepted + source.records_quarantined;
-    out += fmt::format("source {}: read {} = accepted {} + quarantined {}\n", source.name, source.records_read, source.records_accepted,
-                       source.records_quarantined);
+    out += fmt::format("source {}: read {} = accepted {} + quarantined {}\n", source.name, source.records_read,
+                       source.records_accepted, source.records_quarantined);
   }
   for (const NodeStatus& node : now.nodes) {
     if (node.inputs.empty()) continue;
-    balanced = balanced && node.rows_in == node.rows_passed + node.rows_filtered + node.rows_late + node.rows_quarantined + node.rows_held;
-    out += fmt::format("edge into {} {} #{}: in {} = out {} + filtered {} + late {} + quarantined {}", node.kind, node.name, node.id.value,
-                       node.rows_in, node.rows_passed, node.rows_filtered, node.rows_late, node.rows_quarantined);
+    balanced = balanced && node.rows_in == node.rows_passed + node.rows_filtered + node.rows_late +
+                                               node.rows_quarantined + node.rows_held;
+    out += fmt::format("edge into {} {} #{}: in {} = out {} + filtered {} + late {} + quarantined {}", node.kind,
+                       node.name, node.id.value, node.rows_in, node.rows_passed, node.rows_filtered, node.rows_late,
+                       node.rows_quarantined);
     if (node.rows_held > 0) out += fmt::format(" + held {}", node.rows_held);
     out += "\n";
   }
-  for (const SinkStatus& sink : now.sinks) out += fmt::format("sink {}: {} rows written, epoch {}\n", sink.name, sink.rows_written, sink.committed_epoch.value);
+  for (const SinkStatus& sink : now.sinks)
+    out +=
+        fmt::format("sink {}: {} rows written, epoch {}\n", sink.name, sink.rows_written, sink.committed_epoch.value);
   out += balanced ? "books: balanced\n" : "books: NOT balanced; this is a bug in Headrace\n";
   return out;
 }

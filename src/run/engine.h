@@ -1,5 +1,5 @@
-// The pipeline as a running thing: the tick loop. A tick takes what each source has ready, runs it through the graph on all shards, and
-// publishes the views at once; now and then a tick is made durable.
+// The pipeline as a running thing: the tick loop. A tick takes what each source has ready, runs it through the graph on
+// all shards, and publishes the views at once; now and then a tick is made durable.
 #pragma once
 
 #include <condition_variable>
@@ -21,15 +21,16 @@ namespace headrace {
 struct CheckedProject {
   Project project;
   std::unique_ptr<FunctionHost> functions;
-  Planned planned;                  ///< Unoptimised.
+  Planned planned;  ///< Unoptimised.
   Plan optimized;
-  std::vector<Error> errors;        ///< All of them.
+  std::vector<Error> errors;  ///< All of them.
 };
 
 /// Reads, plans and checks a project: every error of SQL, configuration and functions at once.
 CheckedProject check_project(const PipelineOptions& options);
 /// The same from statements that are there already (tests).
-CheckedProject check_statements(const PipelineOptions& options, Project project, const std::vector<Statement>& statements);
+CheckedProject check_statements(const PipelineOptions& options, Project project,
+                                const std::vector<Statement>& statements);
 /// A pipeline from a project without errors.
 std::unique_ptr<Pipeline> make_engine(const PipelineOptions& options, CheckedProject project);
 
@@ -43,7 +44,8 @@ class Engine final : public Pipeline {
   /// One tick with what the sources have.
   Result<> step();
   Result<> checkpoint_now();
-  /// Shows the views of the last checkpoint, without sources and sinks. Errors: not_found (no checkpoint), state_mismatch, corrupt_state.
+  /// Shows the views of the last checkpoint, without sources and sinks. Errors: not_found (no checkpoint),
+  /// state_mismatch, corrupt_state.
   Result<> open_for_reading();
 
   Result<> start() override;
@@ -61,7 +63,9 @@ class Engine final : public Pipeline {
   }
   Result<Admitted> admit(const std::string& source, std::string_view body, const std::string& format,
                          const std::string& idempotency_key) override;
-  std::vector<QuarantineRow> quarantine(int64_t after_id, int64_t rows_max) const override { return quarantine_.rows(after_id, rows_max); }
+  std::vector<QuarantineRow> quarantine(int64_t after_id, int64_t rows_max) const override {
+    return quarantine_.rows(after_id, rows_max);
+  }
   std::vector<AlertRow> alerts() const override;
   std::vector<AlertDelivery> undelivered() const override;
   void delivered(uint64_t id) override;
@@ -104,7 +108,7 @@ class Engine final : public Pipeline {
   Quarantine quarantine_;
 
   std::unique_ptr<StateDirectory> directory_;
-  Manifest manifest_;                      ///< Of the last checkpoint begun.
+  Manifest manifest_;  ///< Of the last checkpoint begun.
   std::vector<std::unique_ptr<SourceInput>> inputs_;
   std::map<std::string, std::shared_ptr<HttpDoor>> doors_;
   std::vector<SinkOutput> sinks_;
@@ -113,7 +117,7 @@ class Engine final : public Pipeline {
   std::unique_ptr<CheckpointWriter> writer_;
   std::vector<NodeCounters> counters_before_;  ///< From the checkpoint that was restored.
   bool whole_next_ = true;
-  bool changed_ = false;                   ///< Something happened since the last checkpoint.
+  bool changed_ = false;  ///< Something happened since the last checkpoint.
   int64_t checkpoints_since_whole_ = 0;
   int64_t last_checkpoint_ns_ = 0, last_status_ns_ = 0;
   bool alerts_wait_ = false;

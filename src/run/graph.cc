@@ -24,25 +24,36 @@ struct Route {
 
 /// Where the rows of input `input` of a node must go.
 Route route_to(const Plan& plan, const Node& node, uint32_t input) {
-  return std::visit(
-      overloaded{[&](const AggregateNode& n) { return Route{Exchange::hash, n.groups}; },
-                 [&](const WindowAggregateNode& n) { return Route{Exchange::hash, n.groups}; },
-                 [&](const LookupJoinNode&) { return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}}; },
-                 [&](const AsofJoinNode&) { return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}}; },
-                 [&](const SinkNode&) { return Route{Exchange::single, {}}; },
-                 [&](const AlertNode&) { return Route{Exchange::single, {}}; },
-                 [&](const ViewNode& n) {
-                   // A row and its retraction must meet in one place.
-                   if (n.output.changelog == Changelog::append) return Route{};
-                   std::vector<size_t> columns = n.output.key;
-                   if (columns.empty()) {
-                     columns.resize(n.output.columns.size());
-                     std::iota(columns.begin(), columns.end(), 0);
-                   }
-                   return Route{Exchange::hash, std::move(columns)};
-                 },
-                 [&](const auto&) { return Route{}; }},
-      node);
+  return std::visit(overloaded{[&](const AggregateNode& n) {
+                                 return Route{Exchange::hash, n.groups};
+                               },
+                               [&](const WindowAggregateNode& n) {
+                                 return Route{Exchange::hash, n.groups};
+                               },
+                               [&](const LookupJoinNode&) {
+                                 return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
+                               },
+                               [&](const AsofJoinNode&) {
+                                 return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
+                               },
+                               [&](const SinkNode&) {
+                                 return Route{Exchange::single, {}};
+                               },
+                               [&](const AlertNode&) {
+                                 return Route{Exchange::single, {}};
+                               },
+                               [&](const ViewNode& n) {
+                                 // A row and its retraction must meet in one place.
+                                 if (n.output.changelog == Changelog::append) return Route{};
+                                 std::vector<size_t> columns = n.output.key;
+                                 if (columns.empty()) {
+                                   columns.resize(n.output.columns.size());
+                                   std::iota(columns.begin(), columns.end(), 0);
+                                 }
+                                 return Route{Exchange::hash, std::move(columns)};
+                               },
+                               [&](const auto&) { return Route{}; }},
+                    node);
 }
 
 }  // namespace
@@ -80,20 +91,21 @@ Graph make_graph(Plan plan, uint32_t shards) {
 std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext& context) {
   using Made = std::unique_ptr<Operator>;
   return std::visit(
-      overloaded{[&](const SourceNode&) -> Made { return nullptr; },
-                 [&](const FilterNode& n) -> Made { return std::make_unique<FilterOperator>(n, context); },
-                 [&](const ProjectNode& n) -> Made { return std::make_unique<ProjectOperator>(n, context); },
-                 [&](const UnionNode& n) -> Made { return std::make_unique<UnionOperator>(n); },
-                 [&](const WindowAssignNode& n) -> Made { return std::make_unique<WindowAssignOperator>(n); },
-                 [&](const LateFilterNode& n) -> Made { return std::make_unique<LateFilterOperator>(n); },
-                 [&](const LateNode& n) -> Made { return std::make_unique<LateOperator>(n); },
-                 [&](const AggregateNode& n) -> Made { return std::make_unique<AggregateOperator>(n, context); },
-                 [&](const WindowAggregateNode& n) -> Made { return std::make_unique<WindowAggregateOperator>(n, context); },
-                 [&](const LookupJoinNode& n) -> Made { return std::make_unique<LookupJoinOperator>(n, context); },
-                 [&](const AsofJoinNode& n) -> Made { return std::make_unique<AsofJoinOperator>(n, context); },
-                 [&](const ViewNode& n) -> Made { return std::make_unique<ViewOperator>(n); },
-                 [&](const SinkNode& n) -> Made { return std::make_unique<OutletOperator>(n); },
-                 [&](const AlertNode& n) -> Made { return std::make_unique<AlertOperator>(n, context); }},
+      overloaded{
+          [&](const SourceNode&) -> Made { return nullptr; },
+          [&](const FilterNode& n) -> Made { return std::make_unique<FilterOperator>(n, context); },
+          [&](const ProjectNode& n) -> Made { return std::make_unique<ProjectOperator>(n, context); },
+          [&](const UnionNode& n) -> Made { return std::make_unique<UnionOperator>(n); },
+          [&](const WindowAssignNode& n) -> Made { return std::make_unique<WindowAssignOperator>(n); },
+          [&](const LateFilterNode& n) -> Made { return std::make_unique<LateFilterOperator>(n); },
+          [&](const LateNode& n) -> Made { return std::make_unique<LateOperator>(n); },
+          [&](const AggregateNode& n) -> Made { return std::make_unique<AggregateOperator>(n, context); },
+          [&](const WindowAggregateNode& n) -> Made { return std::make_unique<WindowAggregateOperator>(n, context); },
+          [&](const LookupJoinNode& n) -> Made { return std::make_unique<LookupJoinOperator>(n, context); },
+          [&](const AsofJoinNode& n) -> Made { return std::make_unique<AsofJoinOperator>(n, context); },
+          [&](const ViewNode& n) -> Made { return std::make_unique<ViewOperator>(n); },
+          [&](const SinkNode& n) -> Made { return std::make_unique<OutletOperator>(n); },
+          [&](const AlertNode& n) -> Made { return std::make_unique<AlertOperator>(n, context); }},
       node);
 }
 

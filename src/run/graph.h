@@ -1,5 +1,5 @@
-// The running form of a plan: one operator per node and shard, edges that stay on a shard or move rows between shards, stages between
-// the moves.
+// The running form of a plan: one operator per node and shard, edges that stay on a shard or move rows between shards,
+// stages between the moves.
 #pragma once
 
 #include <memory>
@@ -34,7 +34,7 @@ struct Graph {
   std::vector<std::vector<uint32_t>> incoming;  ///< By node: edges that reach it, in order of input.
   std::vector<uint32_t> stage;                  ///< By node.
   uint32_t stages = 1;
-  std::vector<bool> static_only;                ///< By node: fed by nothing but static sources.
+  std::vector<bool> static_only;  ///< By node: fed by nothing but static sources.
 };
 
 Graph make_graph(Plan plan, uint32_t shards);

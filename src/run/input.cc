@@ -10,7 +10,8 @@ Result<std::unique_ptr<SourceInput>> SourceInput::make(const SourceNode& node, c
   if ((*spec)->make_source == nullptr)
     return user_error(Code::bad_config, "connector '" + node.connector + "' has no source").with_location(node.at);
   std::map<std::string, std::string> given = node.options;
-  if (context.speed > 0 && given.count("mode") && given["mode"] == "replay") given["speed"] = std::to_string(context.speed);
+  if (context.speed > 0 && given.count("mode") && given["mode"] == "replay")
+    given["speed"] = std::to_string(context.speed);
   Result<Options> options = check_options("source '" + node.name + "'", (*spec)->source_fields, given);
   if (!options) return Error(std::move(options).error()).with_location(node.at);
   SourceContext source;

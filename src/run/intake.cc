@@ -21,8 +21,10 @@ std::vector<uint32_t> all_but(int64_t rows, const std::vector<uint32_t>& taken) 
   std::vector<uint32_t> out;
   size_t at = 0;
   for (uint32_t row = 0; row < rows; ++row) {
-    if (at < taken.size() && taken[at] == row) ++at;
-    else out.push_back(row);
+    if (at < taken.size() && taken[at] == row)
+      ++at;
+    else
+      out.push_back(row);
   }
   return out;
 }
@@ -71,7 +73,8 @@ Intake::Intake(const SourceNode& node, EvaluationContext& context, std::unique_p
 }
 
 /// Gives the rows that meet the contract.
-Result<Batch> Intake::apply_contract(Batch batch, const std::string& origin, std::vector<Rejected>& rejected, int64_t& dropped) {
+Result<Batch> Intake::apply_contract(Batch batch, const std::string& origin, std::vector<Rejected>& rejected,
+                                     int64_t& dropped) {
   for (size_t i = 0; i < violations_.size() && batch.rows() > 0; ++i) {
     const BoundExpectation& expectation = node_.expectations[i];
     auto refuse = [&](uint32_t row, Code code, const std::string& reason) {
@@ -84,13 +87,14 @@ Result<Batch> Intake::apply_contract(Batch batch, const std::string& origin, std
     }));
     if (broken.empty() && failed.empty()) continue;
     if (expectation.action == ExpectationAction::fail && !broken.empty())
-      return user_error(Code::expectation_failed, "a row breaks expectation '" + expectation.name + "' (" + expectation.condition +
-                                                      "): " + row_json(batch, broken[0]));
+      return user_error(Code::expectation_failed, "a row breaks expectation '" + expectation.name + "' (" +
+                                                      expectation.condition + "): " + row_json(batch, broken[0]));
     if (expectation.action == ExpectationAction::warn) broken.clear();
     if (expectation.action == ExpectationAction::drop) dropped += static_cast<int64_t>(broken.size());
     if (expectation.action == ExpectationAction::quarantine)
       for (uint32_t row : broken)
-        refuse(row, Code::expectation_failed, "breaks expectation '" + expectation.name + "': " + expectation.condition);
+        refuse(row, Code::expectation_failed,
+               "breaks expectation '" + expectation.name + "': " + expectation.condition);
     broken.insert(broken.end(), failed.begin(), failed.end());
     std::sort(broken.begin(), broken.end());
     if (!broken.empty()) batch = batch.slice(all_but(batch.rows(), broken));
@@ -117,16 +121,20 @@ Result<> Intake::compute_watermarks(TakenIn& taken, int64_t now_us, const std::s
       if (times[row] != no_time && times[row] <= bound) continue;
       refused.push_back(row);
       if (times[row] == no_time)
-        taken.rejected.push_back({origin, row_json(batch, row), Code::missing_field, "the event time '" + time_name + "' is NULL", row});
+        taken.rejected.push_back(
+            {origin, row_json(batch, row), Code::missing_field, "the event time '" + time_name + "' is NULL", row});
       else
         taken.rejected.push_back({origin, row_json(batch, row), Code::future_time,
-                                  "the time '" + time_name + "' lies more than max_future = " + std::to_string(node_.max_future_ms) + " ms ahead of the clock", row});
+                                  "the time '" + time_name + "' lies more than max_future = " +
+                                      std::to_string(node_.max_future_ms) + " ms ahead of the clock",
+                                  row});
     }
     if (!refused.empty()) batch = batch.slice(all_but(batch.rows(), refused));
     Batch input = batch.share();
     auto schema = std::make_shared<Schema>(std::vector<Field>{{"watermark", node_.watermark->expression.type()}});
     std::vector<uint32_t> failed;
-    HEADRACE_ASSIGN(Batch result, watermark_->project(input, schema, [&](uint32_t row, const Error&) { failed.push_back(row); }));
+    HEADRACE_ASSIGN(Batch result,
+                    watermark_->project(input, schema, [&](uint32_t row, const Error&) { failed.push_back(row); }));
     std::vector<int64_t> marks;
     read_times(result, 0, marks);
     // A row whose watermark cannot be computed makes none.
@@ -152,7 +160,8 @@ Result<TakenIn> Intake::take(Morsel& morsel, int64_t now_us) {
     out.records = morsel.records_read;
   }
   for (Batch& batch : batches) {
-    HEADRACE_ASSIGN(Batch kept, apply_contract(std::move(batch), morsel.origin.empty() ? node_.name : morsel.origin, out.rejected, out.dropped));
+    HEADRACE_ASSIGN(Batch kept, apply_contract(std::move(batch), morsel.origin.empty() ? node_.name : morsel.origin,
+                                               out.rejected, out.dropped));
     if (kept.rows() > 0) out.batches.push_back(std::move(kept));
   }
   HEADRACE_TRY(compute_watermarks(out, now_us, morsel.origin.empty() ? node_.name : morsel.origin));

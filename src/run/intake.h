@@ -1,4 +1,5 @@
-// The intake of a source: bytes to rows, the contract, the watermark of each row. One per thread that takes records in (shards, doors).
+// The intake of a source: bytes to rows, the contract, the watermark of each row. One per thread that takes records in
+// (shards, doors).
 #pragma once
 
 #include <memory>
@@ -13,12 +14,13 @@ namespace headrace {
 
 /// A morsel after its intake.
 struct TakenIn {
-  std::vector<Batch> batches;                     ///< Rows that were accepted.
-  std::vector<std::vector<int64_t>> watermarks_ms;///< Beside each batch: the watermark that each row's time makes (EventTime::min: none).
+  std::vector<Batch> batches;  ///< Rows that were accepted.
+  std::vector<std::vector<int64_t>>
+      watermarks_ms;  ///< Beside each batch: the watermark that each row's time makes (EventTime::min: none).
   std::vector<Rejected> rejected;
-  int64_t records = 0;                            ///< = rows accepted + rejected + dropped by the contract.
+  int64_t records = 0;  ///< = rows accepted + rejected + dropped by the contract.
   int64_t dropped = 0;
-  EventTime highest = EventTime::min();           ///< The greatest of watermarks_ms.
+  EventTime highest = EventTime::min();  ///< The greatest of watermarks_ms.
 };
 
 class Intake {
@@ -26,15 +28,16 @@ class Intake {
   /// Errors: bad_config (a format that does not fit).
   static Result<std::unique_ptr<Intake>> make(const SourceNode& node, EvaluationContext& context);
 
-  /// Decodes (if the morsel holds bytes), checks, computes watermarks. `now_us` judges max_future. Errors: an expectation whose
-  /// action is fail.
+  /// Decodes (if the morsel holds bytes), checks, computes watermarks. `now_us` judges max_future. Errors: an
+  /// expectation whose action is fail.
   Result<TakenIn> take(Morsel& morsel, int64_t now_us);
   /// Only the contract, over rows that a door has decoded.
   Result<> check(std::vector<Batch>& batches, std::vector<Rejected>& rejected, int64_t& dropped);
 
  private:
   Intake(const SourceNode& node, EvaluationContext& context, std::unique_ptr<Decoder> decoder);
-  Result<Batch> apply_contract(Batch batch, const std::string& origin, std::vector<Rejected>& rejected, int64_t& dropped);
+  Result<Batch> apply_contract(Batch batch, const std::string& origin, std::vector<Rejected>& rejected,
+                               int64_t& dropped);
   Result<> compute_watermarks(TakenIn& taken, int64_t now_us, const std::string& origin);
 
   const SourceNode node_;

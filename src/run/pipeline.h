@@ -23,7 +23,8 @@ class ViewSnapshot {
   virtual int64_t rows() const = 0;
   /// Number of blocks to scan; each gives at most rows_per_batch rows.
   virtual size_t blocks() const = 0;
-  /// Writes the columns `columns` of block `block` into `out` (initialised with their types). Multiplicities are written out.
+  /// Writes the columns `columns` of block `block` into `out` (initialised with their types). Multiplicities are
+  /// written out.
   virtual void scan(size_t block, const std::vector<size_t>& columns, DataChunk& out) const = 0;
 };
 
@@ -38,8 +39,8 @@ struct Published {
 struct ViewChanges {
   Tick tick;
   Tick durable_tick;
-  bool whole = false;               ///< All rows of the view as inserts: a first call, because `since` was not given or too old.
-  bool reset = false;               ///< What corrects changes that a subscriber saw beyond the durable tick before a crash.
+  bool whole = false;  ///< All rows of the view as inserts: a first call, because `since` was not given or too old.
+  bool reset = false;  ///< What corrects changes that a subscriber saw beyond the durable tick before a crash.
   std::vector<std::shared_ptr<const Batch>> batches;  ///< With diffs: > 0 inserted, < 0 retracted.
 };
 
@@ -58,7 +59,7 @@ struct NodeStatus {
   std::vector<NodeId> inputs;
   int64_t rows_in = 0, rows_passed = 0, rows_filtered = 0, rows_late = 0, rows_quarantined = 0, rows_held = 0;
   int64_t rows_out = 0;
-  int64_t busy_us = 0;                    ///< Time spent in the node, over all shards.
+  int64_t busy_us = 0;  ///< Time spent in the node, over all shards.
   int64_t state_rows = 0, state_bytes = 0;
   std::optional<EventTime> watermark;
 };
@@ -89,14 +90,14 @@ struct PipelineStatus {
   std::vector<SinkStatus> sinks;
   int64_t checkpoint_bytes = 0, checkpoint_us = 0;  ///< Of the last checkpoint.
   int64_t tick_us = 0;                              ///< Duration of the last tick.
-  double backpressure = 0;                          ///< Share of the last second in which sources waited for the graph, 0 to 1.
+  double backpressure = 0;  ///< Share of the last second in which sources waited for the graph, 0 to 1.
 };
 
 /// One quarantined or late record.
 struct QuarantineRow {
   int64_t id = 0;
-  std::string source;   ///< Source or node it was refused by.
-  std::string origin;   ///< File and line, or door and position.
+  std::string source;  ///< Source or node it was refused by.
+  std::string origin;  ///< File and line, or door and position.
   std::string bytes;
   Code code = Code::malformed_record;
   std::string reason;
@@ -106,9 +107,9 @@ struct QuarantineRow {
 
 /// One alert instance: a row of an alert's view whose condition holds.
 struct AlertRow {
-  std::string alert, key;      ///< The key is the row as JSON text.
-  std::string state;           ///< pending | firing | resolved
-  int64_t since_us = 0;        ///< When the condition began to hold (event time where the view has one, else tick time).
+  std::string alert, key;  ///< The key is the row as JSON text.
+  std::string state;       ///< pending | firing | resolved
+  int64_t since_us = 0;    ///< When the condition began to hold (event time where the view has one, else tick time).
   int64_t fired_us = 0, resolved_us = 0;
   int32_t deliveries_failed = 0;
 };
@@ -137,20 +138,21 @@ struct SourceInfo {
 struct PipelineOptions {
   std::string project_directory;
   std::string state_directory;
-  int32_t shards = 0;             ///< 0 = one per core.
+  int32_t shards = 0;  ///< 0 = one per core.
   bool until_end = false;
   std::string profile;
   int64_t checkpoint_interval_ms = 1000;
-  double speed = 0;               ///< Overrides the speed of replay sources; 0 = as the project says.
+  double speed = 0;  ///< Overrides the speed of replay sources; 0 = as the project says.
   std::string python = "python3";
-  const Clock* clock = nullptr;   ///< nullptr = the machine's.
+  const Clock* clock = nullptr;  ///< nullptr = the machine's.
 };
 
 class Pipeline {
  public:
   virtual ~Pipeline() = default;
 
-  /// Starts the engine threads. Errors: whatever a source or sink says when opened, corrupt_state, state_mismatch, state_locked.
+  /// Starts the engine threads. Errors: whatever a source or sink says when opened, corrupt_state, state_mismatch,
+  /// state_locked.
   virtual Result<> start() = 0;
   /// Takes a last checkpoint, commits, ends the threads. Idempotent.
   virtual Result<> stop() = 0;
@@ -167,13 +169,15 @@ class Pipeline {
   virtual const std::vector<SourceInfo>& sources() const = 0;
 
   virtual std::shared_ptr<const Published> published() const = 0;
-  /// Calls `on_changes` in tick order, from an engine thread, until the returned handle is dropped; it must not block. The first call
-  /// brings everything since `since` (a durable tick, still kept), or the whole view as inserts when `since` is nullopt or too old.
+  /// Calls `on_changes` in tick order, from an engine thread, until the returned handle is dropped; it must not block.
+  /// The first call brings everything since `since` (a durable tick, still kept), or the whole view as inserts when
+  /// `since` is nullopt or too old.
   virtual Result<std::shared_ptr<void>> subscribe(const std::string& view, std::optional<Tick> since,
                                                   std::function<void(const ViewChanges&)> on_changes) = 0;
 
-  /// Takes a request's body into an http source: decodes, checks, appends to the source's log, and waits until that is durable.
-  /// `format` = ndjson | json. Errors: not_found (no such http source), key_reused, overloaded, stopping, malformed_record (json array).
+  /// Takes a request's body into an http source: decodes, checks, appends to the source's log, and waits until that is
+  /// durable. `format` = ndjson | json. Errors: not_found (no such http source), key_reused, overloaded, stopping,
+  /// malformed_record (json array).
   virtual Result<Admitted> admit(const std::string& source, std::string_view body, const std::string& format,
                                  const std::string& idempotency_key) = 0;
 
@@ -185,6 +189,5 @@ class Pipeline {
   /// What the function host tells, as JSON.
   virtual std::string functions_json() const = 0;
 };
-
 
 }  // namespace headrace

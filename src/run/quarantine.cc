@@ -30,7 +30,8 @@ void Quarantine::flush() {
     DataChunk chunk;
     chunk.Initialize(duckdb::Allocator::DefaultAllocator(), {table_.spec().values.begin(), table_.spec().values.end()});
     auto text = [&](size_t column, size_t row, const std::string& value) {
-      duckdb::FlatVector::GetData<duckdb::string_t>(chunk.data[column])[row] = duckdb::StringVector::AddStringOrBlob(chunk.data[column], value);
+      duckdb::FlatVector::GetData<duckdb::string_t>(chunk.data[column])[row] =
+          duckdb::StringVector::AddStringOrBlob(chunk.data[column], value);
     };
     for (size_t row = 0; row < count; ++row) {
       const QuarantineRow& from = fresh_[at + row];
@@ -72,13 +73,16 @@ std::vector<QuarantineRow> Quarantine::rows(int64_t after_id, int64_t rows_max) 
     chunk.Initialize(duckdb::Allocator::DefaultAllocator(), {table_.spec().values.begin(), table_.spec().values.end()});
     for (size_t column = 0; column < chunk.ColumnCount(); ++column)
       gather_column(snapshot->layout(), column, addresses.data(), addresses.size(), chunk.data[column]);
-    auto text = [&](size_t column, size_t row) { return duckdb::FlatVector::GetData<duckdb::string_t>(chunk.data[column])[row].GetString(); };
+    auto text = [&](size_t column, size_t row) {
+      return duckdb::FlatVector::GetData<duckdb::string_t>(chunk.data[column])[row].GetString();
+    };
     for (size_t row = 0; row < addresses.size(); ++row) {
       const int64_t id = duckdb::FlatVector::GetData<int64_t>(chunk.data[0])[row];
       if (id <= after_id) continue;
       out.push_back({id, text(1, row), text(2, row), text(3, row),
                      static_cast<Code>(duckdb::FlatVector::GetData<int32_t>(chunk.data[4])[row]), text(5, row),
-                     duckdb::FlatVector::GetData<int64_t>(chunk.data[6])[row], duckdb::FlatVector::GetData<bool>(chunk.data[7])[row]});
+                     duckdb::FlatVector::GetData<int64_t>(chunk.data[6])[row],
+                     duckdb::FlatVector::GetData<bool>(chunk.data[7])[row]});
     }
   }
   std::sort(out.begin(), out.end(), [](const QuarantineRow& a, const QuarantineRow& b) { return a.id < b.id; });

@@ -1,5 +1,5 @@
-// The quarantine: every record that was refused, with its bytes, its origin and the reason. Part of the state: durable with the tick that
-// refused it, and never twice.
+// The quarantine: every record that was refused, with its bytes, its origin and the reason. Part of the state: durable
+// with the tick that refused it, and never twice.
 #pragma once
 
 #include <mutex>

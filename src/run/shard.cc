@@ -8,7 +8,8 @@
 namespace headrace {
 namespace {
 
-/// A batch of its own memory with the rows `rows` of `from`: what crosses to another thread may not share scratch memory.
+/// A batch of its own memory with the rows `rows` of `from`: what crosses to another thread may not share scratch
+/// memory.
 Batch copy_rows(const Batch& from, const std::vector<uint32_t>& rows) {
   Batch part = from.slice(rows);
   Batch out = Batch::make(from.schema);
@@ -42,10 +43,14 @@ class Shard::NodeEmitter final : public Emitter {
     below_ns += system_clock().steady_ns() - started;
     return done;
   }
-  void reject(const Batch& batch, uint32_t row, const Error& reason) override { keep(batch, row, reason.code, reason.message, false); }
+  void reject(const Batch& batch, uint32_t row, const Error& reason) override {
+    keep(batch, row, reason.code, reason.message, false);
+  }
   void late(const Batch& batch, const std::vector<uint32_t>& rows) override {
     for (uint32_t row : rows)
-      keep(batch, row, Code::late_row, "came after its windows had closed; the watermark was " + std::to_string(batch.stamps_ms[row]) + " ms", true);
+      keep(batch, row, Code::late_row,
+           "came after its windows had closed; the watermark was " + std::to_string(batch.stamps_ms[row]) + " ms",
+           true);
   }
 
   int64_t busy_ns = 0, below_ns = 0;
@@ -81,9 +86,15 @@ Result<> Shard::prepare() {
   return {};
 }
 
-const NodeCounters& Shard::counters(NodeId node) const { return emitters_[node.value]->counters; }
-NodeCounters& Shard::counters(NodeId node) { return emitters_[node.value]->counters; }
-int64_t Shard::busy_ns(NodeId node) const { return emitters_[node.value]->busy_ns - emitters_[node.value]->below_ns; }
+const NodeCounters& Shard::counters(NodeId node) const {
+  return emitters_[node.value]->counters;
+}
+NodeCounters& Shard::counters(NodeId node) {
+  return emitters_[node.value]->counters;
+}
+int64_t Shard::busy_ns(NodeId node) const {
+  return emitters_[node.value]->busy_ns - emitters_[node.value]->below_ns;
+}
 
 Result<> Shard::take_in(TickWork& work) {
   for (size_t i = 0; i < work.jobs.size(); ++i) {
@@ -170,7 +181,8 @@ Result<> Shard::receive(uint32_t node, uint32_t edge) {
     std::move(box.begin(), box.end(), std::back_inserter(arrived));
     box.clear();
   }
-  std::stable_sort(arrived.begin(), arrived.end(), [](const Batch& a, const Batch& b) { return a.ordinal < b.ordinal; });
+  std::stable_sort(arrived.begin(), arrived.end(),
+                   [](const Batch& a, const Batch& b) { return a.ordinal < b.ordinal; });
   NodeEmitter& emitter = *emitters_[node];
   for (Batch& batch : arrived) {
     emitter.counters.rows_in += batch.rows();
@@ -194,7 +206,8 @@ Result<> Shard::run_stage(TickWork& work, uint32_t stage) {
       if (complete.value == node) HEADRACE_TRY(operators_[node]->on_end(1, emitter));
     if (work.loading_tables) continue;
     const int64_t started = system_clock().steady_ns();
-    if (work.watermarks[node] != EventTime::min()) HEADRACE_TRY(operators_[node]->on_watermark(work.watermarks[node], emitter));
+    if (work.watermarks[node] != EventTime::min())
+      HEADRACE_TRY(operators_[node]->on_watermark(work.watermarks[node], emitter));
     HEADRACE_TRY(operators_[node]->on_tick_end(work.info, emitter));
     emitter.busy_ns += system_clock().steady_ns() - started;
   }

@@ -1,5 +1,6 @@
-// A shard: one thread's share of the pipeline. It owns its operators and their state, takes in its morsels, and runs the graph stage by
-// stage; between two stages all shards meet (run/engine.cc), and what crosses from shard to shard lies in mailboxes.
+// A shard: one thread's share of the pipeline. It owns its operators and their state, takes in its morsels, and runs
+// the graph stage by stage; between two stages all shards meet (run/engine.cc), and what crosses from shard to shard
+// lies in mailboxes.
 #pragma once
 
 #include <memory>
@@ -17,17 +18,17 @@ struct MorselJob {
   Morsel morsel;
   Ordinal ordinal;
   TakenIn taken;
-  EventTime own_before = EventTime::min();     ///< The watermark of its split before its first row.
-  EventTime others = EventTime::max();         ///< The low point of the source's other splits.
+  EventTime own_before = EventTime::min();  ///< The watermark of its split before its first row.
+  EventTime others = EventTime::max();      ///< The low point of the source's other splits.
 };
 
 /// What all shards know of a tick.
 struct TickWork {
   TickInfo info;
-  std::vector<MorselJob> jobs;                 ///< In order of source, then of arrival.
-  std::vector<EventTime> watermarks;           ///< By node, after this tick's rows.
-  std::vector<NodeId> tables_complete;         ///< Joins whose table side has come to its end.
-  bool loading_tables = false;                 ///< Only static sources are read: nothing else happens.
+  std::vector<MorselJob> jobs;          ///< In order of source, then of arrival.
+  std::vector<EventTime> watermarks;    ///< By node, after this tick's rows.
+  std::vector<NodeId> tables_complete;  ///< Joins whose table side has come to its end.
+  bool loading_tables = false;          ///< Only static sources are read: nothing else happens.
 };
 
 /// A row that an operator refused, for the quarantine.
@@ -39,8 +40,8 @@ struct RefusedRow {
 
 class Shard {
  public:
-  /// Batches on their way to another shard: by edge and receiving shard. Written by the sender in one stage, read by the receiver in a
-  /// later one.
+  /// Batches on their way to another shard: by edge and receiving shard. Written by the sender in one stage, read by
+  /// the receiver in a later one.
   struct Mailboxes {
     std::vector<std::vector<std::vector<Batch>>> boxes;
   };

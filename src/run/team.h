@@ -1,4 +1,5 @@
-// The shards' threads: one phase of a tick after another, all shards together. Shard 0 runs on the tick loop's own thread.
+// The shards' threads: one phase of a tick after another, all shards together. Shard 0 runs on the tick loop's own
+// thread.
 #pragma once
 
 #include <atomic>

@@ -99,7 +99,8 @@ std::shared_ptr<const Published> ViewFeeds::published() const {
 }
 
 /// What a subscriber missed since `since`, or the whole view.
-void ViewFeeds::first_call(const Feed& feed, const std::string& view, std::optional<Tick> since, Subscriber& subscriber) const {
+void ViewFeeds::first_call(const Feed& feed, const std::string& view, std::optional<Tick> since,
+                           Subscriber& subscriber) const {
   if (since && *since >= feed.complete_since && *since <= published_->tick) {
     for (const ViewChanges& change : feed.recent)
       if (change.tick > *since) subscriber.on_changes(change);

@@ -9,7 +9,8 @@
 
 namespace headrace {
 
-/// A view's tables of all shards at one tick. What costs by the row is done when first asked for: most ticks are never read.
+/// A view's tables of all shards at one tick. What costs by the row is done when first asked for: most ticks are never
+/// read.
 class TablesSnapshot final : public ViewSnapshot {
  public:
   TablesSnapshot(SchemaRef schema, std::vector<std::shared_ptr<const TableSnapshot>> tables)
@@ -54,9 +55,9 @@ class ViewFeeds {
     std::function<void(const ViewChanges&)> on_changes;
   };
   struct Feed {
-    std::deque<ViewChanges> recent;          ///< For those who come back; bounded.
+    std::deque<ViewChanges> recent;  ///< For those who come back; bounded.
     int64_t recent_rows = 0;
-    Tick complete_since;                     ///< Every change after this tick is in `recent`.
+    Tick complete_since;  ///< Every change after this tick is in `recent`.
     std::vector<std::weak_ptr<Subscriber>> subscribers;
   };
   void first_call(const Feed& feed, const std::string& view, std::optional<Tick> since, Subscriber& subscriber) const;

@@ -52,14 +52,22 @@ std::optional<std::string> from_hex(std::string_view text) {
 
 Result<std::string> random_secret() {
   unsigned char bytes[secret_bytes];
-  if (RAND_bytes(bytes, sizeof bytes) != 1) return Error{Code::internal, Blame::environment, Retry::never, "the system gives no random bytes", {}, {}};
+  if (RAND_bytes(bytes, sizeof bytes) != 1)
+    return Error{Code::internal, Blame::environment, Retry::never, "the system gives no random bytes", {}, {}};
   return hex(std::string_view(reinterpret_cast<char*>(bytes), sizeof bytes));
 }
 
-std::string file_of(const std::string& state_directory) { return state_directory + "/tokens.json"; }
+std::string file_of(const std::string& state_directory) {
+  return state_directory + "/tokens.json";
+}
 
 Error bad_file(const std::string& path) {
-  return Error{Code::corrupt_state, Blame::user, Retry::never, path + " is not a list of tokens", "remove it and make new tokens", {}};
+  return Error{Code::corrupt_state,
+               Blame::user,
+               Retry::never,
+               path + " is not a list of tokens",
+               "remove it and make new tokens",
+               {}};
 }
 
 /// The host of a Host header or an Origin without its port; IPv6 without brackets.
@@ -76,7 +84,8 @@ std::string_view cookie_value(std::string_view cookies, std::string_view name) {
     size_t end = std::min(cookies.find(';'), cookies.size());
     std::string_view one = cookies.substr(0, end);
     while (one.starts_with(' ')) one.remove_prefix(1);
-    if (one.size() > name.size() && one.starts_with(name) && one[name.size()] == '=') return one.substr(name.size() + 1);
+    if (one.size() > name.size() && one.starts_with(name) && one[name.size()] == '=')
+      return one.substr(name.size() + 1);
     cookies.remove_prefix(std::min(end + 1, cookies.size()));
   }
   return {};
@@ -90,7 +99,9 @@ bool is_address(std::string_view host) {
 
 }  // namespace
 
-std::string_view name_of(Role role) { return role_names[static_cast<size_t>(role)]; }
+std::string_view name_of(Role role) {
+  return role_names[static_cast<size_t>(role)];
+}
 
 std::optional<Role> role_named(std::string_view name) {
   for (size_t i = 1; i < std::size(role_names); ++i)
@@ -114,14 +125,15 @@ Result<std::string> create_token(const std::string& state_directory, Role role, 
     HEADRACE_ASSIGN(std::string text, read_file(path));
     boost::system::error_code error;
     json::value parsed = json::parse(text, error);
-    if (error || !parsed.is_object() || !parsed.as_object().contains("tokens") || !parsed.at("tokens").is_array()) return bad_file(path);
+    if (error || !parsed.is_object() || !parsed.as_object().contains("tokens") || !parsed.at("tokens").is_array())
+      return bad_file(path);
     document = parsed.as_object();
   }
   HEADRACE_ASSIGN(std::string secret, random_secret());
   std::string token = "hr_" + secret;
   std::string hash = hex(sha256(token));
-  document["tokens"].as_array().push_back(
-      json::object{{"id", hash.substr(0, 8)}, {"role", name_of(role)}, {"sha256", hash}, {"created_us", clock.now_us()}});
+  document["tokens"].as_array().push_back(json::object{
+      {"id", hash.substr(0, 8)}, {"role", name_of(role)}, {"sha256", hash}, {"created_us", clock.now_us()}});
   HEADRACE_TRY(write_file_atomically(path, json::serialize(document) + "\n"));
   std::error_code error;
   std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, error);
@@ -133,8 +145,9 @@ Result<std::unique_ptr<Access>> Access::open(AccessOptions options) {
   std::unique_ptr<Access> out(new Access(std::move(options)));
   HEADRACE_TRY(out->reload());
   if (!is_loopback(out->options_.listen_host) && out->tokens_.empty())
-    return user_error(Code::bad_config, fmt::format("{} is not a loopback address, and no token is set: anybody could reach this engine",
-                                                    out->options_.listen_host))
+    return user_error(Code::bad_config,
+                      fmt::format("{} is not a loopback address, and no token is set: anybody could reach this engine",
+                                  out->options_.listen_host))
         .with_remedy("run `headrace token new admin`, or listen on 127.0.0.1");
   return out;
 }
@@ -146,7 +159,8 @@ Result<> Access::reload() {
   }
   loaded_us_ = options_.clock->now_us();
   if (text == file_text_) return {};
-  if (text.empty()) return {};  // The file is gone: what it said still holds until the end, so that no door opens by itself.
+  if (text.empty())
+    return {};  // The file is gone: what it said still holds until the end, so that no door opens by itself.
   std::vector<Token> tokens;
   boost::system::error_code error;
   json::value document = json::parse(text, error);
@@ -179,7 +193,8 @@ Result<> Access::check_headers(std::string_view host, std::string_view origin) c
   bool known = is_loopback(name) || same_name(name, options_.listen_host);
   // Rebinding needs a name; who listens on other addresses is reached by them.
   known |= !is_loopback(options_.listen_host) && is_address(name);
-  known |= std::any_of(options_.allowed_hosts.begin(), options_.allowed_hosts.end(), [&](const std::string& a) { return same_name(a, name); });
+  known |= std::any_of(options_.allowed_hosts.begin(), options_.allowed_hosts.end(),
+                       [&](const std::string& a) { return same_name(a, name); });
   if (!known) return refuse("Host", host);
   if (origin.empty()) return {};
   size_t scheme = origin.find("://");
@@ -202,7 +217,8 @@ Result<Caller> Access::caller_of(std::string_view token) {
     caller = find(hash);
   }
   if (caller.role != Role::nobody) return caller;
-  return user_error(Code::unauthorized, "the token is not known").with_remedy("make one with `headrace token new ROLE`");
+  return user_error(Code::unauthorized, "the token is not known")
+      .with_remedy("make one with `headrace token new ROLE`");
 }
 
 Result<Caller> Access::identify(std::string_view authorization, std::string_view cookie) {
@@ -213,14 +229,17 @@ Result<Caller> Access::identify(std::string_view authorization, std::string_view
     return caller_of(authorization.substr(bearer.size()));
   if (std::string_view id = cookie_value(cookie, cookie_name); !id.empty()) {
     auto session = sessions_.find(sha256(id));
-    if (session != sessions_.end() && session->second.expires_us > options_.clock->now_us()) return session->second.caller;
+    if (session != sessions_.end() && session->second.expires_us > options_.clock->now_us())
+      return session->second.caller;
   }
-  return user_error(Code::unauthorized, "this engine wants a token").with_remedy("send `Authorization: Bearer <token>`; `headrace token new ROLE` makes one");
+  return user_error(Code::unauthorized, "this engine wants a token")
+      .with_remedy("send `Authorization: Bearer <token>`; `headrace token new ROLE` makes one");
 }
 
 Result<> Access::require(const Caller& caller, Role needed) {
   if (caller.role >= needed) return {};
-  return user_error(Code::forbidden, fmt::format("the token's role is {}; this needs {}", name_of(caller.role), name_of(needed)))
+  return user_error(Code::forbidden,
+                    fmt::format("the token's role is {}; this needs {}", name_of(caller.role), name_of(needed)))
       .with_remedy(fmt::format("use a token made with `headrace token new {}`", name_of(needed)));
 }
 

@@ -1,5 +1,6 @@
 // Who may do what: the one place that every door asks. Tokens are 256 random bits, shown once and kept as SHA-256 in
-// <state>/tokens.json; as soon as there is one, every door wants one. Host and Origin keep web pages from elsewhere out.
+// <state>/tokens.json; as soon as there is one, every door wants one. Host and Origin keep web pages from elsewhere
+// out.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,8 @@ class Access {
 
   /// `host` and `origin` as the request's headers have them; "" = not given. Errors: bad_origin.
   Result<> check_headers(std::string_view host, std::string_view origin) const;
-  /// `authorization` is the header, `cookie` the Cookie header. Without tokens everybody is admin. Errors: unauthorized.
+  /// `authorization` is the header, `cookie` the Cookie header. Without tokens everybody is admin. Errors:
+  /// unauthorized.
   Result<Caller> identify(std::string_view authorization, std::string_view cookie);
   /// Errors: forbidden.
   static Result<> require(const Caller& caller, Role needed);

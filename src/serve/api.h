@@ -18,8 +18,13 @@ namespace headrace {
 
 class Api {
  public:
-  Api(Pipeline& pipeline_, const ServerOptions& options_, std::unique_ptr<Access> access_, std::unique_ptr<QueryEngine> queries_)
-      : pipeline(pipeline_), options(options_), access(std::move(access_)), queries(std::move(queries_)), board(pipeline_, *options_.clock) {}
+  Api(Pipeline& pipeline_, const ServerOptions& options_, std::unique_ptr<Access> access_,
+      std::unique_ptr<QueryEngine> queries_)
+      : pipeline(pipeline_),
+        options(options_),
+        access(std::move(access_)),
+        queries(std::move(queries_)),
+        board(pipeline_, *options_.clock) {}
 
   /// The view of that name, matched without regard to case. Errors: not_found with the nearest name.
   Result<const ViewInfo*> view_named(const std::string& name) const;

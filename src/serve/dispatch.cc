@@ -26,9 +26,11 @@ Admission Dispatch::admit(Request& request) {
     out.endpoint = *endpoint;
     return out;
   }
-  if (endpoint.error().code == Code::not_found && (request.method == "GET" || request.method == "HEAD")) out.answer = files_.get(request);
+  if (endpoint.error().code == Code::not_found && (request.method == "GET" || request.method == "HEAD"))
+    out.answer = files_.get(request);
   if (!out.answer) out.answer = error_response(endpoint.error());
-  if (!allowed.empty() && endpoint.error().code == Code::method_not_allowed) out.answer->headers.emplace_back("Allow", allowed);
+  if (!allowed.empty() && endpoint.error().code == Code::method_not_allowed)
+    out.answer->headers.emplace_back("Allow", allowed);
   count(*out.answer);
   return out;
 }
@@ -37,7 +39,8 @@ Result<Response> Dispatch::answer(const Endpoint& endpoint, Request& request) {
   const std::string& encoding = request.header("content-encoding");
   if (!encoding.empty() && !same_name(encoding, "identity")) {
     if (!same_name(encoding, "gzip"))
-      return user_error(Code::unsupported_media, fmt::format("Content-Encoding '{}' is not taken", encoding)).with_remedy("send gzip, or no encoding");
+      return user_error(Code::unsupported_media, fmt::format("Content-Encoding '{}' is not taken", encoding))
+          .with_remedy("send gzip, or no encoding");
     HEADRACE_ASSIGN(request.body, gunzip(request.body, api_.options.max_body_bytes));
   }
   return endpoint.handle(api_, request);

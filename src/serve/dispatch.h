@@ -17,7 +17,8 @@ class Dispatch {
  public:
   Dispatch(Api& api, StaticFiles& files) : api_(api), files_(files) {}
 
-  /// Judges a request by its head, before its body is read: Host and Origin, token, role, path, method, parameters, media types.
+  /// Judges a request by its head, before its body is read: Host and Origin, token, role, path, method, parameters,
+  /// media types.
   Admission admit(Request& request);
   /// Runs the endpoint with the whole request (its body as it came). May wait for the disk or a query.
   Response run(const Endpoint& endpoint, Request& request);

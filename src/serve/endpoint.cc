@@ -50,11 +50,13 @@ Result<> check_parameter(const Parameter& parameter, const std::string& value) {
   if (parameter.kind == ParameterKind::integer) {
     int64_t number = 0;
     auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc{} || end != value.data() + value.size() || number < parameter.minimum || number > parameter.maximum)
-      return user_error(Code::bad_request, fmt::format("'{}' must be a whole number from {} to {}; got '{}'", parameter.name,
-                                                       parameter.minimum, parameter.maximum, value));
+    if (error != std::errc{} || end != value.data() + value.size() || number < parameter.minimum ||
+        number > parameter.maximum)
+      return user_error(Code::bad_request, fmt::format("'{}' must be a whole number from {} to {}; got '{}'",
+                                                       parameter.name, parameter.minimum, parameter.maximum, value));
   } else if (parameter.length_max > 0 && static_cast<int64_t>(value.size()) > parameter.length_max) {
-    return user_error(Code::bad_request, fmt::format("'{}' has {} bytes; at most {} are taken", parameter.name, value.size(), parameter.length_max));
+    return user_error(Code::bad_request, fmt::format("'{}' has {} bytes; at most {} are taken", parameter.name,
+                                                     value.size(), parameter.length_max));
   }
   return {};
 }
@@ -89,7 +91,9 @@ bool fits(std::string_view wish, std::string_view offer) {
 
 }  // namespace
 
-std::string media_type_of(std::string_view content_type) { return lower(trimmed(content_type.substr(0, content_type.find(';')))); }
+std::string media_type_of(std::string_view content_type) {
+  return lower(trimmed(content_type.substr(0, content_type.find(';'))));
+}
 
 std::string_view negotiate(std::string_view accept, std::span<const Content> offered) {
   if (offered.empty()) return {};
@@ -125,7 +129,8 @@ Result<const Endpoint*> route(Request& request, std::string& allowed) {
   if (!allowed.empty())
     return user_error(Code::method_not_allowed, fmt::format("{} does not take {}", request.path, request.method))
         .with_remedy("use " + allowed);
-  return user_error(Code::not_found, fmt::format("there is nothing at {}", request.path)).with_remedy("GET /openapi.json lists what there is");
+  return user_error(Code::not_found, fmt::format("there is nothing at {}", request.path))
+      .with_remedy("GET /openapi.json lists what there is");
 }
 
 Result<> check_request(const Endpoint& endpoint, const Request& request) {
@@ -144,15 +149,19 @@ Result<> check_request(const Endpoint& endpoint, const Request& request) {
   }
   for (const Parameter& parameter : endpoint.parameters) {
     if (parameter.place != Place::header) continue;
-    if (const std::string& value = request.header(lower(parameter.name)); !value.empty()) HEADRACE_TRY(check_parameter(parameter, value));
+    if (const std::string& value = request.header(lower(parameter.name)); !value.empty())
+      HEADRACE_TRY(check_parameter(parameter, value));
   }
   if (!endpoint.answers.empty() && negotiate(request.header("accept"), endpoint.answers).empty())
-    return user_error(Code::not_acceptable, fmt::format("{} gives none of '{}'", endpoint.path, request.header("accept")))
+    return user_error(Code::not_acceptable,
+                      fmt::format("{} gives none of '{}'", endpoint.path, request.header("accept")))
         .with_remedy(fmt::format("accept {}", endpoint.answers.front().media_type));
   if (!endpoint.bodies.empty()) {
     std::string given = media_type_of(request.header("content-type"));
-    if (std::none_of(endpoint.bodies.begin(), endpoint.bodies.end(), [&](const Content& body) { return body.media_type == given; }))
-      return user_error(Code::unsupported_media, fmt::format("{} does not take a body of type '{}'", endpoint.path, given))
+    if (std::none_of(endpoint.bodies.begin(), endpoint.bodies.end(),
+                     [&](const Content& body) { return body.media_type == given; }))
+      return user_error(Code::unsupported_media,
+                        fmt::format("{} does not take a body of type '{}'", endpoint.path, given))
           .with_remedy(fmt::format("send Content-Type: {}", endpoint.bodies.front().media_type));
   }
   return {};

@@ -1,5 +1,5 @@
-// The table of endpoints: routing, checking of methods and parameters, roles, and the OpenAPI document are all read from its rows, so
-// that they cannot drift apart. A new endpoint is one row and its handler.
+// The table of endpoints: routing, checking of methods and parameters, roles, and the OpenAPI document are all read
+// from its rows, so that they cannot drift apart. A new endpoint is one row and its handler.
 #pragma once
 
 #include <span>
@@ -33,14 +33,14 @@ struct Content {
 
 struct Endpoint {
   std::string_view method;
-  std::string_view path;               ///< "/v1/views/{name}"
-  std::string_view id;                 ///< OpenAPI's operationId.
+  std::string_view path;  ///< "/v1/views/{name}"
+  std::string_view id;    ///< OpenAPI's operationId.
   std::string_view summary;
-  Role role = Role::reader;            ///< nobody: no token is asked for.
+  Role role = Role::reader;  ///< nobody: no token is asked for.
   std::span<const Parameter> parameters;
-  std::span<const Content> bodies;     ///< What it takes; empty = no body.
-  std::span<const Content> answers;    ///< What it gives; empty = 204.
-  std::span<const Code> errors;        ///< Beyond those that every endpoint may give.
+  std::span<const Content> bodies;   ///< What it takes; empty = no body.
+  std::span<const Content> answers;  ///< What it gives; empty = 204.
+  std::span<const Code> errors;      ///< Beyond those that every endpoint may give.
   Result<Response> (*handle)(Api&, const Request&) = nullptr;
 };
 
@@ -52,7 +52,8 @@ std::vector<int> statuses_of(const Endpoint& endpoint);
 /// The first of `offered` in the order of the Accept header's wishes (RFC 9110, 12.5.1); "" when none is acceptable.
 std::string_view negotiate(std::string_view accept, std::span<const Content> offered);
 
-/// Finds the endpoint and fills `path_values`. Errors: not_found; method_not_allowed (`allowed` then holds the methods).
+/// Finds the endpoint and fills `path_values`. Errors: not_found; method_not_allowed (`allowed` then holds the
+/// methods).
 Result<const Endpoint*> route(Request& request, std::string& allowed);
 
 /// Checks the request against the endpoint's row: parameters (unknown ones, too), Accept, and the body's media type.

@@ -23,37 +23,44 @@ namespace json = boost::json;
 
 constexpr int64_t tick_max = 9'007'199'254'740'991;  // What JSON readers take without rounding.
 
-// ---- rows in ------------------------------------------------------------------------------------------------------------------
+// ---- rows in
+// ------------------------------------------------------------------------------------------------------------------
 
 std::string admitted_json(const Admitted& admitted) {
-  std::string out = fmt::format("{{\"accepted\":{},\"quarantined\":{},\"position\":{},\"repeated\":{},\"records\":[", admitted.accepted,
-                                admitted.rejected.size(), admitted.position, admitted.repeated);
+  std::string out = fmt::format("{{\"accepted\":{},\"quarantined\":{},\"position\":{},\"repeated\":{},\"records\":[",
+                                admitted.accepted, admitted.rejected.size(), admitted.position, admitted.repeated);
   for (const Rejected& record : admitted.rejected) {
     if (&record != &admitted.rejected.front()) out.push_back(',');
-    out += fmt::format("{{\"index\":{},\"error\":{{\"code\":{},\"name\":{},\"message\":{}}}}}", record.index, static_cast<int>(record.code),
-                       json_string(name_of(record.code)), json_string(record.reason));
+    out += fmt::format("{{\"index\":{},\"error\":{{\"code\":{},\"name\":{},\"message\":{}}}}}", record.index,
+                       static_cast<int>(record.code), json_string(name_of(record.code)), json_string(record.reason));
   }
   return out + "]}";
 }
 
 Result<Response> post_rows(Api& api, const Request& request) {
   const std::string& source = request.path_values.at("name");
-  if (api.stopping) return environment_error(Code::stopping, "the engine is stopping; send the rows again later, with the same Idempotency-Key");
+  if (api.stopping)
+    return environment_error(Code::stopping,
+                             "the engine is stopping; send the rows again later, with the same Idempotency-Key");
   std::vector<std::string> names;
   for (const SourceInfo& info : api.pipeline.sources()) names.push_back(info.name);
-  bool known = std::any_of(names.begin(), names.end(), [&](const std::string& name) { return same_name(name, source); });
+  bool known =
+      std::any_of(names.begin(), names.end(), [&](const std::string& name) { return same_name(name, source); });
   if (!known) {
     std::string nearest = nearest_name(source, names);
     return user_error(Code::not_found, fmt::format("there is no source '{}'", source))
         .with_remedy(nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest));
   }
   const char* format = media_type_of(request.header("content-type")) == "application/json" ? "json" : "ndjson";
-  HEADRACE_ASSIGN(Admitted admitted, api.pipeline.admit(source, request.body, format, request.header("idempotency-key")));
-  api.metrics.count_admitted(source, admitted.accepted, static_cast<int64_t>(admitted.rejected.size()), admitted.repeated);
+  HEADRACE_ASSIGN(Admitted admitted,
+                  api.pipeline.admit(source, request.body, format, request.header("idempotency-key")));
+  api.metrics.count_admitted(source, admitted.accepted, static_cast<int64_t>(admitted.rejected.size()),
+                             admitted.repeated);
   return json_response(admitted_json(admitted));
 }
 
-// ---- queries ------------------------------------------------------------------------------------------------------------------
+// ---- queries
+// ------------------------------------------------------------------------------------------------------------------
 
 Result<json::object> body_object(const Request& request) {
   boost::system::error_code error;
@@ -75,7 +82,8 @@ Result<> only_fields(const json::object& body, const std::vector<std::string>& k
 
 Result<std::string> text_field(const json::object& body, const char* name) {
   const json::value* value = body.if_contains(name);
-  if (!value || !value->is_string()) return user_error(Code::bad_request, fmt::format("the body needs a text '{}'", name));
+  if (!value || !value->is_string())
+    return user_error(Code::bad_request, fmt::format("the body needs a text '{}'", name));
   return std::string(value->as_string());
 }
 
@@ -85,7 +93,8 @@ Result<AdhocValue> parameter_of(const json::value& value) {
   if (value.is_int64()) return AdhocValue(value.as_int64());
   if (value.is_double()) return AdhocValue(value.as_double());
   if (value.is_string()) return AdhocValue(std::string(value.as_string()));
-  return user_error(Code::bad_request, "a parameter must be a text, a number within BIGINT, true, false or null; got " + json::serialize(value));
+  return user_error(Code::bad_request, "a parameter must be a text, a number within BIGINT, true, false or null; got " +
+                                           json::serialize(value));
 }
 
 Result<Response> post_sql(Api& api, const Request& request) {
@@ -104,7 +113,8 @@ Result<Response> post_sql(Api& api, const Request& request) {
   return table_response(table, negotiate(request.header("accept"), table_answers), api.options.query_bytes_max);
 }
 
-// ---- views --------------------------------------------------------------------------------------------------------------------
+// ---- views
+// --------------------------------------------------------------------------------------------------------------------
 
 std::shared_ptr<const ViewSnapshot> snapshot_of(const Published& published, std::string name) {
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -121,7 +131,8 @@ Result<Response> get_views(Api& api, const Request&) {
     out += fmt::format("{{\"name\":{},\"columns\":{},\"key\":[", json_string(view.name), columns_json(*view.schema));
     for (size_t i = 0; i < view.key.size(); ++i) out += (i ? "," : "") + json_string((*view.schema)[view.key[i]].name);
     out += fmt::format("],\"changelog\":{},\"time_column\":{},\"rows\":{}}}", json_string(view.changelog),
-                       view.time_column ? json_string((*view.schema)[*view.time_column].name) : "null", snapshot ? snapshot->rows() : 0);
+                       view.time_column ? json_string((*view.schema)[*view.time_column].name) : "null",
+                       snapshot ? snapshot->rows() : 0);
   }
   out += fmt::format("],\"tick\":{},\"durable_tick\":{}}}", published->tick.value, published->durable_tick.value);
   return json_response(std::move(out));
@@ -130,7 +141,8 @@ Result<Response> get_views(Api& api, const Request&) {
 Result<Response> get_view_rows(Api& api, const Request& request) {
   HEADRACE_ASSIGN(const ViewInfo* view, api.view_named(request.path_values.at("name")));
   HEADRACE_ASSIGN(std::shared_ptr<const Published> published, all_views(api.pipeline));
-  RowTable table = rows_of(*snapshot_of(*published, view->name), request.integer("offset", 0), request.integer("limit", 1000));
+  RowTable table =
+      rows_of(*snapshot_of(*published, view->name), request.integer("offset", 0), request.integer("limit", 1000));
   table.tick = published->tick;
   table.durable_tick = published->durable_tick;
   return table_response(table, negotiate(request.header("accept"), table_answers), api.options.query_bytes_max);
@@ -147,29 +159,40 @@ Response event_stream(std::unique_ptr<EventFeed> feed) {
 
 Result<Response> get_view_changes(Api& api, const Request& request) {
   HEADRACE_ASSIGN(const ViewInfo* view, api.view_named(request.path_values.at("name")));
-  if (Result<std::shared_ptr<const Published>> shown = all_views(api.pipeline); !shown.ok()) return std::move(shown).error();
+  if (Result<std::shared_ptr<const Published>> shown = all_views(api.pipeline); !shown.ok())
+    return std::move(shown).error();
   std::optional<Tick> since;
   if (request.query_value("since")) since = Tick{static_cast<uint64_t>(request.integer("since", 0))};
   // A browser that lost its stream says where it was; that is newer than the address.
-  if (const std::string& last = request.header("last-event-id"); !last.empty()) since = Tick{std::strtoull(last.c_str(), nullptr, 10)};
+  if (const std::string& last = request.header("last-event-id"); !last.empty())
+    since = Tick{std::strtoull(last.c_str(), nullptr, 10)};
   return event_stream(make_view_feed(api.pipeline, *view, since, api.options.subscriber_rows_max));
 }
 
-// ---- the pipeline ---------------------------------------------------------------------------------------------------------------
+// ---- the pipeline
+// ---------------------------------------------------------------------------------------------------------------
 
-Result<Response> get_pipeline(Api& api, const Request&) { return json_response(pipeline_json(api.pipeline.status(), api.pipeline.plan_json())); }
+Result<Response> get_pipeline(Api& api, const Request&) {
+  return json_response(pipeline_json(api.pipeline.status(), api.pipeline.plan_json()));
+}
 
-Result<Response> get_status(Api& api, const Request&) { return json_response(status_json(api.pipeline.status())); }
+Result<Response> get_status(Api& api, const Request&) {
+  return json_response(status_json(api.pipeline.status()));
+}
 
-Result<Response> get_pipeline_changes(Api& api, const Request&) { return event_stream(make_status_feed(api.board)); }
+Result<Response> get_pipeline_changes(Api& api, const Request&) {
+  return event_stream(make_status_feed(api.board));
+}
 
 Result<Response> get_alerts(Api& api, const Request&) {
   std::string out = "{\"alerts\":[";
   for (const AlertRow& alert : api.pipeline.alerts()) {
     if (out.back() != '[') out.push_back(',');
-    out += fmt::format("{{\"alert\":{},\"key\":{},\"state\":{},\"since_us\":{},\"fired_us\":{},\"resolved_us\":{},\"deliveries_failed\":{}}}",
-                       json_string(alert.alert), json_string(alert.key), json_string(alert.state), alert.since_us, alert.fired_us,
-                       alert.resolved_us, alert.deliveries_failed);
+    out += fmt::format(
+        "{{\"alert\":{},\"key\":{},\"state\":{},\"since_us\":{},\"fired_us\":{},\"resolved_us\":{},\"deliveries_"
+        "failed\":{}}}",
+        json_string(alert.alert), json_string(alert.key), json_string(alert.state), alert.since_us, alert.fired_us,
+        alert.resolved_us, alert.deliveries_failed);
   }
   return json_response(out + "]}");
 }
@@ -180,22 +203,27 @@ Result<Response> get_quarantine(Api& api, const Request& request) {
   std::string out = "{\"rows\":[";
   for (const QuarantineRow& row : rows) {
     if (out.back() != '[') out.push_back(',');
-    out += fmt::format("{{\"id\":{},\"source\":{},\"origin\":{},\"bytes\":{},\"code\":{},\"name\":{},\"reason\":{},\"time_us\":{},\"late\":{}}}", row.id,
-                       json_string(row.source), json_string(row.origin), json_string(row.bytes), static_cast<int>(row.code),
-                       json_string(name_of(row.code)), json_string(row.reason), row.time_us, row.late);
+    out += fmt::format(
+        "{{\"id\":{},\"source\":{},\"origin\":{},\"bytes\":{},\"code\":{},\"name\":{},\"reason\":{},\"time_us\":{},"
+        "\"late\":{}}}",
+        row.id, json_string(row.source), json_string(row.origin), json_string(row.bytes), static_cast<int>(row.code),
+        json_string(name_of(row.code)), json_string(row.reason), row.time_us, row.late);
   }
   bool full = static_cast<int64_t>(rows.size()) == limit;
   return json_response(out + fmt::format("],\"next\":{}}}", full ? std::to_string(rows.back().id) : "null"));
 }
 
-Result<Response> get_functions(Api& api, const Request&) { return json_response(api.pipeline.functions_json()); }
+Result<Response> get_functions(Api& api, const Request&) {
+  return json_response(api.pipeline.functions_json());
+}
 
 /// A dashboard's TOML as JSON, with its file's name.
 Result<std::string> dashboard_json(const ProjectFile& file) {
   toml::parse_result parsed = toml::parse(std::string_view(file.text), file.path);
   if (!parsed)
     return user_error(Code::bad_project, std::string(parsed.error().description()))
-        .with_location({file.path, static_cast<int32_t>(parsed.error().source().begin.line), static_cast<int32_t>(parsed.error().source().begin.column)});
+        .with_location({file.path, static_cast<int32_t>(parsed.error().source().begin.line),
+                        static_cast<int32_t>(parsed.error().source().begin.column)});
   size_t slash = file.path.rfind('/') + 1;
   std::string name = file.path.substr(slash, file.path.rfind('.') - slash);
   parsed.table().insert("name", name);  // Unless the file says another.
@@ -214,7 +242,8 @@ Result<Response> get_dashboards(Api& api, const Request&) {
   return json_response(out + "]}");
 }
 
-// ---- the server itself ----------------------------------------------------------------------------------------------------------
+// ---- the server itself
+// ----------------------------------------------------------------------------------------------------------
 
 Result<Response> post_session(Api& api, const Request& request) {
   HEADRACE_ASSIGN(json::object body, body_object(request));
@@ -234,13 +263,17 @@ Result<Response> get_metrics(Api& api, const Request&) {
   return out;
 }
 
-Result<Response> get_healthz(Api&, const Request&) { return json_response("{\"status\":\"ok\"}"); }
+Result<Response> get_healthz(Api&, const Request&) {
+  return json_response("{\"status\":\"ok\"}");
+}
 
 Result<Response> get_readyz(Api& api, const Request&) {
   PipelineStatus status = api.pipeline.status();
   if (status.failure) return environment_error(Code::stopping, "the pipeline has failed: " + status.failure->message);
-  if (api.stopping || (!status.running && !status.ended)) return environment_error(Code::stopping, "the pipeline does not run");
-  if (!all_views(api.pipeline).ok()) return environment_error(Code::stopping, "the engine has just started, and does not show all views yet");
+  if (api.stopping || (!status.running && !status.ended))
+    return environment_error(Code::stopping, "the pipeline does not run");
+  if (!all_views(api.pipeline).ok())
+    return environment_error(Code::stopping, "the engine has just started, and does not show all views yet");
   return json_response("{\"status\":\"ready\"}");
 }
 
@@ -249,26 +282,31 @@ Result<Response> get_openapi(Api&, const Request&) {
   return json_response(document);
 }
 
-// ---- the table ------------------------------------------------------------------------------------------------------------------
+// ---- the table
+// ------------------------------------------------------------------------------------------------------------------
 
-constexpr Content json_as(std::string_view schema) { return {"application/json", schema}; }
+constexpr Content json_as(std::string_view schema) {
+  return {"application/json", schema};
+}
 
 constexpr Parameter source_name{"name", Place::path, ParameterKind::text, "The source's name.", 0, 0, 0};
 constexpr Parameter view_name{"name", Place::path, ParameterKind::text, "The view's name.", 0, 0, 0};
-constexpr Parameter rows_parameters[] = {
-    source_name,
-    {"Idempotency-Key", Place::header, ParameterKind::text,
-     "A text of the client's choice. The same key with the same body is taken once, however often it is sent; known for 24 hours and "
-     "among the last 1,000,000 keys of the source.", 0, 0, 1024}};
+constexpr Parameter rows_parameters[] = {source_name,
+                                         {"Idempotency-Key", Place::header, ParameterKind::text,
+                                          "A text of the client's choice. The same key with the same body is taken "
+                                          "once, however often it is sent; known for 24 hours and "
+                                          "among the last 1,000,000 keys of the source.",
+                                          0, 0, 1024}};
 constexpr Parameter view_parameters[] = {
     view_name,
     {"limit", Place::query, ParameterKind::integer, "Rows at most (default 1000).", 0, 1'000'000, 0},
     {"offset", Place::query, ParameterKind::integer, "Rows to leave out first.", 0, tick_max, 0}};
 constexpr Parameter changes_parameters[] = {
     view_name,
-    {"since", Place::query, ParameterKind::integer, "A tick seen before: what came after it is sent. Without it the whole view is, first.", 0,
-     tick_max, 0},
-    {"Last-Event-ID", Place::header, ParameterKind::integer, "As browsers send it when they connect again; wins over `since`.", 0, tick_max, 0}};
+    {"since", Place::query, ParameterKind::integer,
+     "A tick seen before: what came after it is sent. Without it the whole view is, first.", 0, tick_max, 0},
+    {"Last-Event-ID", Place::header, ParameterKind::integer,
+     "As browsers send it when they connect again; wins over `since`.", 0, tick_max, 0}};
 constexpr Parameter quarantine_parameters[] = {
     {"after", Place::query, ParameterKind::integer, "The last id seen.", 0, tick_max, 0},
     {"limit", Place::query, ParameterKind::integer, "Records at most (default 100).", 1, 10'000, 0}};
@@ -296,35 +334,158 @@ constexpr Code session_errors[] = {Code::unauthorized, Code::overloaded};
 constexpr Code ready_errors[] = {Code::stopping};
 
 const Endpoint endpoints[] = {
-    {"POST", "/v1/sources/{name}", "postRows", "Takes rows into an http or log source; they are durable when it answers.", Role::writer,
-     rows_parameters, rows_bodies, admitted_answers, rows_errors, &post_rows},
-    {"POST", "/v1/sql", "runQuery", "Runs one SELECT over the views, all read at one tick.", Role::reader, {}, sql_bodies, table_answers, sql_errors,
+    {"POST", "/v1/sources/{name}", "postRows",
+     "Takes rows into an http or log source; they are durable when it answers.", Role::writer, rows_parameters,
+     rows_bodies, admitted_answers, rows_errors, &post_rows},
+    {"POST",
+     "/v1/sql",
+     "runQuery",
+     "Runs one SELECT over the views, all read at one tick.",
+     Role::reader,
+     {},
+     sql_bodies,
+     table_answers,
+     sql_errors,
      &post_sql},
-    {"GET", "/v1/views", "listViews", "The views with their columns.", Role::reader, {}, {}, views_answers, {}, &get_views},
-    {"GET", "/v1/views/{name}", "getViewRows", "A view's rows.", Role::reader, view_parameters, {}, table_answers, view_errors, &get_view_rows},
-    {"GET", "/v1/views/{name}/changes", "followView", "A view's changes as they come.", Role::reader, changes_parameters, {}, event_answers,
-     view_errors, &get_view_changes},
-    {"GET", "/v1/pipeline", "getPipeline", "The plan with live counters per node and edge.", Role::reader, {}, {}, pipeline_answers, {}, &get_pipeline},
-    {"GET", "/v1/pipeline/changes", "followPipeline", "The status as JSON merge patches, at most four a second; the first is the whole.",
-     Role::reader, {}, {}, event_answers, {}, &get_pipeline_changes},
-    {"GET", "/v1/status", "getStatus", "The pipeline's counters.", Role::reader, {}, {}, status_answers, {}, &get_status},
-    {"GET", "/v1/alerts", "listAlerts", "Alerts that are pending, firing or resolved.", Role::reader, {}, {}, alerts_answers, {}, &get_alerts},
-    {"GET", "/v1/quarantine", "listQuarantine", "Refused and late records with their bytes and reasons.", Role::reader, quarantine_parameters, {},
-     quarantine_answers, {}, &get_quarantine},
-    {"GET", "/v1/functions", "listFunctions", "The project's Python functions and their workers.", Role::reader, {}, {}, functions_answers, {},
+    {"GET",
+     "/v1/views",
+     "listViews",
+     "The views with their columns.",
+     Role::reader,
+     {},
+     {},
+     views_answers,
+     {},
+     &get_views},
+    {"GET",
+     "/v1/views/{name}",
+     "getViewRows",
+     "A view's rows.",
+     Role::reader,
+     view_parameters,
+     {},
+     table_answers,
+     view_errors,
+     &get_view_rows},
+    {"GET",
+     "/v1/views/{name}/changes",
+     "followView",
+     "A view's changes as they come.",
+     Role::reader,
+     changes_parameters,
+     {},
+     event_answers,
+     view_errors,
+     &get_view_changes},
+    {"GET",
+     "/v1/pipeline",
+     "getPipeline",
+     "The plan with live counters per node and edge.",
+     Role::reader,
+     {},
+     {},
+     pipeline_answers,
+     {},
+     &get_pipeline},
+    {"GET",
+     "/v1/pipeline/changes",
+     "followPipeline",
+     "The status as JSON merge patches, at most four a second; the first is the whole.",
+     Role::reader,
+     {},
+     {},
+     event_answers,
+     {},
+     &get_pipeline_changes},
+    {"GET",
+     "/v1/status",
+     "getStatus",
+     "The pipeline's counters.",
+     Role::reader,
+     {},
+     {},
+     status_answers,
+     {},
+     &get_status},
+    {"GET",
+     "/v1/alerts",
+     "listAlerts",
+     "Alerts that are pending, firing or resolved.",
+     Role::reader,
+     {},
+     {},
+     alerts_answers,
+     {},
+     &get_alerts},
+    {"GET",
+     "/v1/quarantine",
+     "listQuarantine",
+     "Refused and late records with their bytes and reasons.",
+     Role::reader,
+     quarantine_parameters,
+     {},
+     quarantine_answers,
+     {},
+     &get_quarantine},
+    {"GET",
+     "/v1/functions",
+     "listFunctions",
+     "The project's Python functions and their workers.",
+     Role::reader,
+     {},
+     {},
+     functions_answers,
+     {},
      &get_functions},
-    {"GET", "/v1/dashboards", "listDashboards", "The project's dashboards.", Role::reader, {}, {}, dashboards_answers, {}, &get_dashboards},
-    {"POST", "/v1/session", "openSession", "Signs a browser in with a token: sets a cookie.", Role::nobody, {}, session_bodies, {}, session_errors,
+    {"GET",
+     "/v1/dashboards",
+     "listDashboards",
+     "The project's dashboards.",
+     Role::reader,
+     {},
+     {},
+     dashboards_answers,
+     {},
+     &get_dashboards},
+    {"POST",
+     "/v1/session",
+     "openSession",
+     "Signs a browser in with a token: sets a cookie.",
+     Role::nobody,
+     {},
+     session_bodies,
+     {},
+     session_errors,
      &post_session},
     {"GET", "/metrics", "getMetrics", "Metrics for Prometheus.", Role::reader, {}, {}, text_answers, {}, &get_metrics},
-    {"GET", "/healthz", "getHealth", "Says that the process serves.", Role::nobody, {}, {}, health_answers, {}, &get_healthz},
-    {"GET", "/readyz", "getReady", "Says that the pipeline runs.", Role::nobody, {}, {}, health_answers, ready_errors, &get_readyz},
+    {"GET",
+     "/healthz",
+     "getHealth",
+     "Says that the process serves.",
+     Role::nobody,
+     {},
+     {},
+     health_answers,
+     {},
+     &get_healthz},
+    {"GET",
+     "/readyz",
+     "getReady",
+     "Says that the pipeline runs.",
+     Role::nobody,
+     {},
+     {},
+     health_answers,
+     ready_errors,
+     &get_readyz},
     {"GET", "/openapi.json", "getOpenApi", "This document.", Role::nobody, {}, {}, openapi_answers, {}, &get_openapi},
 };
 
 }  // namespace
 
-std::span<const Endpoint> all_endpoints() { return endpoints; }
+std::span<const Endpoint> all_endpoints() {
+  return endpoints;
+}
 
 Result<const ViewInfo*> Api::view_named(const std::string& name) const {
   std::vector<std::string> names;

@@ -29,7 +29,8 @@ Result<std::string> gunzip(std::string_view bytes, int64_t bytes_max) {
     int status = inflate(&stream, Z_NO_FLUSH);
     filled = out.size() - stream.avail_out;
     if (static_cast<int64_t>(filled) > bytes_max)
-      return user_error(Code::too_large, fmt::format("the body unpacks to more than {} bytes", bytes_max)).with_remedy("send it in smaller parts");
+      return user_error(Code::too_large, fmt::format("the body unpacks to more than {} bytes", bytes_max))
+          .with_remedy("send it in smaller parts");
     if (status == Z_STREAM_END) {
       if (stream.avail_in == 0) break;
       inflateReset(&stream);  // A gzip file may consist of several members.

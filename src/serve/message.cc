@@ -28,33 +28,47 @@ int64_t Request::integer(const std::string& name, int64_t fallback) const {
 
 int status_of(Code code) {
   switch (code) {
-    case Code::unauthorized: return 401;
+    case Code::unauthorized:
+      return 401;
     case Code::forbidden:
-    case Code::bad_origin: return 403;
-    case Code::not_found: return 404;
-    case Code::method_not_allowed: return 405;
-    case Code::not_acceptable: return 406;
-    case Code::key_reused: return 409;
-    case Code::too_large: return 413;
-    case Code::unsupported_media: return 415;
-    case Code::overloaded: return 429;
-    case Code::stopping: return 503;
+    case Code::bad_origin:
+      return 403;
+    case Code::not_found:
+      return 404;
+    case Code::method_not_allowed:
+      return 405;
+    case Code::not_acceptable:
+      return 406;
+    case Code::key_reused:
+      return 409;
+    case Code::too_large:
+      return 413;
+    case Code::unsupported_media:
+      return 415;
+    case Code::overloaded:
+      return 429;
+    case Code::stopping:
+      return 503;
     case Code::source_unavailable:
-    case Code::sink_unavailable: return 503;
-    case Code::disk_full: return 507;
+    case Code::sink_unavailable:
+      return 503;
+    case Code::disk_full:
+      return 507;
     case Code::internal:
     case Code::io_error:
     case Code::corrupt_state:
-    case Code::state_mismatch: return 500;
-    default: return 400;
+    case Code::state_mismatch:
+      return 500;
+    default:
+      return 400;
   }
 }
 
 Response error_response(const Error& error) {
   Response out;
   out.status = status_of(error.code);
-  out.body = fmt::format("{{\"error\":{{\"code\":{},\"name\":{},\"message\":{}", static_cast<int>(error.code), json_string(name_of(error.code)),
-                         json_string(error.message));
+  out.body = fmt::format("{{\"error\":{{\"code\":{},\"name\":{},\"message\":{}", static_cast<int>(error.code),
+                         json_string(name_of(error.code)), json_string(error.message));
   if (!error.remedy.empty()) out.body += ",\"remedy\":" + json_string(error.remedy);
   if (std::string at = error.at.text(); !at.empty()) out.body += ",\"at\":" + json_string(at);
   out.body += "}}";

@@ -14,12 +14,12 @@
 namespace headrace {
 
 struct Request {
-  std::string method;                            ///< Upper case.
-  std::string path;                              ///< As it came; its segments are decoded into path_values.
-  std::map<std::string, std::string> query;      ///< Percent-decoded; one value per name.
-  std::map<std::string, std::string> headers;    ///< Names in lower case.
-  std::map<std::string, std::string> path_values;///< What stands for {name} in the endpoint's path.
-  std::string body;                              ///< Decompressed.
+  std::string method;                              ///< Upper case.
+  std::string path;                                ///< As it came; its segments are decoded into path_values.
+  std::map<std::string, std::string> query;        ///< Percent-decoded; one value per name.
+  std::map<std::string, std::string> headers;      ///< Names in lower case.
+  std::map<std::string, std::string> path_values;  ///< What stands for {name} in the endpoint's path.
+  std::string body;                                ///< Decompressed.
 
   /// A header's value, or "".
   const std::string& header(const std::string& lower_name) const;
@@ -33,7 +33,8 @@ struct Request {
 class EventFeed {
  public:
   virtual ~EventFeed() = default;
-  /// Begins; `wake` is called from any thread when take() has something. Errors go to the subscriber as an ordinary answer.
+  /// Begins; `wake` is called from any thread when take() has something. Errors go to the subscriber as an ordinary
+  /// answer.
   virtual Result<> start(std::function<void()> wake) = 0;
   /// The events that are there now as text/event-stream; "" when there are none. nullopt ends the stream.
   virtual std::optional<std::string> take() = 0;

@@ -43,18 +43,22 @@ struct MetricSpec {
   void (*collect)(const PipelineStatus&, Samples&);  ///< nullptr: counted by the server itself.
 };
 
-void each_node(const PipelineStatus& status, Samples& out, int64_t NodeStatus::* field, double unit) {
+void each_node(const PipelineStatus& status, Samples& out, int64_t NodeStatus::*field, double unit) {
   for (const NodeStatus& node : status.nodes)
-    out.add({{"node", std::to_string(node.id.value)}, {"kind", node.kind}, {"name", node.name}}, static_cast<double>(node.*field) * unit);
+    out.add({{"node", std::to_string(node.id.value)}, {"kind", node.kind}, {"name", node.name}},
+            static_cast<double>(node.*field) * unit);
 }
 
-void each_source(const PipelineStatus& status, Samples& out, const std::function<std::optional<double>(const SourceStatus&)>& value) {
+void each_source(const PipelineStatus& status, Samples& out,
+                 const std::function<std::optional<double>(const SourceStatus&)>& value) {
   for (const SourceStatus& source : status.sources)
-    if (std::optional<double> number = value(source)) out.add({{"source", source.name}, {"connector", source.connector}}, *number);
+    if (std::optional<double> number = value(source))
+      out.add({{"source", source.name}, {"connector", source.connector}}, *number);
 }
 
 void each_sink(const PipelineStatus& status, Samples& out, const std::function<double(const SinkStatus&)>& value) {
-  for (const SinkStatus& sink : status.sinks) out.add({{"sink", sink.name}, {"connector", sink.connector}}, value(sink));
+  for (const SinkStatus& sink : status.sinks)
+    out.add({{"sink", sink.name}, {"connector", sink.connector}}, value(sink));
 }
 
 using S = const PipelineStatus&;
@@ -62,17 +66,24 @@ constexpr auto counter = MetricType::Counter;
 constexpr auto gauge = MetricType::Gauge;
 
 const MetricSpec metrics[] = {
-    {"headrace_tick", gauge, "", "Number of the last published tick.", [](S s, Samples& o) { o.add({}, double(s.tick.value)); }},
-    {"headrace_durable_tick", gauge, "", "Number of the last durable tick.", [](S s, Samples& o) { o.add({}, double(s.durable_tick.value)); }},
-    {"headrace_checkpoint_epoch", gauge, "", "Number of the last checkpoint.", [](S s, Samples& o) { o.add({}, double(s.epoch.value)); }},
+    {"headrace_tick", gauge, "", "Number of the last published tick.",
+     [](S s, Samples& o) { o.add({}, double(s.tick.value)); }},
+    {"headrace_durable_tick", gauge, "", "Number of the last durable tick.",
+     [](S s, Samples& o) { o.add({}, double(s.durable_tick.value)); }},
+    {"headrace_checkpoint_epoch", gauge, "", "Number of the last checkpoint.",
+     [](S s, Samples& o) { o.add({}, double(s.epoch.value)); }},
     {"headrace_pipeline_running", gauge, "", "1 while the engine runs, 0 when it has stopped or failed.",
      [](S s, Samples& o) { o.add({}, s.running ? 1 : 0); }},
-    {"headrace_pipeline_failed", gauge, "", "1 when the engine has stopped with a failure.", [](S s, Samples& o) { o.add({}, s.failure ? 1 : 0); }},
-    {"headrace_tick_duration_seconds", gauge, "", "Duration of the last tick.", [](S s, Samples& o) { o.add({}, s.tick_us * 1e-6); }},
-    {"headrace_checkpoint_duration_seconds", gauge, "", "Duration of the last checkpoint.", [](S s, Samples& o) { o.add({}, s.checkpoint_us * 1e-6); }},
+    {"headrace_pipeline_failed", gauge, "", "1 when the engine has stopped with a failure.",
+     [](S s, Samples& o) { o.add({}, s.failure ? 1 : 0); }},
+    {"headrace_tick_duration_seconds", gauge, "", "Duration of the last tick.",
+     [](S s, Samples& o) { o.add({}, s.tick_us * 1e-6); }},
+    {"headrace_checkpoint_duration_seconds", gauge, "", "Duration of the last checkpoint.",
+     [](S s, Samples& o) { o.add({}, s.checkpoint_us * 1e-6); }},
     {"headrace_checkpoint_size_bytes", gauge, "", "Bytes written by the last checkpoint.",
      [](S s, Samples& o) { o.add({}, double(s.checkpoint_bytes)); }},
-    {"headrace_backpressure_ratio", gauge, "", "Share of the last second in which sources waited for the graph, 0 to 1.",
+    {"headrace_backpressure_ratio", gauge, "",
+     "Share of the last second in which sources waited for the graph, 0 to 1.",
      [](S s, Samples& o) { o.add({}, s.backpressure); }},
     {"headrace_source_records_total", counter, "source, connector", "Records read since the state directory was new.",
      [](S s, Samples& o) { each_source(s, o, [](auto& x) { return double(x.records_read); }); }},
@@ -82,11 +93,15 @@ const MetricSpec metrics[] = {
      [](S s, Samples& o) { each_source(s, o, [](auto& x) { return double(x.records_quarantined); }); }},
     {"headrace_source_lag_bytes", gauge, "source, connector", "Input that waits to be read, where it is known.",
      [](S s, Samples& o) {
-       each_source(s, o, [](auto& x) { return x.lag_bytes ? std::optional<double>(double(*x.lag_bytes)) : std::nullopt; });
+       each_source(s, o,
+                   [](auto& x) { return x.lag_bytes ? std::optional<double>(double(*x.lag_bytes)) : std::nullopt; });
      }},
     {"headrace_source_watermark_timestamp_seconds", gauge, "source, connector", "The source's watermark as Unix time.",
      [](S s, Samples& o) {
-       each_source(s, o, [](auto& x) { return x.watermark && x.watermark->ms > -62135596800000 ? std::optional<double>(x.watermark->ms * 1e-3) : std::nullopt; });
+       each_source(s, o, [](auto& x) {
+         return x.watermark && x.watermark->ms > -62135596800000 ? std::optional<double>(x.watermark->ms * 1e-3)
+                                                                 : std::nullopt;
+       });
      }},
     {"headrace_node_rows_in_total", counter, "node, kind, name", "Rows that came into the node.",
      [](S s, Samples& o) { each_node(s, o, &NodeStatus::rows_in, 1); }},
@@ -113,9 +128,12 @@ const MetricSpec metrics[] = {
     {"headrace_sink_last_commit_timestamp_seconds", gauge, "sink, connector", "Unix time of the sink's last commit.",
      [](S s, Samples& o) { each_sink(s, o, [](auto& x) { return x.last_commit_us * 1e-6; }); }},
     {"headrace_http_requests_total", counter, "endpoint, status", "Requests answered.", nullptr},
-    {"headrace_http_request_duration_seconds", MetricType::Histogram, "endpoint", "Time from a request's last byte to its answer.", nullptr},
-    {"headrace_http_admitted_records_total", counter, "source, fate", "Records taken at the HTTP door since the start: accepted, quarantined.", nullptr},
-    {"headrace_http_repeated_requests_total", counter, "source", "Requests whose idempotency key was known already.", nullptr},
+    {"headrace_http_request_duration_seconds", MetricType::Histogram, "endpoint",
+     "Time from a request's last byte to its answer.", nullptr},
+    {"headrace_http_admitted_records_total", counter, "source, fate",
+     "Records taken at the HTTP door since the start: accepted, quarantined.", nullptr},
+    {"headrace_http_repeated_requests_total", counter, "source", "Requests whose idempotency key was known already.",
+     nullptr},
 };
 
 const char* help_of(std::string_view name) {
@@ -124,7 +142,8 @@ const char* help_of(std::string_view name) {
   return "";
 }
 
-const prometheus::Histogram::BucketBoundaries seconds_buckets{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
+const prometheus::Histogram::BucketBoundaries seconds_buckets{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                                              0.25,  0.5,    1,     2.5,  5,     10,   30};
 
 std::string_view type_name(MetricType type) {
   return type == MetricType::Counter ? "counter" : type == MetricType::Histogram ? "histogram" : "gauge";
@@ -139,10 +158,14 @@ auto& family(Builder builder, prometheus::Registry& registry, const std::string&
 
 struct RequestMetrics::Registry {
   prometheus::Registry registry;
-  prometheus::Family<prometheus::Counter>& requests = family(prometheus::BuildCounter(), registry, "headrace_http_requests_total");
-  prometheus::Family<prometheus::Histogram>& seconds = family(prometheus::BuildHistogram(), registry, "headrace_http_request_duration_seconds");
-  prometheus::Family<prometheus::Counter>& records = family(prometheus::BuildCounter(), registry, "headrace_http_admitted_records_total");
-  prometheus::Family<prometheus::Counter>& repeated = family(prometheus::BuildCounter(), registry, "headrace_http_repeated_requests_total");
+  prometheus::Family<prometheus::Counter>& requests =
+      family(prometheus::BuildCounter(), registry, "headrace_http_requests_total");
+  prometheus::Family<prometheus::Histogram>& seconds =
+      family(prometheus::BuildHistogram(), registry, "headrace_http_request_duration_seconds");
+  prometheus::Family<prometheus::Counter>& records =
+      family(prometheus::BuildCounter(), registry, "headrace_http_admitted_records_total");
+  prometheus::Family<prometheus::Counter>& repeated =
+      family(prometheus::BuildCounter(), registry, "headrace_http_repeated_requests_total");
 };
 
 RequestMetrics::RequestMetrics() : registry_(std::make_unique<Registry>()) {}

@@ -16,12 +16,15 @@ struct Component {
 };
 
 constexpr Component components[] = {
-    {"Error", R"({"type":"object","required":["error"],"properties":{"error":{"type":"object","required":["code","name","message"],"properties":{
+    {"Error",
+     R"({"type":"object","required":["error"],"properties":{"error":{"type":"object","required":["code","name","message"],"properties":{
       "code":{"type":"integer"},"name":{"type":"string"},"message":{"type":"string"},"remedy":{"type":"string"},
       "at":{"type":"string","description":"file:line:column"}}}}})"},
     {"Any", R"({"type":"object"})"},
-    {"Records", R"({"type":"array","items":{"type":"object"},"description":"One object per record, with the source's columns as fields."})"},
-    {"Admitted", R"({"type":"object","required":["accepted","quarantined","position","repeated","records"],"properties":{
+    {"Records",
+     R"({"type":"array","items":{"type":"object"},"description":"One object per record, with the source's columns as fields."})"},
+    {"Admitted",
+     R"({"type":"object","required":["accepted","quarantined","position","repeated","records"],"properties":{
       "accepted":{"type":"integer"},"quarantined":{"type":"integer"},
       "position":{"type":"integer","description":"Records of the source after this request."},
       "repeated":{"type":"boolean","description":"The Idempotency-Key was known: nothing was added."},
@@ -30,37 +33,47 @@ constexpr Component components[] = {
     {"Query", R"({"type":"object","required":["sql"],"additionalProperties":false,"properties":{
       "sql":{"type":"string","description":"One SELECT."},
       "parameters":{"type":"array","description":"For ? or $1, $2 ...","items":{"type":["string","number","boolean","null"]}}}})"},
-    {"Session", R"({"type":"object","required":["token"],"additionalProperties":false,"properties":{"token":{"type":"string"}}})"},
-    {"Columns", R"({"type":"array","items":{"type":"object","required":["name","type"],"properties":{"name":{"type":"string"},"type":{"type":"string"}}}})"},
+    {"Session",
+     R"({"type":"object","required":["token"],"additionalProperties":false,"properties":{"token":{"type":"string"}}})"},
+    {"Columns",
+     R"({"type":"array","items":{"type":"object","required":["name","type"],"properties":{"name":{"type":"string"},"type":{"type":"string"}}}})"},
     {"Rows", R"({"type":"object","required":["columns","rows","tick","durable_tick"],"properties":{
       "columns":{"$ref":"#/components/schemas/Columns"},"rows":{"type":"array","items":{"type":"array"}},
       "tick":{"type":"integer"},"durable_tick":{"type":"integer"}}})"},
-    {"Views", R"({"type":"object","required":["views","tick","durable_tick"],"properties":{"views":{"type":"array","items":{"type":"object",
+    {"Views",
+     R"({"type":"object","required":["views","tick","durable_tick"],"properties":{"views":{"type":"array","items":{"type":"object",
       "required":["name","columns","key","changelog","rows"],"properties":{"name":{"type":"string"},"columns":{"$ref":"#/components/schemas/Columns"},
       "key":{"type":"array","items":{"type":"string"}},"changelog":{"enum":["append","upsert","retract"]},
       "time_column":{"type":["string","null"]},"rows":{"type":"integer"}}}},"tick":{"type":"integer"},"durable_tick":{"type":"integer"}}})"},
-    {"Status", R"({"type":"object","required":["name","tick","durable_tick","epoch","running","ended","failure","nodes","sources","sinks"],"properties":{
+    {"Status",
+     R"({"type":"object","required":["name","tick","durable_tick","epoch","running","ended","failure","nodes","sources","sinks"],"properties":{
       "name":{"type":"string"},"lineage":{"type":"string"},"tick":{"type":"integer"},"durable_tick":{"type":"integer"},"epoch":{"type":"integer"},
       "running":{"type":"boolean"},"ended":{"type":"boolean"},"failure":{"type":["object","null"]},"backpressure":{"type":"number"},
       "nodes":{"type":"array","items":{"type":"object"}},"sources":{"type":"array","items":{"type":"object"}},
       "sinks":{"type":"array","items":{"type":"object"}}}})"},
-    {"Pipeline", R"({"allOf":[{"$ref":"#/components/schemas/Status"},{"type":"object","required":["edges","plan"],"properties":{
+    {"Pipeline",
+     R"({"allOf":[{"$ref":"#/components/schemas/Status"},{"type":"object","required":["edges","plan"],"properties":{
       "edges":{"type":"array","items":{"type":"object","required":["from","to","rows"],"properties":{"from":{"type":"string"},"to":{"type":"string"},
       "rows":{"type":"integer"}}}},"plan":{}}}]})"},
-    {"Alerts", R"({"type":"object","required":["alerts"],"properties":{"alerts":{"type":"array","items":{"type":"object",
+    {"Alerts",
+     R"({"type":"object","required":["alerts"],"properties":{"alerts":{"type":"array","items":{"type":"object",
       "required":["alert","key","state"],"properties":{"alert":{"type":"string"},"key":{"type":"string"},"state":{"enum":["pending","firing","resolved"]},
       "since_us":{"type":"integer"},"fired_us":{"type":"integer"},"resolved_us":{"type":"integer"},"deliveries_failed":{"type":"integer"}}}}}})"},
-    {"Quarantine", R"({"type":"object","required":["rows","next"],"properties":{"rows":{"type":"array","items":{"type":"object",
+    {"Quarantine",
+     R"({"type":"object","required":["rows","next"],"properties":{"rows":{"type":"array","items":{"type":"object",
       "required":["id","source","origin","bytes","code","name","reason"],"properties":{"id":{"type":"integer"},"source":{"type":"string"},
       "origin":{"type":"string"},"bytes":{"type":"string"},"code":{"type":"integer"},"name":{"type":"string"},"reason":{"type":"string"},
       "time_us":{"type":"integer"},"late":{"type":"boolean"}}}},"next":{"type":["integer","null"]}}})"},
     {"Functions", R"({"type":"object"})"},
-    {"Dashboards", R"({"type":"object","required":["dashboards"],"properties":{"dashboards":{"type":"array","items":{"type":"object",
+    {"Dashboards",
+     R"({"type":"object","required":["dashboards"],"properties":{"dashboards":{"type":"array","items":{"type":"object",
       "required":["name","title"],"properties":{"name":{"type":"string"},"title":{"type":"string"}}}}}})"},
     {"Health", R"({"type":"object","required":["status"],"properties":{"status":{"type":"string"}}})"},
 };
 
-json::object reference(std::string_view schema) { return {{"$ref", fmt::format("#/components/schemas/{}", schema)}}; }
+json::object reference(std::string_view schema) {
+  return {{"$ref", fmt::format("#/components/schemas/{}", schema)}};
+}
 
 json::object schema_of(const Content& content) {
   if (content.schema.empty()) return {{"type", "string"}};
@@ -92,20 +105,34 @@ json::object parameter_json(const Parameter& parameter) {
 
 std::string_view meaning_of(int status) {
   switch (status) {
-    case 200: return "Done.";
-    case 204: return "Done; nothing to say.";
-    case 400: return "The request is not of the agreed form.";
-    case 401: return "No token, or an unknown one.";
-    case 403: return "The token's role, the Host or the Origin does not allow this.";
-    case 404: return "There is nothing of this name.";
-    case 406: return "None of the accepted media types can be given.";
-    case 409: return "The idempotency key came with another body before.";
-    case 413: return "The body is over the limit.";
-    case 415: return "The body's media type or encoding is not taken.";
-    case 429: return "Too much for the moment; Retry-After says when to come again.";
-    case 503: return "The engine is stopping or not ready.";
-    case 507: return "The disk is full.";
-    default: return "A fault of the engine.";
+    case 200:
+      return "Done.";
+    case 204:
+      return "Done; nothing to say.";
+    case 400:
+      return "The request is not of the agreed form.";
+    case 401:
+      return "No token, or an unknown one.";
+    case 403:
+      return "The token's role, the Host or the Origin does not allow this.";
+    case 404:
+      return "There is nothing of this name.";
+    case 406:
+      return "None of the accepted media types can be given.";
+    case 409:
+      return "The idempotency key came with another body before.";
+    case 413:
+      return "The body is over the limit.";
+    case 415:
+      return "The body's media type or encoding is not taken.";
+    case 429:
+      return "Too much for the moment; Retry-After says when to come again.";
+    case 503:
+      return "The engine is stopping or not ready.";
+    case 507:
+      return "The disk is full.";
+    default:
+      return "A fault of the engine.";
   }
 }
 
@@ -114,17 +141,21 @@ json::object operation_json(const Endpoint& endpoint) {
   json::array parameters;
   for (const Parameter& parameter : endpoint.parameters) parameters.push_back(parameter_json(parameter));
   if (!parameters.empty()) out["parameters"] = std::move(parameters);
-  if (!endpoint.bodies.empty()) out["requestBody"] = json::object{{"required", true}, {"content", contents(endpoint.bodies)}};
+  if (!endpoint.bodies.empty())
+    out["requestBody"] = json::object{{"required", true}, {"content", contents(endpoint.bodies)}};
   json::object responses;
   for (int status : statuses_of(endpoint)) {
     json::object response{{"description", meaning_of(status)}};
     if (status == 200) response["content"] = contents(endpoint.answers);
-    if (status >= 400) response["content"] = json::object{{"application/json", json::object{{"schema", reference("Error")}}}};
+    if (status >= 400)
+      response["content"] = json::object{{"application/json", json::object{{"schema", reference("Error")}}}};
     responses[std::to_string(status)] = std::move(response);
   }
   out["responses"] = std::move(responses);
-  if (endpoint.role == Role::nobody) out["security"] = json::array();
-  else out["x-headrace-role"] = name_of(endpoint.role);
+  if (endpoint.role == Role::nobody)
+    out["security"] = json::array();
+  else
+    out["x-headrace-role"] = name_of(endpoint.role);
   return out;
 }
 
@@ -149,7 +180,9 @@ std::string openapi_json() {
       {"info", {{"title", "Headrace"}, {"version", "1"}, {"description", "Rows in, views and queries out."}}},
       {"security", json::array{json::object(), json::object{{"bearer", json::array()}}}},
       {"paths", std::move(paths)},
-      {"components", {{"schemas", std::move(schemas)}, {"securitySchemes", {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}}}}}}});
+      {"components",
+       {{"schemas", std::move(schemas)},
+        {"securitySchemes", {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}}}}}}});
 }
 
 }  // namespace headrace

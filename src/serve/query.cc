@@ -16,14 +16,17 @@ std::string lower(std::string name) {
 /// A view's snapshot as the ad-hoc database reads it.
 class SnapshotTable final : public AdhocTable {
  public:
-  explicit SnapshotTable(std::shared_ptr<const ViewSnapshot> snapshot) : snapshot_(std::move(snapshot)), types_(snapshot_->schema()->types()) {
+  explicit SnapshotTable(std::shared_ptr<const ViewSnapshot> snapshot)
+      : snapshot_(std::move(snapshot)), types_(snapshot_->schema()->types()) {
     for (const Field& field : snapshot_->schema()->fields()) names_.push_back(field.name);
   }
   const std::vector<std::string>& names() const override { return names_; }
   const duckdb::vector<LogicalType>& types() const override { return types_; }
   int64_t rows() const override { return snapshot_->rows(); }
   size_t blocks() const override { return snapshot_->blocks(); }
-  void scan(size_t block, const std::vector<size_t>& columns, DataChunk& out) const override { snapshot_->scan(block, columns, out); }
+  void scan(size_t block, const std::vector<size_t>& columns, DataChunk& out) const override {
+    snapshot_->scan(block, columns, out);
+  }
 
  private:
   std::shared_ptr<const ViewSnapshot> snapshot_;
@@ -81,7 +84,8 @@ Result<std::shared_ptr<const Published>> all_views(const Pipeline& pipeline) {
   std::shared_ptr<const Published> published = pipeline.published();
   for (const ViewInfo& view : pipeline.views())
     if (!published->views.contains(lower(view.name)))
-      return environment_error(Code::overloaded, fmt::format("the engine has just started, and does not show view '{}' yet", view.name))
+      return environment_error(Code::overloaded,
+                               fmt::format("the engine has just started, and does not show view '{}' yet", view.name))
           .with_remedy("ask again in a moment");
   return published;
 }

@@ -36,8 +36,8 @@ class QueryEngine {
   std::atomic<int64_t> running_{0};
 };
 
-/// Every view as of one tick. Errors: overloaded, as long as an engine that has just started does not show all of them yet: a view that
-/// is not there would read like one without rows.
+/// Every view as of one tick. Errors: overloaded, as long as an engine that has just started does not show all of them
+/// yet: a view that is not there would read like one without rows.
 Result<std::shared_ptr<const Published>> all_views(const Pipeline& pipeline);
 
 /// Rows [offset, offset + limit) of a view, in its own order.

@@ -10,10 +10,13 @@ namespace headrace {
 namespace {
 
 Error too_long(int64_t bytes_max) {
-  return user_error(Code::query_failed, fmt::format("the answer has more than {} bytes", bytes_max)).with_remedy("add a LIMIT, or ask for fewer columns");
+  return user_error(Code::query_failed, fmt::format("the answer has more than {} bytes", bytes_max))
+      .with_remedy("add a LIMIT, or ask for fewer columns");
 }
 
-bool over(const std::string& text, int64_t bytes_max) { return static_cast<int64_t>(text.size()) > bytes_max; }
+bool over(const std::string& text, int64_t bytes_max) {
+  return static_cast<int64_t>(text.size()) > bytes_max;
+}
 
 Result<std::string> rows_json(const RowTable& table, int64_t bytes_max) {
   std::string out = "{\"columns\":" + columns_json(table.schema) + ",\"rows\":[";

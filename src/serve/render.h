@@ -11,9 +11,8 @@ namespace headrace {
 inline constexpr Content table_answers[] = {
     {"application/json", "Rows"}, {"text/csv", ""}, {"application/vnd.apache.arrow.stream", ""}};
 
-
-/// Answers with the table in one of `table_answers`. Errors: query_failed (over `bytes_max`), not_acceptable (a type that the form
-/// cannot hold).
+/// Answers with the table in one of `table_answers`. Errors: query_failed (over `bytes_max`), not_acceptable (a type
+/// that the form cannot hold).
 Result<Response> table_response(const RowTable& table, std::string_view media_type, int64_t bytes_max);
 
 /// A schema's columns as [{"name": ..., "type": ...}].

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -14,8 +15,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-
-#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <condition_variable>
@@ -54,7 +53,9 @@ Result<Address> parse_address(const std::string& text) {
     if (out.host.starts_with('[') && out.host.ends_with(']')) out.host = out.host.substr(1, out.host.size() - 2);
     ok &= !out.host.empty();
   }
-  if (!ok) return user_error(Code::bad_config, fmt::format("'{}' is not an address to listen on", text)).with_remedy("give HOST:PORT, such as 127.0.0.1:8480");
+  if (!ok)
+    return user_error(Code::bad_config, fmt::format("'{}' is not an address to listen on", text))
+        .with_remedy("give HOST:PORT, such as 127.0.0.1:8480");
   return out;
 }
 
@@ -82,7 +83,8 @@ struct Shared {
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Shared& shared, tcp::socket socket) : shared_(shared), options_(shared.api.options), stream_(std::move(socket)), wake_timer_(stream_.get_executor()) {
+  Session(Shared& shared, tcp::socket socket)
+      : shared_(shared), options_(shared.api.options), stream_(std::move(socket)), wake_timer_(stream_.get_executor()) {
     std::lock_guard lock(shared_.mutex);
     shared_.sessions.insert(this);
   }
@@ -94,9 +96,12 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void start() {
-    asio::co_spawn(stream_.get_executor(), [self = shared_from_this()] { return self->serve(); }, [](std::exception_ptr failure) {
-      if (failure) log_line(LogLevel::error, "session_failed", {});  // Out of memory, most likely; the connection is closed.
-    });
+    asio::co_spawn(
+        stream_.get_executor(), [self = shared_from_this()] { return self->serve(); },
+        [](std::exception_ptr failure) {
+          if (failure)
+            log_line(LogLevel::error, "session_failed", {});  // Out of memory, most likely; the connection is closed.
+        });
   }
 
   /// Ends an idle connection or an event stream; a request in work is answered first.
@@ -133,7 +138,8 @@ class Session : public std::enable_shared_from_this<Session> {
     // A request's first byte may let wait for itself, its rest may not.
     if (buffer.size() == 0) {
       limit(options_.idle_timeout_ms);
-      auto [idle_error, ready] = co_await stream_.async_read_some(buffer.prepare(std::min<size_t>(4096, buffer.max_size())), as_result);
+      auto [idle_error, ready] =
+          co_await stream_.async_read_some(buffer.prepare(std::min<size_t>(4096, buffer.max_size())), as_result);
       if (idle_error) co_return false;
       buffer.commit(ready);
     }
@@ -145,8 +151,10 @@ class Session : public std::enable_shared_from_this<Session> {
     Request request;
     std::optional<Error> unreadable = take_head(parser, request);
     Admission admission;
-    if (unreadable) admission.answer = error_response(*unreadable);
-    else admission = shared_.dispatch.admit(request);
+    if (unreadable)
+      admission.answer = error_response(*unreadable);
+    else
+      admission = shared_.dispatch.admit(request);
     if (admission.answer) {
       // Answered by its head: a body that follows is not waited for.
       bool has_body = !parser.is_done() && (parser.chunked() || parser.content_length().value_or(0) > 0);
@@ -186,7 +194,8 @@ class Session : public std::enable_shared_from_this<Session> {
     for (const auto& field : head) {
       std::string name = lower(std::string_view(field.name_string()));
       auto [at, is_new] = request.headers.emplace(name, std::string_view(field.value()));
-      if (!is_new && (name == "host" || name == "authorization" || name == "idempotency-key" || name == "content-encoding"))
+      if (!is_new &&
+          (name == "host" || name == "authorization" || name == "idempotency-key" || name == "content-encoding"))
         return user_error(Code::bad_request, fmt::format("the header {} is given twice", name));
       if (!is_new) at->second += ", " + std::string(std::string_view(field.value()));
     }
@@ -197,9 +206,12 @@ class Session : public std::enable_shared_from_this<Session> {
       if (one.empty()) continue;
       size_t equals = one.find('=');
       std::optional<std::string> name = percent_decoded(one.substr(0, equals), true);
-      std::optional<std::string> value = percent_decoded(equals == std::string_view::npos ? "" : one.substr(equals + 1), true);
-      if (!name || !value) return user_error(Code::bad_request, "the query has a % that is not followed by two hex digits");
-      if (!request.query.emplace(*name, *value).second) return user_error(Code::bad_request, fmt::format("the parameter '{}' is given twice", *name));
+      std::optional<std::string> value =
+          percent_decoded(equals == std::string_view::npos ? "" : one.substr(equals + 1), true);
+      if (!name || !value)
+        return user_error(Code::bad_request, "the query has a % that is not followed by two hex digits");
+      if (!request.query.emplace(*name, *value).second)
+        return user_error(Code::bad_request, fmt::format("the parameter '{}' is given twice", *name));
     }
     return std::nullopt;
   }
@@ -208,11 +220,14 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::awaitable<bool> refuse(error_code error) {
     std::optional<Response> response;
     if (error == http::error::body_limit)
-      response = error_response(user_error(Code::too_large, fmt::format("the body has more than {} bytes", options_.max_body_bytes))
-                                    .with_remedy("send it in smaller parts, or set server.max_body_bytes"));
+      response = error_response(
+          user_error(Code::too_large, fmt::format("the body has more than {} bytes", options_.max_body_bytes))
+              .with_remedy("send it in smaller parts, or set server.max_body_bytes"));
     else if (error == http::error::header_limit || error == http::error::buffer_overflow)
-      response = error_response(user_error(Code::bad_request, fmt::format("the request's headers have more than {} bytes", options_.header_bytes_max)));
-    else if (error != http::error::end_of_stream && error != http::error::partial_message && error.category() == http::make_error_code(http::error::bad_method).category())
+      response = error_response(user_error(
+          Code::bad_request, fmt::format("the request's headers have more than {} bytes", options_.header_bytes_max)));
+    else if (error != http::error::end_of_stream && error != http::error::partial_message &&
+             error.category() == http::make_error_code(http::error::bad_method).category())
       response = error_response(user_error(Code::bad_request, "this is not an HTTP request: " + error.message()));
     if (!response) co_return false;
     shared_.dispatch.count(*response);
@@ -247,8 +262,8 @@ class Session : public std::enable_shared_from_this<Session> {
     co_return !error && keep_alive;
   }
 
-  /// Takes what still comes for a moment before closing: closing over unread bytes would reset the connection, and the client might
-  /// never see the answer.
+  /// Takes what still comes for a moment before closing: closing over unread bytes would reset the connection, and the
+  /// client might never see the answer.
   asio::awaitable<void> drain() {
     constexpr int64_t drain_ms = 500;
     constexpr size_t drain_bytes_max = 4 << 20;
@@ -263,7 +278,8 @@ class Session : public std::enable_shared_from_this<Session> {
     }
   }
 
-  // ---- event streams --------------------------------------------------------------------------------------------------------
+  // ---- event streams
+  // --------------------------------------------------------------------------------------------------------
 
   asio::awaitable<bool> follow(Response response, const Parser& parser) {
     std::weak_ptr<Session> weak = weak_from_this();
@@ -320,7 +336,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const ServerOptions& options_;
   Stream stream_;
   asio::steady_timer wake_timer_;
-  bool woken_ = false;    ///< On the session's strand only, as the next.
+  bool woken_ = false;  ///< On the session's strand only, as the next.
   bool in_work_ = false;
 };
 
@@ -359,7 +375,8 @@ class HttpServer final : public Server {
     });
     {
       std::unique_lock lock(shared_->mutex);
-      for (Session* session : shared_->sessions) session->end();  // Its destructor takes the lock first: it is still there.
+      for (Session* session : shared_->sessions)
+        session->end();  // Its destructor takes the lock first: it is still there.
       // Requests in work have their own time-outs; this one is for what none of them covers.
       shared_->idle.wait_for(lock, std::chrono::milliseconds(options_.query_timeout_ms + options_.request_timeout_ms),
                              [&] { return shared_->sessions.empty(); });
@@ -374,7 +391,9 @@ class HttpServer final : public Server {
     tcp::resolver resolver(shared_->io);
     error_code error;
     auto found = resolver.resolve(address.host, std::to_string(address.port), error);
-    if (error) return user_error(Code::bad_config, fmt::format("the address {} is not known: {}", options_.listen, error.message()));
+    if (error)
+      return user_error(Code::bad_config,
+                        fmt::format("the address {} is not known: {}", options_.listen, error.message()));
     tcp::endpoint endpoint = found.begin()->endpoint();
     acceptor_ = std::make_unique<tcp::acceptor>(shared_->io);
     acceptor_->open(endpoint.protocol(), error);
@@ -382,9 +401,15 @@ class HttpServer final : public Server {
     if (!error) acceptor_->bind(endpoint, error);
     if (!error) acceptor_->listen(asio::socket_base::max_listen_connections, error);
     if (error == asio::error::address_in_use)
-      return Error{Code::port_in_use, Blame::environment, Retry::later, fmt::format("{} is taken by another program", options_.listen),
-                   "stop the other program, or choose another address with --listen HOST:PORT", {}};
-    if (error) return environment_error(Code::bad_config, fmt::format("cannot listen on {}: {}", options_.listen, error.message()));
+      return Error{Code::port_in_use,
+                   Blame::environment,
+                   Retry::later,
+                   fmt::format("{} is taken by another program", options_.listen),
+                   "stop the other program, or choose another address with --listen HOST:PORT",
+                   {}};
+    if (error)
+      return environment_error(Code::bad_config,
+                               fmt::format("cannot listen on {}: {}", options_.listen, error.message()));
     port_ = acceptor_->local_endpoint().port();
     bool is_v6 = endpoint.address().is_v6();
     address_ = fmt::format("{}{}{}:{}", is_v6 ? "[" : "", endpoint.address().to_string(), is_v6 ? "]" : "", port_);

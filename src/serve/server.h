@@ -18,27 +18,27 @@ namespace headrace {
 using LakeFiles = std::function<Result<std::vector<std::string>>(const std::string& table)>;
 
 struct ServerOptions {
-  std::string listen = "127.0.0.1:8480";        ///< HOST:PORT, port 0 = any free one; IPv6 in brackets.
-  std::string state_directory;                  ///< Where tokens.json lies.
-  std::string web_root;                         ///< The console's files; "" = none.
-  std::vector<std::string> allowed_hosts;       ///< Further names that a Host header may have.
-  std::vector<ProjectFile> dashboards;          ///< The project's dashboards/*.toml.
-  LakeFiles lake_files;                         ///< Not set: there is no lake.
-  int64_t max_body_bytes = 16 << 20;            ///< Of a request, also after decompression.
+  std::string listen = "127.0.0.1:8480";   ///< HOST:PORT, port 0 = any free one; IPv6 in brackets.
+  std::string state_directory;             ///< Where tokens.json lies.
+  std::string web_root;                    ///< The console's files; "" = none.
+  std::vector<std::string> allowed_hosts;  ///< Further names that a Host header may have.
+  std::vector<ProjectFile> dashboards;     ///< The project's dashboards/*.toml.
+  LakeFiles lake_files;                    ///< Not set: there is no lake.
+  int64_t max_body_bytes = 16 << 20;       ///< Of a request, also after decompression.
   int64_t header_bytes_max = 16 << 10;
   int64_t connections_max = 1024;
-  int64_t request_timeout_ms = 30'000;          ///< For a request to come in whole, and for an answer to be taken.
-  int64_t idle_timeout_ms = 75'000;             ///< Between two requests of a connection.
-  int64_t heartbeat_ms = 15'000;                ///< Of an event stream that has nothing to say.
+  int64_t request_timeout_ms = 30'000;  ///< For a request to come in whole, and for an answer to be taken.
+  int64_t idle_timeout_ms = 75'000;     ///< Between two requests of a connection.
+  int64_t heartbeat_ms = 15'000;        ///< Of an event stream that has nothing to say.
   int64_t query_timeout_ms = 30'000;
-  int64_t query_rows_max = 1'000'000;           ///< Of an answer; more is an error, not a cut.
-  int64_t query_bytes_max = 256 << 20;          ///< Of an answer as text.
+  int64_t query_rows_max = 1'000'000;   ///< Of an answer; more is an error, not a cut.
+  int64_t query_bytes_max = 256 << 20;  ///< Of an answer as text.
   int64_t query_memory_bytes = 1LL << 30;
-  int64_t queries_max = 4;                      ///< At one time; more get 429.
-  int64_t subscriber_rows_max = 100'000;        ///< Changes that wait for a slow subscriber; beyond, it gets the view anew.
+  int64_t queries_max = 4;                ///< At one time; more get 429.
+  int64_t subscriber_rows_max = 100'000;  ///< Changes that wait for a slow subscriber; beyond, it gets the view anew.
   int32_t io_threads = 2;
-  int32_t request_threads = 16;                 ///< Requests in work at one time; most of them wait for the disk.
-  const Clock* clock = nullptr;                 ///< nullptr = the machine's.
+  int32_t request_threads = 16;  ///< Requests in work at one time; most of them wait for the disk.
+  const Clock* clock = nullptr;  ///< nullptr = the machine's.
 };
 
 class Server {

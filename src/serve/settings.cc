@@ -13,9 +13,12 @@ struct Limit {
 };
 
 constexpr Limit limits[] = {
-    {"server.max_body_bytes", &ServerOptions::max_body_bytes},         {"server.connections_max", &ServerOptions::connections_max},
-    {"server.query_timeout_ms", &ServerOptions::query_timeout_ms},     {"server.query_rows_max", &ServerOptions::query_rows_max},
-    {"server.query_memory_bytes", &ServerOptions::query_memory_bytes}, {"server.queries_max", &ServerOptions::queries_max},
+    {"server.max_body_bytes", &ServerOptions::max_body_bytes},
+    {"server.connections_max", &ServerOptions::connections_max},
+    {"server.query_timeout_ms", &ServerOptions::query_timeout_ms},
+    {"server.query_rows_max", &ServerOptions::query_rows_max},
+    {"server.query_memory_bytes", &ServerOptions::query_memory_bytes},
+    {"server.queries_max", &ServerOptions::queries_max},
 };
 
 }  // namespace
@@ -29,8 +32,10 @@ Result<> take_settings(const Project& project, ServerOptions& options) {
     const std::string* text = value_of(limit.setting);
     if (!text) continue;
     int64_t value = 0;
-    std::from_chars(text->data(), text->data() + text->size(), value);  // Whether it is a number was checked with the file.
-    if (value <= 0) return user_error(Code::bad_config, fmt::format("{} must be positive; got {}", limit.setting, *text));
+    std::from_chars(text->data(), text->data() + text->size(),
+                    value);  // Whether it is a number was checked with the file.
+    if (value <= 0)
+      return user_error(Code::bad_config, fmt::format("{} must be positive; got {}", limit.setting, *text));
     options.*limit.option = value;
   }
   if (const std::string* listen = value_of("server.listen")) options.listen = *listen;

@@ -12,15 +12,23 @@ namespace {
 
 /// Nothing from other hosts, no inline scripts, no framing.
 constexpr const char* content_security_policy =
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; "
     "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 std::string type_of(const std::string& path) {
-  static const std::map<std::string, std::string> types = {
-      {".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"}, {".css", "text/css; charset=utf-8"},
-      {".svg", "image/svg+xml"}, {".png", "image/png"}, {".ico", "image/x-icon"}, {".json", "application/json"},
-      {".woff2", "font/woff2"}, {".webmanifest", "application/manifest+json"}, {".txt", "text/plain; charset=utf-8"},
-      {".wasm", "application/wasm"}, {".map", "application/json"}};
+  static const std::map<std::string, std::string> types = {{".html", "text/html; charset=utf-8"},
+                                                           {".js", "text/javascript; charset=utf-8"},
+                                                           {".css", "text/css; charset=utf-8"},
+                                                           {".svg", "image/svg+xml"},
+                                                           {".png", "image/png"},
+                                                           {".ico", "image/x-icon"},
+                                                           {".json", "application/json"},
+                                                           {".woff2", "font/woff2"},
+                                                           {".webmanifest", "application/manifest+json"},
+                                                           {".txt", "text/plain; charset=utf-8"},
+                                                           {".wasm", "application/wasm"},
+                                                           {".map", "application/json"}};
   auto found = types.find(std::filesystem::path(path).extension().string());
   return found == types.end() ? "application/octet-stream" : found->second;
 }
@@ -40,7 +48,8 @@ Result<std::unique_ptr<StaticFiles>> StaticFiles::read(const std::string& root) 
   auto out = std::make_unique<StaticFiles>();
   if (root.empty()) return out;
   std::error_code error;
-  for (std::filesystem::recursive_directory_iterator entry(root, error), end; !error && entry != end; entry.increment(error)) {
+  for (std::filesystem::recursive_directory_iterator entry(root, error), end; !error && entry != end;
+       entry.increment(error)) {
     if (!entry->is_regular_file(error)) continue;
     std::string path = "/" + std::filesystem::relative(entry->path(), root, error).generic_string();
     HEADRACE_ASSIGN(std::string bytes, read_file(entry->path().string()));
@@ -66,8 +75,10 @@ std::optional<Response> StaticFiles::get(const Request& request) const {
   out.headers.emplace_back("Cache-Control", page.named_by_content ? "public, max-age=31536000, immutable" : "no-cache");
   out.headers.emplace_back("Content-Security-Policy", content_security_policy);
   out.headers.emplace_back("X-Frame-Options", "DENY");
-  if (request.header("if-none-match") == page.etag) out.status = 304;
-  else out.body = page.bytes;
+  if (request.header("if-none-match") == page.etag)
+    out.status = 304;
+  else
+    out.body = page.bytes;
   return out;
 }
 

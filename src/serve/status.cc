@@ -7,11 +7,14 @@ namespace {
 
 namespace json = boost::json;
 
-json::value time_ms(const std::optional<EventTime>& time) { return time ? json::value(time->ms) : json::value(nullptr); }
+json::value time_ms(const std::optional<EventTime>& time) {
+  return time ? json::value(time->ms) : json::value(nullptr);
+}
 
 json::value error_of(const std::optional<Error>& error) {
   if (!error) return nullptr;
-  json::object out{{"code", static_cast<int>(error->code)}, {"name", name_of(error->code)}, {"message", error->message}};
+  json::object out{
+      {"code", static_cast<int>(error->code)}, {"name", name_of(error->code)}, {"message", error->message}};
   if (!error->remedy.empty()) out["remedy"] = error->remedy;
   if (std::string at = error->at.text(); !at.empty()) out["at"] = at;
   return out;
@@ -116,7 +119,9 @@ json::object status_document(const PipelineStatus& status) {
   return out;
 }
 
-std::string status_json(const PipelineStatus& status) { return json::serialize(with_lists(status)); }
+std::string status_json(const PipelineStatus& status) {
+  return json::serialize(with_lists(status));
+}
 
 std::string pipeline_json(const PipelineStatus& status, const std::string& plan) {
   json::object out = with_lists(status);
@@ -125,7 +130,9 @@ std::string pipeline_json(const PipelineStatus& status, const std::string& plan)
   json::array edges;
   for (const NodeStatus& node : status.nodes)
     for (NodeId input : node.inputs)
-      edges.push_back(json::object{{"from", std::to_string(input.value)}, {"to", std::to_string(node.id.value)}, {"rows", rows_out[input.value]}});
+      edges.push_back(json::object{{"from", std::to_string(input.value)},
+                                   {"to", std::to_string(node.id.value)},
+                                   {"rows", rows_out[input.value]}});
   out["edges"] = std::move(edges);
   boost::system::error_code error;
   json::value parsed = json::parse(plan, error);
@@ -140,7 +147,8 @@ json::object merge_patch(const json::object& from, const json::object& to) {
   for (const auto& [name, value] : to) {
     const json::value* before = from.if_contains(name);
     if (before && before->is_object() && value.is_object()) {
-      if (json::object inner = merge_patch(before->as_object(), value.as_object()); !inner.empty()) out[name] = std::move(inner);
+      if (json::object inner = merge_patch(before->as_object(), value.as_object()); !inner.empty())
+        out[name] = std::move(inner);
     } else if (!before || *before != value) {
       out[name] = value;
     }
@@ -158,6 +166,8 @@ std::shared_ptr<const json::object> StatusBoard::document() {
   return document_;
 }
 
-std::unique_ptr<EventFeed> make_status_feed(StatusBoard& board) { return std::make_unique<StatusFeed>(board); }
+std::unique_ptr<EventFeed> make_status_feed(StatusBoard& board) {
+  return std::make_unique<StatusFeed>(board);
+}
 
 }  // namespace headrace

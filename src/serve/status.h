@@ -12,7 +12,8 @@
 
 namespace headrace {
 
-/// The status with its nodes, sources and sinks as objects by id or name, so that a merge patch touches only what changed.
+/// The status with its nodes, sources and sinks as objects by id or name, so that a merge patch touches only what
+/// changed.
 boost::json::object status_document(const PipelineStatus& status);
 
 /// {"name", "tick", ..., "nodes": [...], "edges": [...], "sources": [...], "sinks": [...], "plan": {...}}

@@ -81,9 +81,10 @@ class ViewFeed final : public EventFeed {
   Result<> subscribe(std::optional<Tick> since) {
     box_ = std::make_shared<Mailbox>();
     box_->wake = wake_;
-    HEADRACE_ASSIGN(subscription_, pipeline_.subscribe(view_.name, since, [box = box_, rows_max = rows_max_](const ViewChanges& changes) {
-      deliver(*box, changes, rows_max);
-    }));
+    HEADRACE_ASSIGN(subscription_, pipeline_.subscribe(view_.name, since,
+                                                       [box = box_, rows_max = rows_max_](const ViewChanges& changes) {
+                                                         deliver(*box, changes, rows_max);
+                                                       }));
     return {};
   }
 
@@ -94,9 +95,10 @@ class ViewFeed final : public EventFeed {
     std::string list;
     int64_t in_event = 0;
     auto end_event = [&](bool more) {
-      out += fmt::format("event: {}\ndata: {{\"tick\":{},\"durable_tick\":{},{}{}\"changes\":[", std::exchange(reset, false) ? "reset" : "changes",
-                         changes.tick.value, changes.durable_tick.value, std::exchange(snapshot, false) ? "\"snapshot\":true," : "",
-                         more ? "\"more\":true," : "");
+      out +=
+          fmt::format("event: {}\ndata: {{\"tick\":{},\"durable_tick\":{},{}{}\"changes\":[",
+                      std::exchange(reset, false) ? "reset" : "changes", changes.tick.value, changes.durable_tick.value,
+                      std::exchange(snapshot, false) ? "\"snapshot\":true," : "", more ? "\"more\":true," : "");
       out += list;
       out += more ? "]}\n\n" : fmt::format("]}}\nid: {}\n\n", changes.tick.value);
       list.clear();
@@ -153,7 +155,8 @@ class ViewFeed final : public EventFeed {
 
 }  // namespace
 
-std::unique_ptr<EventFeed> make_view_feed(Pipeline& pipeline, const ViewInfo& view, std::optional<Tick> since, int64_t rows_max) {
+std::unique_ptr<EventFeed> make_view_feed(Pipeline& pipeline, const ViewInfo& view, std::optional<Tick> since,
+                                          int64_t rows_max) {
   return std::make_unique<ViewFeed>(pipeline, view, since, rows_max);
 }
 

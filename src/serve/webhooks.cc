@@ -1,11 +1,10 @@
 #include "serve/webhooks.h"
 
+#include <algorithm>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
-
-#include <algorithm>
 #include <chrono>
 
 #include "base/clock.h"
@@ -49,11 +48,14 @@ Result<Address> parse_address(const std::string& url) {
   return out;
 }
 
-Error unavailable(const std::string& what) { return environment_error(Code::sink_unavailable, "webhook: " + what); }
+Error unavailable(const std::string& what) {
+  return environment_error(Code::sink_unavailable, "webhook: " + what);
+}
 
 /// Writes the request and reads the answer on a connected stream; every step within the stream's time limit.
 template <class Stream>
-void exchange(asio::io_context& io, Stream& stream, http::request<http::string_body>& request, beast::error_code& error, int& status) {
+void exchange(asio::io_context& io, Stream& stream, http::request<http::string_body>& request, beast::error_code& error,
+              int& status) {
   auto buffer = std::make_shared<beast::flat_buffer>();
   auto response = std::make_shared<http::response<http::string_body>>();
   http::async_write(stream, request, [&, buffer, response](beast::error_code failed, size_t) {
@@ -70,7 +72,8 @@ void exchange(asio::io_context& io, Stream& stream, http::request<http::string_b
 
 }  // namespace
 
-Result<> post_json(const std::string& url, const std::string& body, const std::string& idempotency_key, int64_t timeout_ms) {
+Result<> post_json(const std::string& url, const std::string& body, const std::string& idempotency_key,
+                   int64_t timeout_ms) {
   HEADRACE_ASSIGN(Address address, parse_address(url));
   http::request<http::string_body> request(http::verb::post, address.target, 11);
   request.set(http::field::host, address.host);
@@ -114,7 +117,9 @@ Result<> post_json(const std::string& url, const std::string& body, const std::s
 
 Webhooks::Webhooks(Pipeline& pipeline) : pipeline_(pipeline), thread_([this] { serve(); }) {}
 
-Webhooks::~Webhooks() { finish(); }
+Webhooks::~Webhooks() {
+  finish();
+}
 
 void Webhooks::finish() {
   {

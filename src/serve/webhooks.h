@@ -1,5 +1,5 @@
-// Sends the messages of alerts: each at least once, in order per webhook, with an idempotency key that is the same for every try. A dead
-// receiver costs nothing but its own messages' delay: they stay in the state until they are taken.
+// Sends the messages of alerts: each at least once, in order per webhook, with an idempotency key that is the same for
+// every try. A dead receiver costs nothing but its own messages' delay: they stay in the state until they are taken.
 #pragma once
 
 #include <condition_variable>
@@ -37,7 +37,9 @@ class Webhooks {
   std::thread thread_;
 };
 
-/// Posts `body` as JSON. Errors: bad_config (not an http or https address), sink_unavailable (no connection, time-out, status not 2xx).
-Result<> post_json(const std::string& url, const std::string& body, const std::string& idempotency_key, int64_t timeout_ms);
+/// Posts `body` as JSON. Errors: bad_config (not an http or https address), sink_unavailable (no connection, time-out,
+/// status not 2xx).
+Result<> post_json(const std::string& url, const std::string& body, const std::string& idempotency_key,
+                   int64_t timeout_ms);
 
 }  // namespace headrace

@@ -15,11 +15,19 @@ using duckdb::UnifiedVectorFormat;
 
 constexpr size_t text_piece_bytes = 16 << 10;
 
-size_t aligned(size_t offset, size_t to) { return (offset + to - 1) / to * to; }
+size_t aligned(size_t offset, size_t to) {
+  return (offset + to - 1) / to * to;
+}
 
-uint64_t entry_of(uint64_t hash, Slot slot) { return (hash & 0xFFFFFFFF00000000) | (uint64_t{slot} + 1); }
-bool entry_matches(uint64_t entry, uint64_t hash) { return ((entry ^ hash) >> 32) == 0; }
-Slot slot_of(uint64_t entry) { return static_cast<Slot>((entry & 0xFFFFFFFF) - 1); }
+uint64_t entry_of(uint64_t hash, Slot slot) {
+  return (hash & 0xFFFFFFFF00000000) | (uint64_t{slot} + 1);
+}
+bool entry_matches(uint64_t entry, uint64_t hash) {
+  return ((entry ^ hash) >> 32) == 0;
+}
+Slot slot_of(uint64_t entry) {
+  return static_cast<Slot>((entry & 0xFFFFFFFF) - 1);
+}
 
 string_t text_at(const char* row, size_t offset) {
   string_t text;
@@ -27,7 +35,9 @@ string_t text_at(const char* row, size_t offset) {
   return text;
 }
 
-std::string_view view_of(const string_t& text) { return {text.GetData(), text.GetSize()}; }
+std::string_view view_of(const string_t& text) {
+  return {text.GetData(), text.GetSize()};
+}
 
 void put_text(Block& block, char* place, std::string_view text) {
   string_t held;
@@ -60,8 +70,10 @@ void put_value(const RowLayout& layout, size_t column, Block& block, char* out, 
   char* place = out + layout.offsets[column];
   size_t width = fixed_width(layout.types[column]);
   if (width > 0) {
-    if (valid) std::memcpy(place, format.data + from * width, width);
-    else std::memset(place, 0, width);
+    if (valid)
+      std::memcpy(place, format.data + from * width, width);
+    else
+      std::memset(place, 0, width);
   } else if (!valid) {
     put_text(block, place, "");
   } else if (is_text(layout.types[column])) {
@@ -81,7 +93,8 @@ bool value_equals(const RowLayout& layout, size_t column, const char* row, const
   const char* place = row + layout.offsets[column];
   if (width > 0) return std::memcmp(place, format.data + from * width, width) == 0;
   string_t held = text_at(row, layout.offsets[column]);
-  if (is_text(layout.types[column])) return view_of(held) == view_of(reinterpret_cast<const string_t*>(format.data)[from]);
+  if (is_text(layout.types[column]))
+    return view_of(held) == view_of(reinterpret_cast<const string_t*>(format.data)[from]);
   return view_of(held) == value_bytes(vector, at);
 }
 
@@ -182,7 +195,8 @@ Block& Table::writable_block(uint32_t number) {
 }
 
 char* Table::writable(Slot slot) {
-  return writable_block(slot / rows_per_block).rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
+  return writable_block(slot / rows_per_block).rows.data() +
+         static_cast<size_t>(slot % rows_per_block) * layout_->width;
 }
 
 Slot Table::take_slot(uint64_t hash) {
@@ -202,7 +216,8 @@ Slot Table::take_slot(uint64_t hash) {
   char* row = block.rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
   std::memset(row, 0, layout_->width);
   std::memcpy(row, &hash, sizeof(hash));
-  for (size_t column = layout_->key_columns; column < layout_->types.size(); ++column) row[sizeof(uint64_t) + column] = 1;
+  for (size_t column = layout_->key_columns; column < layout_->types.size(); ++column)
+    row[sizeof(uint64_t) + column] = 1;
   ++rows_;
   return slot;
 }
@@ -338,7 +353,8 @@ bool same_columns(const RowLayout& a, const char* row_a, const RowLayout& b, con
     if (row_a[null]) continue;
     const size_t width = fixed_width(a.types[column]);
     const size_t at_a = a.offsets[column], at_b = b.offsets[column];
-    if (width > 0 ? std::memcmp(row_a + at_a, row_b + at_b, width) != 0 : view_of(text_at(row_a, at_a)) != view_of(text_at(row_b, at_b)))
+    if (width > 0 ? std::memcmp(row_a + at_a, row_b + at_b, width) != 0
+                  : view_of(text_at(row_a, at_a)) != view_of(text_at(row_b, at_b)))
       return false;
   }
   return true;

@@ -1,5 +1,5 @@
-// A keyed table of state: rows of fixed width in blocks, with an open-addressing index over the key. One mechanism for operator
-// state, views, checkpoints and snapshots:
+// A keyed table of state: rows of fixed width in blocks, with an open-addressing index over the key. One mechanism for
+// operator state, views, checkpoints and snapshots:
 //   - a block holds its rows and their long texts, so that it can be copied, written and read by itself;
 //   - a snapshot shares blocks; a shared block is copied before it is changed (copy on write);
 //   - a checkpoint writes the blocks changed since the last one.
@@ -28,7 +28,8 @@ struct TableSpec {
   size_t plain_bytes = 0;           ///< Zeroed bytes that the operator reads and writes itself; plain data only.
 };
 
-/// Where each column lies in a row. Types without a fixed width and nested types are held as texts (nested: serialised values).
+/// Where each column lies in a row. Types without a fixed width and nested types are held as texts (nested: serialised
+/// values).
 struct RowLayout {
   explicit RowLayout(const TableSpec& spec);
 
@@ -93,8 +94,8 @@ class Table {
   int64_t rows() const { return rows_; }
   int64_t bytes() const;
 
-  /// Finds the rows of `keys` (the key columns; `count` rows with their hashes), making those that are missing with NULL values and
-  /// zeroed plain bytes. created[i] is 1 for the first row of a new key.
+  /// Finds the rows of `keys` (the key columns; `count` rows with their hashes), making those that are missing with
+  /// NULL values and zeroed plain bytes. created[i] is 1 for the first row of a new key.
   void find_or_create(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* slots, uint8_t* created);
   /// As above without making any: missing_slot where there is none.
   void find(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* slots) const;
@@ -149,6 +150,8 @@ class Table {
 };
 
 /// The shard that owns a hash: 1,024 key groups by the hash's upper bits, in ranges, so that shard order is hash order.
-inline uint32_t shard_of(uint64_t hash, uint32_t shards) { return static_cast<uint32_t>((hash >> 54) * shards >> 10); }
+inline uint32_t shard_of(uint64_t hash, uint32_t shards) {
+  return static_cast<uint32_t>((hash >> 54) * shards >> 10);
+}
 
 }  // namespace headrace

@@ -1,9 +1,9 @@
-// The door and its source over a real log and real decoders: what was acknowledged is read once, keys are known after crashes and
-// releases, and limits hold.
+// The door and its source over a real log and real decoders: what was acknowledged is read once, keys are known after
+// crashes and releases, and limits hold.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <thread>
 
@@ -33,11 +33,13 @@ class HttpDoorTest : public ::testing::Test {
 
   static SchemaRef schema(const std::vector<std::string>& names) {
     std::vector<Field> fields;
-    for (const std::string& name : names) fields.push_back({name, name == "n" ? LogicalType::BIGINT : LogicalType::VARCHAR});
+    for (const std::string& name : names)
+      fields.push_back({name, name == "n" ? LogicalType::BIGINT : LogicalType::VARCHAR});
     return std::make_shared<const Schema>(fields);
   }
 
-  std::unique_ptr<Source> make(const ConnectorSpec& spec = http_connector, std::map<std::string, std::string> options = {},
+  std::unique_ptr<Source> make(const ConnectorSpec& spec = http_connector,
+                               std::map<std::string, std::string> options = {},
                                const std::vector<std::string>& columns = {"id", "n"}, bool until_end = false) {
     Options checked = check_options("source tx", spec.source_fields, options).value();
     SourceContext context;
@@ -51,13 +53,15 @@ class HttpDoorTest : public ::testing::Test {
     context.wake = [this] { ++wakes_; };
     return std::move(spec.make_source(context)).value();
   }
-  std::unique_ptr<Source> opened(const std::optional<Position>& from = std::nullopt, std::map<std::string, std::string> options = {}) {
+  std::unique_ptr<Source> opened(const std::optional<Position>& from = std::nullopt,
+                                 std::map<std::string, std::string> options = {}) {
     std::unique_ptr<Source> out = make(http_connector, std::move(options));
     Result<> open = out->open(from);
     EXPECT_TRUE(open.ok()) << (open.ok() ? "" : open.error().text());
     return out;
   }
-  static DoorAnswer send(Source& source, const std::string& body, const std::string& key = "", const std::string& format = "ndjson") {
+  static DoorAnswer send(Source& source, const std::string& body, const std::string& key = "",
+                         const std::string& format = "ndjson") {
     Result<DoorAnswer> answer = door_of(source)->admit(body, format, key);
     EXPECT_TRUE(answer.ok()) << (answer.ok() ? "" : answer.error().text());
     return answer.ok() ? std::move(answer).value() : DoorAnswer{};
@@ -174,7 +178,8 @@ TEST_F(HttpDoorTest, ConcurrentDuplicatesLandOnce) {
   for (int client = 0; client < 8; ++client)
     clients.emplace_back([&] {
       for (int i = 0; i < 50; ++i)
-        if (!send(*source, "{\"id\":\"" + std::to_string(i) + "\",\"n\":1}", "key" + std::to_string(i)).repeated) ++fresh;
+        if (!send(*source, "{\"id\":\"" + std::to_string(i) + "\",\"n\":1}", "key" + std::to_string(i)).repeated)
+          ++fresh;
     });
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(fresh, 50);
@@ -221,7 +226,8 @@ TEST_F(HttpDoorTest, ACrashBetweenKeysAndReleaseLosesNothing) {
   source = nullptr;
   // The key file is there, and so is every segment that it covers.
   for (const auto& entry : fs::recursive_directory_iterator(directory_))
-    if (entry.path().extension() == ".keys") fs::copy(entry.path(), copy / fs::relative(entry.path(), directory_), fs::copy_options::overwrite_existing);
+    if (entry.path().extension() == ".keys")
+      fs::copy(entry.path(), copy / fs::relative(entry.path(), directory_), fs::copy_options::overwrite_existing);
   fs::remove_all(directory_);
   fs::rename(copy, directory_);
   source = opened(position, small);

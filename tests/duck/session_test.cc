@@ -31,12 +31,14 @@ TEST(Session, shows_plans) {
   auto session = session_with_bids();
   for (const char* sql :
        {"SELECT auction, price*0.908 AS p, upper(channel) c FROM bid WHERE price > 100 AND channel LIKE '%x%'",
-        "SELECT window_start, window_end, auction, count(*) AS num, sum(price) s, avg(price) FROM tumble((FROM bid), 'ts', INTERVAL '10' "
+        "SELECT window_start, window_end, auction, count(*) AS num, sum(price) s, avg(price) FROM tumble((FROM bid), "
+        "'ts', INTERVAL '10' "
         "SECOND, INTERVAL '0' SECOND) GROUP BY window_start, window_end, auction HAVING count(*) > 2",
         "SELECT count(*) FROM bid", "SELECT DISTINCT auction FROM bid UNION ALL SELECT price FROM bid",
         "SELECT a.auction, b.channel FROM bid a LEFT JOIN bid b ON a.auction = b.auction AND a.price > 5",
         "SELECT a.auction, b.channel FROM bid a ASOF LEFT JOIN bid b ON a.auction = b.auction AND a.ts >= b.ts",
-        "SELECT late_operator FROM headrace_late('bid')", "SELECT sum(price::DECIMAL(10,2)), sum(price::INT), sum(price::double) FROM bid",
+        "SELECT late_operator FROM headrace_late('bid')",
+        "SELECT sum(price::DECIMAL(10,2)), sum(price::INT), sum(price::double) FROM bid",
         "SELECT auction FROM bid WHERE auction IN (SELECT price FROM bid)"}) {
     auto bound = session->bind_select(sql);
     ASSERT_TRUE(bound.ok()) << bound.error().text();
@@ -54,13 +56,16 @@ TEST(Session, tells_where_a_column_is_unknown) {
   EXPECT_EQ(bound.error().at.column, 8);
   EXPECT_EQ(session->bind_select("SELECT a FROM bids").error().code, Code::unknown_relation);
   EXPECT_EQ(session->bind_select("SELECT foo(price) FROM bid").error().code, Code::unknown_function);
-  EXPECT_EQ(session->bind_select("SELECT * FROM tumble((FROM bid), 'channel', INTERVAL 1 SECOND, INTERVAL 0 SECOND)").error().code,
+  EXPECT_EQ(session->bind_select("SELECT * FROM tumble((FROM bid), 'channel', INTERVAL 1 SECOND, INTERVAL 0 SECOND)")
+                .error()
+                .code,
             Code::bad_time_column);
 }
 
 TEST(Session, binds_an_expression_over_columns) {
   auto session = session_with_bids();
-  auto bound = session->bind_expression("ts - INTERVAL '5' SECOND", {{"a", LogicalType::BIGINT}, {"ts", LogicalType::TIMESTAMP}});
+  auto bound = session->bind_expression("ts - INTERVAL '5' SECOND",
+                                        {{"a", LogicalType::BIGINT}, {"ts", LogicalType::TIMESTAMP}});
   ASSERT_TRUE(bound.ok()) << bound.error().text();
   EXPECT_EQ(bound->columns(), std::vector<size_t>{1});
 }

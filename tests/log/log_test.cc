@@ -1,5 +1,6 @@
-// The log under crashes, rot and a full disk. A crash is a copy of the directory with everything behind the last sync cut at a
-// random byte; the disk fails through this program's own write and fdatasync, which come before the C library's.
+// The log under crashes, rot and a full disk. A crash is a copy of the directory with everything behind the last sync
+// cut at a random byte; the disk fails through this program's own write and fdatasync, which come before the C
+// library's.
 #include "log/log.h"
 
 #include <gtest/gtest.h>
@@ -57,7 +58,8 @@ class LogTest : public ::testing::Test {
 
   std::unique_ptr<Log> open(int64_t segment_bytes = 64 << 20) { return open_at(directory_, segment_bytes); }
   static std::unique_ptr<Log> open_at(const std::string& directory, int64_t segment_bytes) {
-    Result<std::unique_ptr<Log>> log = Log::open({.directory = directory, .segment_bytes = segment_bytes, .pending_bytes_max = 1 << 20});
+    Result<std::unique_ptr<Log>> log =
+        Log::open({.directory = directory, .segment_bytes = segment_bytes, .pending_bytes_max = 1 << 20});
     EXPECT_TRUE(log.ok()) << (log.ok() ? "" : log.error().text());
     return log.ok() ? std::move(log).value() : nullptr;
   }
@@ -212,7 +214,8 @@ TEST_F(LogTest, ManyAppendersShareSyncsAndEachIsThereOnce) {
   std::vector<std::vector<int64_t>> numbers(threads);
   for (int t = 0; t < threads; ++t)
     appenders.emplace_back([&, t] {
-      for (int i = 0; i < each; ++i) numbers[t].push_back(log->append(std::to_string(t) + ":" + std::to_string(i)).value());
+      for (int i = 0; i < each; ++i)
+        numbers[t].push_back(log->append(std::to_string(t) + ":" + std::to_string(i)).value());
     });
   for (std::thread& appender : appenders) appender.join();
   std::vector<std::string> found = all(*log, 0, 4096);
@@ -276,8 +279,10 @@ TEST_F(LogTest, TooMuchThatWaitsIsRefused) {
     appenders.emplace_back([&] {
       for (int i = 0; i < 20; ++i) {
         Result<int64_t> number = log->append(std::string(700'000, 'x'));
-        if (number.ok()) ++taken;
-        else if (number.error().code == Code::overloaded) ++refused;
+        if (number.ok())
+          ++taken;
+        else if (number.error().code == Code::overloaded)
+          ++refused;
       }
     });
   for (std::thread& appender : appenders) appender.join();

@@ -1,5 +1,6 @@
-// A pipeline for tests of the doors: views that the test publishes, an admission that the test decides about. A test double because the
-// faults and instants of these tests cannot be had from a real engine on demand; the Python tests run the real one.
+// A pipeline for tests of the doors: views that the test publishes, an admission that the test decides about. A test
+// double because the faults and instants of these tests cannot be had from a real engine on demand; the Python tests
+// run the real one.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +14,8 @@ namespace headrace {
 /// A snapshot over batches.
 class BatchSnapshot final : public ViewSnapshot {
  public:
-  BatchSnapshot(SchemaRef schema, std::vector<Batch> batches) : schema_(std::move(schema)), batches_(std::move(batches)) {}
+  BatchSnapshot(SchemaRef schema, std::vector<Batch> batches)
+      : schema_(std::move(schema)), batches_(std::move(batches)) {}
   const SchemaRef& schema() const override { return schema_; }
   int64_t rows() const override {
     int64_t out = 0;
@@ -63,7 +65,8 @@ class FakePipeline final : public Pipeline {
     return subscribers_.size();
   }
 
-  std::function<Result<Admitted>(const std::string&, std::string_view, const std::string&, const std::string&)> on_admit;
+  std::function<Result<Admitted>(const std::string&, std::string_view, const std::string&, const std::string&)>
+      on_admit;
   PipelineStatus status_now;
   std::vector<QuarantineRow> quarantine_rows;
   std::vector<AlertRow> alert_rows;
@@ -118,7 +121,8 @@ class FakePipeline final : public Pipeline {
       self->subscribers_.erase(id);
     });
   }
-  Result<Admitted> admit(const std::string& source, std::string_view body, const std::string& format, const std::string& key) override {
+  Result<Admitted> admit(const std::string& source, std::string_view body, const std::string& format,
+                         const std::string& key) override {
     return on_admit(source, body, format, key);
   }
   std::vector<QuarantineRow> quarantine(int64_t after_id, int64_t rows_max) const override {

@@ -7,7 +7,6 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
-
 #include <charconv>
 #include <map>
 #include <string>
@@ -15,7 +14,7 @@
 namespace headrace {
 
 struct HttpAnswer {
-  int status = 0;  ///< 0: the connection ended without an answer.
+  int status = 0;                              ///< 0: the connection ended without an answer.
   std::map<std::string, std::string> headers;  ///< Names in lower case.
   std::string body;
 };
@@ -45,15 +44,20 @@ class HttpClient {
     return out;
   }
 
-  HttpAnswer request(const std::string& method, const std::string& target, const std::string& headers = "", const std::string& body = "") {
-    std::string text = method + " " + target + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port_) + "\r\n" + headers;
+  HttpAnswer request(const std::string& method, const std::string& target, const std::string& headers = "",
+                     const std::string& body = "") {
+    std::string text =
+        method + " " + target + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port_) + "\r\n" + headers;
     if (!body.empty() || method == "POST") text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
     send(text + "\r\n" + body);
     return read_answer();
   }
   HttpAnswer get(const std::string& target, const std::string& headers = "") { return request("GET", target, headers); }
   HttpAnswer post(const std::string& target, const std::string& body, const std::string& headers = "") {
-    return request("POST", target, headers + (headers.find("Content-Type") == std::string::npos ? "Content-Type: application/json\r\n" : ""), body);
+    return request(
+        "POST", target,
+        headers + (headers.find("Content-Type") == std::string::npos ? "Content-Type: application/json\r\n" : ""),
+        body);
   }
 
   /// Text up to and with `end`; shorter when the connection ended.
@@ -65,7 +69,9 @@ class HttpClient {
     return out;
   }
   std::string read_exactly(size_t count) {
-    if (buffer_.size() < count) boost::asio::read(socket_, boost::asio::dynamic_buffer(buffer_), boost::asio::transfer_exactly(count - buffer_.size()), error_);
+    if (buffer_.size() < count)
+      boost::asio::read(socket_, boost::asio::dynamic_buffer(buffer_),
+                        boost::asio::transfer_exactly(count - buffer_.size()), error_);
     std::string out = buffer_.substr(0, count);
     buffer_.erase(0, count);
     return out;

@@ -5,9 +5,8 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include <boost/json.hpp>
-
 #include <atomic>
+#include <boost/json.hpp>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -26,7 +25,8 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 SchemaRef scores_schema() {
-  return std::make_shared<const Schema>(std::vector<Field>{{"card", LogicalType::VARCHAR}, {"score", LogicalType::BIGINT}});
+  return std::make_shared<const Schema>(
+      std::vector<Field>{{"card", LogicalType::VARCHAR}, {"score", LogicalType::BIGINT}});
 }
 
 Batch scores(const std::vector<std::pair<std::string, int64_t>>& rows, std::vector<int32_t> diffs = {}) {
@@ -46,7 +46,9 @@ std::vector<Batch> one(Batch batch) {
   return out;
 }
 
-std::shared_ptr<const Batch> shared(Batch batch) { return std::make_shared<const Batch>(std::move(batch)); }
+std::shared_ptr<const Batch> shared(Batch batch) {
+  return std::make_shared<const Batch>(std::move(batch));
+}
 
 std::string gzipped(const std::string& text) {
   z_stream stream{};
@@ -69,7 +71,8 @@ class ServerTest : public ::testing::Test {
     options_.state_directory = ::mkdtemp(pattern.data());
     options_.listen = "127.0.0.1:0";
     options_.heartbeat_ms = 50;
-    pipeline_.add_view({.name = "Risky", .schema = scores_schema(), .key = {0}, .changelog = "upsert", .time_column = std::nullopt});
+    pipeline_.add_view(
+        {.name = "Risky", .schema = scores_schema(), .key = {0}, .changelog = "upsert", .time_column = std::nullopt});
     pipeline_.add_source({.name = "tx", .connector = "http", .schema = scores_schema()});
     pipeline_.set_status([](PipelineStatus& status) {
       status.name = "fraud";
@@ -84,7 +87,8 @@ class ServerTest : public ::testing::Test {
       status.sources[0].connector = "http";
       status.sources[0].records_read = 5;
     });
-    pipeline_.on_admit = [this](const std::string& source, std::string_view body, const std::string& format, const std::string& key) -> Result<Admitted> {
+    pipeline_.on_admit = [this](const std::string& source, std::string_view body, const std::string& format,
+                                const std::string& key) -> Result<Admitted> {
       std::lock_guard lock(mutex_);
       bodies_.push_back(source + "|" + format + "|" + key + "|" + std::string(body));
       Admitted out;
@@ -133,12 +137,15 @@ TEST_F(ServerTest, AnswersSeveralRequestsOnOneConnection) {
 
 TEST_F(ServerTest, TakesRowsPlainGzippedAndInChunks) {
   HttpClient http = client();
-  HttpAnswer answer = http.post("/v1/sources/tx", "{\"a\":1}\n", "Content-Type: application/x-ndjson\r\nIdempotency-Key: k1\r\n");
+  HttpAnswer answer =
+      http.post("/v1/sources/tx", "{\"a\":1}\n", "Content-Type: application/x-ndjson\r\nIdempotency-Key: k1\r\n");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(parsed(answer.body).at("accepted"), 1);
   EXPECT_EQ(http.post("/v1/sources/tx", gzipped("[{}]"), "Content-Encoding: gzip\r\n").status, 200);
-  http.send("POST /v1/sources/tx HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
-            "3\r\n{}\n\r\n2\r\n{}\r\n0\r\n\r\n");
+  http.send(
+      "POST /v1/sources/tx HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n"
+      "3\r\n{}\n\r\n2\r\n{}\r\n0\r\n\r\n");
   EXPECT_EQ(http.read_answer().status, 200);
   EXPECT_THAT(bodies_, ::testing::ElementsAre("tx|ndjson|k1|{\"a\":1}\n", "tx|json||[{}]", "tx|ndjson||{}\n{}"));
   EXPECT_EQ(http.post("/v1/sources/ty", "{}").status, 404);
@@ -147,9 +154,13 @@ TEST_F(ServerTest, TakesRowsPlainGzippedAndInChunks) {
 
 TEST_F(ServerTest, GivesTheErrorsOfTheDoor) {
   HttpClient http = client();
-  for (auto [code, status] : std::vector<std::pair<Code, int>>{
-           {Code::key_reused, 409}, {Code::overloaded, 429}, {Code::stopping, 503}, {Code::disk_full, 507}, {Code::internal, 500}}) {
-    pipeline_.on_admit = [code](const std::string&, std::string_view, const std::string&, const std::string&) -> Result<Admitted> {
+  for (auto [code, status] : std::vector<std::pair<Code, int>>{{Code::key_reused, 409},
+                                                               {Code::overloaded, 429},
+                                                               {Code::stopping, 503},
+                                                               {Code::disk_full, 507},
+                                                               {Code::internal, 500}}) {
+    pipeline_.on_admit = [code](const std::string&, std::string_view, const std::string&,
+                                const std::string&) -> Result<Admitted> {
       return Error{code, Blame::user, Retry::later, "why", "what to do", {}};
     };
     HttpAnswer answer = http.post("/v1/sources/tx", "[]");
@@ -165,7 +176,8 @@ TEST_F(ServerTest, LimitsBodiesAndHeaders) {
   options_.header_bytes_max = 2000;
   std::string large(1001, 'x');
   EXPECT_EQ(client().post("/v1/sources/tx", large).status, 413);
-  EXPECT_EQ(client().post("/v1/sources/tx", gzipped(std::string(100'000, ' ')), "Content-Encoding: gzip\r\n").status, 413);
+  EXPECT_EQ(client().post("/v1/sources/tx", gzipped(std::string(100'000, ' ')), "Content-Encoding: gzip\r\n").status,
+            413);
   EXPECT_EQ(client().post("/v1/sources/tx", gzipped("[{}]").substr(0, 12), "Content-Encoding: gzip\r\n").status, 400);
   EXPECT_EQ(client().post("/v1/sources/tx", "not gzip", "Content-Encoding: gzip\r\n").status, 400);
   EXPECT_EQ(client().post("/v1/sources/tx", "[]", "Content-Encoding: br\r\n").status, 415);
@@ -180,7 +192,9 @@ TEST_F(ServerTest, EndsSlowRequests) {
   options_.request_timeout_ms = 50;
   options_.idle_timeout_ms = 50;
   HttpClient slow = client();
-  slow.send("POST /v1/sources/tx HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n[");
+  slow.send(
+      "POST /v1/sources/tx HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+      "10\r\n\r\n[");
   EXPECT_EQ(slow.read_answer().status, 0);
   HttpClient silent = client();
   EXPECT_EQ(silent.read_answer().status, 0);
@@ -192,15 +206,20 @@ TEST_F(ServerTest, QueriesReadViewsAtOneTick) {
     return http.post("/v1/sql", boost::json::serialize(boost::json::object{{"sql", sql}}), more);
   };
   HttpAnswer answer = ask("SELECT card, score FROM risky WHERE score > 3 ORDER BY card");
-  EXPECT_EQ(answer.body,
-            R"({"columns":[{"name":"card","type":"VARCHAR"},{"name":"score","type":"BIGINT"}],"rows":[["b",5],["c",9]],"tick":1,"durable_tick":0})");
+  EXPECT_EQ(
+      answer.body,
+      R"({"columns":[{"name":"card","type":"VARCHAR"},{"name":"score","type":"BIGINT"}],"rows":[["b",5],["c",9]],"tick":1,"durable_tick":0})");
   EXPECT_THAT(ask("SELECT count(*) FROM RISKY").body, HasSubstr("[[3]]"));
-  EXPECT_THAT(ask("SELECT a.card FROM risky a JOIN risky b USING (card) ORDER BY 1").body, HasSubstr(R"([["a"],["b"],["c"]])"));
+  EXPECT_THAT(ask("SELECT a.card FROM risky a JOIN risky b USING (card) ORDER BY 1").body,
+              HasSubstr(R"([["a"],["b"],["c"]])"));
   EXPECT_THAT(ask("SELECT 1 / 0, 7 / 2").body, HasSubstr("[[null,3.5]]"));
   EXPECT_THAT(ask("SELECT sum(score) FROM risky").body, HasSubstr("\"type\":\"BIGINT\"}],\"rows\":[[17]]"));
-  EXPECT_EQ(ask("SELECT card FROM risky ORDER BY card", "Content-Type: application/json\r\nAccept: text/csv\r\n").body, "card\na\nb\nc\n");
-  EXPECT_THAT(http.post("/v1/sql", R"({"sql":"SELECT ? + $2, $3","parameters":[1,2.5,"x"]})").body, HasSubstr("[[3.5,\"x\"]]"));
-  EXPECT_THAT(http.post("/v1/sql", R"({"sql":"SELECT $1 || $2","parameters":["a","b"]})").body, HasSubstr(R"([["ab"]])"));
+  EXPECT_EQ(ask("SELECT card FROM risky ORDER BY card", "Content-Type: application/json\r\nAccept: text/csv\r\n").body,
+            "card\na\nb\nc\n");
+  EXPECT_THAT(http.post("/v1/sql", R"({"sql":"SELECT ? + $2, $3","parameters":[1,2.5,"x"]})").body,
+              HasSubstr("[[3.5,\"x\"]]"));
+  EXPECT_THAT(http.post("/v1/sql", R"({"sql":"SELECT $1 || $2","parameters":["a","b"]})").body,
+              HasSubstr(R"([["ab"]])"));
   EXPECT_EQ(ask("SELECT 1", "Content-Type: application/json\r\nAccept: image/png\r\n").status, 406);
 }
 
@@ -225,12 +244,15 @@ TEST_F(ServerTest, QueriesThatFailSayWhere) {
   EXPECT_EQ(error("SELECT 1,\n" + long_list + "nope FROM risky").at("at"),
             boost::json::value("query:2:" + std::to_string(long_list.size() + 1)));
   EXPECT_EQ(error("SELEC 1").at("name"), "syntax_error");
-  EXPECT_THAT(std::string(error("SELECT count(*) FROM range(100000000000) a, range(1000) b").at("message").as_string()), HasSubstr("300 ms"));
+  EXPECT_THAT(std::string(error("SELECT count(*) FROM range(100000000000) a, range(1000) b").at("message").as_string()),
+              HasSubstr("300 ms"));
   EXPECT_THAT(std::string(error("SELECT * FROM range(100)").at("message").as_string()), HasSubstr("10 rows"));
-  for (const char* refused : {"CREATE TABLE t (a INT)", "COPY risky TO '/tmp/x.csv'", "SELECT 1; SELECT 2", "ATTACH '/tmp/x.db'", "SET threads = 8",
-                              "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM '/etc/passwd.csv'", "SELECT * FROM read_text('/etc/hostname')",
-                              "SELECT * FROM glob('/etc/*')", "SELECT * FROM read_parquet('headrace-lake:/etc/hostname')", "INSTALL httpfs", "LOAD httpfs",
-                              "PRAGMA database_list", "", "EXPLAIN SELECT 1"})
+  for (const char* refused :
+       {"CREATE TABLE t (a INT)", "COPY risky TO '/tmp/x.csv'", "SELECT 1; SELECT 2", "ATTACH '/tmp/x.db'",
+        "SET threads = 8", "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM '/etc/passwd.csv'",
+        "SELECT * FROM read_text('/etc/hostname')", "SELECT * FROM glob('/etc/*')",
+        "SELECT * FROM read_parquet('headrace-lake:/etc/hostname')", "INSTALL httpfs", "LOAD httpfs",
+        "PRAGMA database_list", "", "EXPLAIN SELECT 1"})
     error(refused);
   EXPECT_EQ(http.post("/v1/sql", "[]").status, 400);
   EXPECT_EQ(http.post("/v1/sql", "{").status, 400);
@@ -242,27 +264,35 @@ TEST_F(ServerTest, AnAnswerThatIsTooLargeIsAnError) {
   options_.query_memory_bytes = 32 << 20;
   options_.query_bytes_max = 1 << 20;
   HttpClient http = client();
-  auto ask = [&](const std::string& sql) { return http.post("/v1/sql", boost::json::serialize(boost::json::object{{"sql", sql}})).body; };
+  auto ask = [&](const std::string& sql) {
+    return http.post("/v1/sql", boost::json::serialize(boost::json::object{{"sql", sql}})).body;
+  };
   EXPECT_THAT(ask("SELECT repeat('x', 2000) FROM range(100000)"), HasSubstr("bytes of memory"));
   EXPECT_THAT(ask("SELECT repeat('x', 2000000)"), HasSubstr("1048576 bytes"));
-  EXPECT_THAT(ask("SELECT string_agg(repeat(i::VARCHAR, 100), '') FROM range(1000000) r(i)"), HasSubstr("query_failed"));
+  EXPECT_THAT(ask("SELECT string_agg(repeat(i::VARCHAR, 100), '') FROM range(1000000) r(i)"),
+              HasSubstr("query_failed"));
   EXPECT_EQ(http.get("/healthz").status, 200);
 }
 
 /// A Parquet file with one column a BIGINT and one row, 7 (written with pyarrow).
 std::string parquet_of_seven() {
   std::string_view hex =
-      "504152311504151015104c1502150012000007000000000000001500151215122c15021510150615061c0000000200000002010102001504192c3500"
-      "1806736368656d6115020015042502180161001602191c191c26001c1504193500061019180161150016021664166426342608292c15041500150200"
-      "150015101502003c2906192600020000001664160226081664002820706172717565742d6370702d6172726f772076657273696f6e2032362e302e31"
+      "504152311504151015104c1502150012000007000000000000001500151215122c15021510150615061c0000000200000002010102001504"
+      "192c3500"
+      "1806736368656d6115020015042502180161001602191c191c26001c1504193500061019180161150016021664166426342608292c150415"
+      "00150200"
+      "150015101502003c2906192600020000001664160226081664002820706172717565742d6370702d6172726f772076657273696f6e203236"
+      "2e302e31"
       "191c1c0000008400000050415231";
   std::string out;
-  for (size_t i = 0; i < hex.size(); i += 2) out.push_back(static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
+  for (size_t i = 0; i < hex.size(); i += 2)
+    out.push_back(static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
   return out;
 }
 
 TEST_F(ServerTest, ReadsLakeTablesAndNoOtherFiles) {
-  std::string given = options_.state_directory + "/part[1].parquet", other = options_.state_directory + "/other.parquet";
+  std::string given = options_.state_directory + "/part[1].parquet",
+              other = options_.state_directory + "/other.parquet";
   std::ofstream(given, std::ios::binary) << parquet_of_seven();
   std::ofstream(other, std::ios::binary) << parquet_of_seven();
   options_.lake_files = [&](const std::string& table) -> Result<std::vector<std::string>> {
@@ -270,7 +300,9 @@ TEST_F(ServerTest, ReadsLakeTablesAndNoOtherFiles) {
     return user_error(Code::unknown_relation, "there is no lake table '" + table + "'");
   };
   HttpClient http = client();
-  auto ask = [&](const std::string& sql) { return http.post("/v1/sql", boost::json::serialize(boost::json::object{{"sql", sql}})).body; };
+  auto ask = [&](const std::string& sql) {
+    return http.post("/v1/sql", boost::json::serialize(boost::json::object{{"sql", sql}})).body;
+  };
   EXPECT_THAT(ask("SELECT sum(a) AS a, count(*) FROM lake.sevens"), HasSubstr("[[14,2]]"));
   EXPECT_THAT(ask("SELECT count(*) FROM lake.sevens JOIN risky ON score > a"), HasSubstr("[[2]]"));
   EXPECT_THAT(ask("SELECT * FROM lake.nope"), HasSubstr("there is no lake table 'nope'"));
@@ -297,7 +329,8 @@ TEST_F(ServerTest, GivesViewsWithLimitAndOffset) {
 }
 
 TEST_F(ServerTest, AViewThatIsNotShownYetIsNotAnEmptyOne) {
-  pipeline_.add_view({.name = "later", .schema = scores_schema(), .key = {}, .changelog = "append", .time_column = std::nullopt});
+  pipeline_.add_view(
+      {.name = "later", .schema = scores_schema(), .key = {}, .changelog = "append", .time_column = std::nullopt});
   HttpClient http = client();
   EXPECT_EQ(http.get("/readyz").status, 503);
   for (const char* target : {"/v1/views/later", "/v1/views/later/changes"}) {
@@ -317,12 +350,15 @@ TEST_F(ServerTest, StreamsAViewsChanges) {
   EXPECT_THAT(http.read_through("\r\n\r\n"), HasSubstr("text/event-stream"));
   http.read_through("event: ");
   EXPECT_EQ(http.read_through("\n\n"),
-            "changes\ndata: {\"tick\":1,\"durable_tick\":0,\"snapshot\":true,\"changes\":[[\"+I\",{\"card\":\"a\",\"score\":3}],"
+            "changes\ndata: "
+            "{\"tick\":1,\"durable_tick\":0,\"snapshot\":true,\"changes\":[[\"+I\",{\"card\":\"a\",\"score\":3}],"
             "[\"+I\",{\"card\":\"b\",\"score\":5}],[\"+I\",{\"card\":\"c\",\"score\":9}]]}\nid: 1\n\n");
   pipeline_.publish("risky", one(scores({{"a", 4}})), {shared(scores({{"a", 3}, {"a", 4}, {"b", 5}}, {-1, 1, -1}))});
   http.read_through("event: ");
   EXPECT_EQ(http.read_through("\n\n"),
-            "changes\ndata: {\"tick\":2,\"durable_tick\":1,\"changes\":[[\"-U\",{\"card\":\"a\",\"score\":3}],[\"+U\",{\"card\":\"a\",\"score\":4}],"
+            "changes\ndata: "
+            "{\"tick\":2,\"durable_tick\":1,\"changes\":[[\"-U\",{\"card\":\"a\",\"score\":3}],[\"+U\",{\"card\":\"a\","
+            "\"score\":4}],"
             "[\"-D\",{\"card\":\"b\",\"score\":5}]]}\nid: 2\n\n");
   EXPECT_THAT(http.read_through(": heartbeat\n\n"), HasSubstr("heartbeat"));
   server_->stop();
@@ -338,7 +374,8 @@ TEST_F(ServerTest, ASlowSubscriberGetsTheViewAnew) {
   http.send("GET /v1/views/risky/changes?since=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
   http.read_through(": connected\n\n");
   // More than the mailbox takes in one go, before the subscriber's side can look: it holds whatever was there last.
-  for (int i = 0; i < 200; ++i) pipeline_.publish("risky", one(scores({{"a", i}})), {shared(scores({{"a", i}, {"b", i}, {"c", i}}))});
+  for (int i = 0; i < 200; ++i)
+    pipeline_.publish("risky", one(scores({{"a", i}})), {shared(scores({{"a", i}, {"b", i}, {"c", i}}))});
   std::string text;
   while (text.find("\"snapshot\":true") == std::string::npos && !http.ended()) text += http.read_through("\n\n");
   EXPECT_THAT(text, HasSubstr("event: reset\n"));
@@ -369,7 +406,8 @@ TEST_F(ServerTest, WantsATokenOnceThereIsOne) {
   server_.reset();
   std::string reader = create_token(options_.state_directory, Role::reader, system_clock()).value();
   std::string writer = create_token(options_.state_directory, Role::writer, system_clock()).value();
-  EXPECT_EQ(fs::status(options_.state_directory + "/tokens.json").permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(fs::status(options_.state_directory + "/tokens.json").permissions(),
+            fs::perms::owner_read | fs::perms::owner_write);
   std::ifstream file(options_.state_directory + "/tokens.json");
   EXPECT_THAT(std::string(std::istreambuf_iterator<char>(file), {}), ::testing::Not(HasSubstr(reader)));
   HttpClient asked = client();
@@ -408,7 +446,8 @@ TEST_F(ServerTest, KeepsWebPagesFromElsewhereOut) {
   options_.allowed_hosts = {"headrace.example"};
   auto status = [&](const std::string& host, const std::string& origin) {
     HttpClient http = client();
-    http.send("GET /v1/views HTTP/1.1\r\n" + (host.empty() ? "" : "Host: " + host + "\r\n") + (origin.empty() ? "" : "Origin: " + origin + "\r\n") + "\r\n");
+    http.send("GET /v1/views HTTP/1.1\r\n" + (host.empty() ? "" : "Host: " + host + "\r\n") +
+              (origin.empty() ? "" : "Origin: " + origin + "\r\n") + "\r\n");
     return http.read_answer().status;
   };
   EXPECT_EQ(status("localhost:8480", ""), 200);
@@ -445,7 +484,8 @@ TEST_F(ServerTest, AnswersWhatIsInWorkBeforeItEnds) {
   std::mutex mutex;
   std::condition_variable changed;
   bool entered = false, go_on = false;
-  pipeline_.on_admit = [&](const std::string&, std::string_view, const std::string&, const std::string&) -> Result<Admitted> {
+  pipeline_.on_admit = [&](const std::string&, std::string_view, const std::string&,
+                           const std::string&) -> Result<Admitted> {
     std::unique_lock lock(mutex);
     entered = true;
     changed.notify_all();
@@ -453,7 +493,9 @@ TEST_F(ServerTest, AnswersWhatIsInWorkBeforeItEnds) {
     return Admitted{};
   };
   HttpClient http = client(), idle = client();
-  http.send("POST /v1/sources/tx HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]");
+  http.send(
+      "POST /v1/sources/tx HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+      "2\r\n\r\n[]");
   {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return entered; });
@@ -489,13 +531,20 @@ TEST_F(ServerTest, ServesTheConsole) {
 }
 
 TEST_F(ServerTest, TellsMetricsDashboardsQuarantineAndAlerts) {
-  options_.dashboards.push_back({"dashboards/main.toml", "title = 'Fraud'\n[[tiles]]\nview = 'risky'\nkind = 'table'\n"});
-  pipeline_.quarantine_rows.push_back({.id = 7, .source = "tx", .origin = "http:tx#3", .bytes = "{\xff", .code = Code::malformed_record, .reason = "why"});
+  options_.dashboards.push_back(
+      {"dashboards/main.toml", "title = 'Fraud'\n[[tiles]]\nview = 'risky'\nkind = 'table'\n"});
+  pipeline_.quarantine_rows.push_back({.id = 7,
+                                       .source = "tx",
+                                       .origin = "http:tx#3",
+                                       .bytes = "{\xff",
+                                       .code = Code::malformed_record,
+                                       .reason = "why"});
   pipeline_.alert_rows.push_back({.alert = "high", .key = "{}", .state = "firing"});
   HttpClient http = client();
   std::string metrics = http.get("/metrics").body;
   EXPECT_THAT(metrics, HasSubstr("headrace_source_records_total{source=\"tx\",connector=\"http\"} 5"));
-  EXPECT_THAT(http.get("/metrics").body, HasSubstr("headrace_http_requests_total{endpoint=\"getMetrics\",status=\"200\"} 1"));
+  EXPECT_THAT(http.get("/metrics").body,
+              HasSubstr("headrace_http_requests_total{endpoint=\"getMetrics\",status=\"200\"} 1"));
   EXPECT_EQ(parsed(http.get("/v1/dashboards").body).at("dashboards").at(0).at("tiles").at(0).at("view"), "risky");
   EXPECT_EQ(parsed(http.get("/v1/dashboards").body).at("dashboards").at(0).at("name"), "main");
   EXPECT_EQ(parsed(http.get("/v1/quarantine").body).at("rows").at(0).at("id"), 7);

@@ -7,7 +7,9 @@ namespace {
 
 TEST(Settings, AreTakenFromTheProject) {
   Project project;
-  project.settings = {{"server.listen", "127.0.0.1:9000"}, {"server.allowed_hosts", "a.example,b.example"}, {"server.queries_max", "2"}};
+  project.settings = {{"server.listen", "127.0.0.1:9000"},
+                      {"server.allowed_hosts", "a.example,b.example"},
+                      {"server.queries_max", "2"}};
   project.dashboards.push_back({"dashboards/a.toml", ""});
   ServerOptions options;
   ASSERT_TRUE(take_settings(project, options).ok());

@@ -17,7 +17,8 @@ inline void put_text(std::string& out, std::string_view text) {
   out.append(text);
 }
 
-/// Takes numbers and texts off the front of a view. After the first miss everything is zero or empty, and ok() is false.
+/// Takes numbers and texts off the front of a view. After the first miss everything is zero or empty, and ok() is
+/// false.
 class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : rest_(bytes) {}

@@ -13,7 +13,9 @@ constexpr int64_t arrival_step_us = 60'000'000;
 
 }  // namespace
 
-std::string HttpDoor::origin(int64_t record) const { return fmt::format("http:{}#{}", options_.name, record); }
+std::string HttpDoor::origin(int64_t record) const {
+  return fmt::format("http:{}#{}", options_.name, record);
+}
 
 Result<> HttpDoor::open(std::function<void()> wake) {
   HEADRACE_ASSIGN(std::unique_ptr<Worker> worker, take_worker(options_.format));
@@ -31,14 +33,19 @@ Result<> HttpDoor::open(std::function<void()> wake) {
   return {};
 }
 
-/// Counts what is in the log and learns its keys again. The count goes on from the key files, which cover all that was let go.
+/// Counts what is in the log and learns its keys again. The count goes on from the key files, which cover all that was
+/// let go.
 Result<> HttpDoor::recover() {
   std::lock_guard lock(mutex_);
   int64_t begin = log_->begin();
   if (begin > keys_.saved_end())
-    return Error{Code::corrupt_state, Blame::environment, Retry::never,
-                 fmt::format("the log in {} begins at record {}, and its key files end at {}", options_.directory, begin, keys_.saved_end()),
-                 "restore the state directory from a copy", {}};
+    return Error{Code::corrupt_state,
+                 Blame::environment,
+                 Retry::never,
+                 fmt::format("the log in {} begins at record {}, and its key files end at {}", options_.directory,
+                             begin, keys_.saved_end()),
+                 "restore the state directory from a copy",
+                 {}};
   int64_t saved_records = 0;  // Of records whose keys were saved, but which a crash kept from being let go.
   end_ = {.number = begin, .records = 0, .bytes = 0};
   for (int64_t number = begin; number < keys_.saved_end();) {
@@ -124,7 +131,8 @@ Result<std::optional<DoorAnswer>> HttpDoor::claim(const RequestVerdict& verdict)
   key_done_.wait(lock, [&] { return !keys_under_way_.contains(verdict.key); });
   if (const KnownRequest* known = keys_.find(verdict.key)) {
     if (known->verdict.body == verdict.body) return std::optional(answer_of(*known));
-    return user_error(Code::key_reused, fmt::format("source '{}' has seen this idempotency key with another body", options_.name))
+    return user_error(Code::key_reused,
+                      fmt::format("source '{}' has seen this idempotency key with another body", options_.name))
         .with_remedy("give each request a key of its own, and repeat a request with the body it had");
   }
   keys_under_way_.insert(verdict.key);
@@ -138,15 +146,18 @@ void HttpDoor::unclaim(const RequestVerdict& verdict) {
   key_done_.notify_all();
 }
 
-Result<DoorAnswer> HttpDoor::admit(std::string_view body, const std::string& format_given, const std::string& idempotency_key) {
+Result<DoorAnswer> HttpDoor::admit(std::string_view body, const std::string& format_given,
+                                   const std::string& idempotency_key) {
   const std::string& format = format_given.empty() ? options_.format : format_given;
   RequestVerdict verdict;
   {
     std::lock_guard lock(mutex_);
     if (!open_) return environment_error(Code::stopping, fmt::format("source '{}' takes no rows now", options_.name));
     if (end_.bytes - bytes_consumed_ > options_.lag_bytes_max)
-      return environment_error(Code::overloaded, fmt::format("source '{}' has {} bytes of its log still to read; the limit is lag_bytes_max = {}",
-                                                             options_.name, end_.bytes - bytes_consumed_, options_.lag_bytes_max));
+      return environment_error(
+          Code::overloaded,
+          fmt::format("source '{}' has {} bytes of its log still to read; the limit is lag_bytes_max = {}",
+                      options_.name, end_.bytes - bytes_consumed_, options_.lag_bytes_max));
   }
   verdict.time_us = options_.clock->now_us();
   verdict.has_key = !idempotency_key.empty();
@@ -164,10 +175,12 @@ Result<DoorAnswer> HttpDoor::admit(std::string_view body, const std::string& for
 Result<DoorAnswer> HttpDoor::append(std::string_view body, const std::string& format, RequestVerdict verdict) {
   HEADRACE_ASSIGN(Decoded decoded, decode(body, format));
   for (const Batch& batch : decoded.batches) verdict.accepted += batch.rows();
-  std::sort(decoded.rejected.begin(), decoded.rejected.end(), [](const Rejected& a, const Rejected& b) { return a.index < b.index; });
+  std::sort(decoded.rejected.begin(), decoded.rejected.end(),
+            [](const Rejected& a, const Rejected& b) { return a.index < b.index; });
   for (const Rejected& record : decoded.rejected) verdict.refused.push_back({record.index, record.code, record.reason});
 
-  DoorAnswer out{.accepted = verdict.accepted, .rejected = std::move(decoded.rejected), .position = 0, .repeated = false};
+  DoorAnswer out{
+      .accepted = verdict.accepted, .rejected = std::move(decoded.rejected), .position = 0, .repeated = false};
   if (verdict.records() == 0 && !verdict.has_key) {
     std::lock_guard lock(mutex_);
     out.position = end_.records;
@@ -211,10 +224,13 @@ Result<LogPlace> HttpDoor::place_of(int64_t number) const {
   {
     std::lock_guard lock(mutex_);
     if (number < marks_.front().number || number > end_.number)
-      return Error{Code::corrupt_state, Blame::environment, Retry::never,
-                   fmt::format("the log of source '{}' holds records {} to {}, and the checkpoint stands at {}", options_.name,
-                               marks_.front().number, end_.number, number),
-                   "restore the state directory from a copy", {}};
+      return Error{Code::corrupt_state,
+                   Blame::environment,
+                   Retry::never,
+                   fmt::format("the log of source '{}' holds records {} to {}, and the checkpoint stands at {}",
+                               options_.name, marks_.front().number, end_.number, number),
+                   "restore the state directory from a copy",
+                   {}};
     auto after = std::upper_bound(marks_.begin(), marks_.end(), number,
                                   [](int64_t wanted, const LogPlace& mark) { return wanted < mark.number; });
     place = *std::prev(after);
@@ -225,7 +241,8 @@ Result<LogPlace> HttpDoor::place_of(int64_t number) const {
     for (const LogRecord& record : part) {
       if (place.number == number) break;
       HEADRACE_ASSIGN(RequestVerdict verdict, decode_verdict(record.bytes));
-      place = {.number = place.number + 1, .records = place.records + verdict.records(),
+      place = {.number = place.number + 1,
+               .records = place.records + verdict.records(),
                .bytes = place.bytes + static_cast<int64_t>(record.bytes.size())};
     }
   }
@@ -246,7 +263,8 @@ int64_t HttpDoor::lag_bytes() const {
 int64_t HttpDoor::first_kept_by_retention(int64_t now_us) {
   std::lock_guard lock(mutex_);
   // An entry stands for what came within a step after it.
-  while (arrivals_.size() > 1 && arrivals_.front().first + arrival_step_us <= now_us - options_.retention_us) arrivals_.pop_front();
+  while (arrivals_.size() > 1 && arrivals_.front().first + arrival_step_us <= now_us - options_.retention_us)
+    arrivals_.pop_front();
   return arrivals_.empty() ? marks_.front().number : arrivals_.front().second;
 }
 

@@ -1,5 +1,6 @@
-// The door of a source over the embedded log: takes a request's body, decodes and checks it, and makes rows, refused records, key and
-// verdict durable in one record of the log. Its other end is the HttpSource, which reads the records back for the engine.
+// The door of a source over the embedded log: takes a request's body, decodes and checks it, and makes rows, refused
+// records, key and verdict durable in one record of the log. Its other end is the HttpSource, which reads the records
+// back for the engine.
 #pragma once
 
 #include <condition_variable>
@@ -22,14 +23,14 @@
 namespace headrace {
 
 struct DoorOptions {
-  std::string name;                  ///< The source's name.
-  std::string directory;             ///< Of the log.
-  SchemaRef schema;                  ///< All declared columns: what is stored does not depend on what today's views read.
-  std::string format = "ndjson";     ///< For bodies whose content type says nothing.
+  std::string name;               ///< The source's name.
+  std::string directory;          ///< Of the log.
+  SchemaRef schema;               ///< All declared columns: what is stored does not depend on what today's views read.
+  std::string format = "ndjson";  ///< For bodies whose content type says nothing.
   bool reject_extra_fields = false;
-  int64_t lag_bytes_max = 256 << 20; ///< Log bytes that the source has not read yet; beyond, `overloaded`.
+  int64_t lag_bytes_max = 256 << 20;  ///< Log bytes that the source has not read yet; beyond, `overloaded`.
   int64_t segment_bytes = 64 << 20;
-  int64_t retention_us = 0;          ///< > 0: records are kept so long although they are committed.
+  int64_t retention_us = 0;  ///< > 0: records are kept so long although they are committed.
   KeyLimits keys;
   const Clock* clock = nullptr;
 };
@@ -57,9 +58,11 @@ class HttpDoor {
 
   explicit HttpDoor(DoorOptions options) : options_(std::move(options)), keys_(options_.keys) {}
 
-  /// Each decoder of the pool gets its own check, so that `make` may give one with scratch memory. Called before open().
+  /// Each decoder of the pool gets its own check, so that `make` may give one with scratch memory. Called before
+  /// open().
   void set_check(std::function<Check()> make) { make_check_ = std::move(make); }
-  /// Opens the log; from then on requests are taken. Errors: corrupt_state, io_error, bad_config (a format no decoder has).
+  /// Opens the log; from then on requests are taken. Errors: corrupt_state, io_error, bad_config (a format no decoder
+  /// has).
   Result<> open(std::function<void()> wake);
   /// Takes no more requests; those under way end. `wake` is not called any more once this is back.
   void close();
@@ -120,11 +123,11 @@ class HttpDoor {
   KeyIndex keys_;
   std::map<int64_t, Landed> landed_;
   std::map<int64_t, int64_t> landed_records_;  ///< Noted, and not yet fetched by their appender: source records before.
-  LogPlace end_;                  ///< After the last noted record.
-  std::deque<LogPlace> marks_;    ///< Places in the log, one for every 256 records, the first at its beginning.
+  LogPlace end_;                               ///< After the last noted record.
+  std::deque<LogPlace> marks_;  ///< Places in the log, one for every 256 records, the first at its beginning.
   int64_t bytes_consumed_ = 0;
   std::deque<std::pair<int64_t, int64_t>> arrivals_;  ///< (time, number), at most one a minute; for retention.
-  std::unique_ptr<Log> log_;  ///< Last, so that its thread ends before what it wakes goes.
+  std::unique_ptr<Log> log_;                          ///< Last, so that its thread ends before what it wakes goes.
 };
 
 }  // namespace headrace

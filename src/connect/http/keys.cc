@@ -15,11 +15,14 @@ constexpr std::string_view magic = "HRKEYS01";
 
 int64_t bytes_of(const KnownRequest& request) {
   int64_t bytes = sizeof(KnownRequest) + 64;  // 64: about what the map takes for an entry.
-  for (const Refusal& refusal : request.verdict.refused) bytes += sizeof(Refusal) + static_cast<int64_t>(refusal.reason.size());
+  for (const Refusal& refusal : request.verdict.refused)
+    bytes += sizeof(Refusal) + static_cast<int64_t>(refusal.reason.size());
   return bytes;
 }
 
-std::string path_of(const std::string& directory, int64_t end) { return fmt::format("{}/{:020}.keys", directory, end); }
+std::string path_of(const std::string& directory, int64_t end) {
+  return fmt::format("{}/{:020}.keys", directory, end);
+}
 
 std::optional<int64_t> end_of(std::string_view name) {
   int64_t end = 0;
@@ -48,8 +51,12 @@ Result<> KeyIndex::open(const std::string& directory) {
 
 Result<> KeyIndex::read_file_of_keys(const std::string& path, int64_t end) {
   HEADRACE_ASSIGN(std::string text, read_file(path));
-  Error damaged{Code::corrupt_state, Blame::environment, Retry::never, fmt::format("the key file {} is not as it was written", path),
-                "restore the state directory from a copy", {}};
+  Error damaged{Code::corrupt_state,
+                Blame::environment,
+                Retry::never,
+                fmt::format("the key file {} is not as it was written", path),
+                "restore the state directory from a copy",
+                {}};
   if (text.size() < magic.size() + sizeof(uint32_t) || !text.starts_with(magic)) return damaged;
   std::string_view body = std::string_view(text).substr(magic.size() + sizeof(uint32_t));
   ByteReader head(std::string_view(text).substr(magic.size()));

@@ -1,5 +1,6 @@
-// What was answered to which idempotency key. A key is known for 24 hours, and among the last 1,000,000 keys and 256 MiB of answers,
-// whichever ends first. Keys live in the log's records; when records are let go, their keys move into a small file beside the log.
+// What was answered to which idempotency key. A key is known for 24 hours, and among the last 1,000,000 keys and 256
+// MiB of answers, whichever ends first. Keys live in the log's records; when records are let go, their keys move into a
+// small file beside the log.
 #pragma once
 
 #include <cstdint>
@@ -61,8 +62,8 @@ class KeyIndex {
 
   KeyLimits limits_;
   std::string directory_;
-  std::deque<KnownRequest> requests_;  ///< By number, ascending.
-  int64_t first_ = 0;                  ///< Serial number of requests_.front().
+  std::deque<KnownRequest> requests_;                      ///< By number, ascending.
+  int64_t first_ = 0;                                      ///< Serial number of requests_.front().
   std::unordered_map<Digest, int64_t, DigestHash> known_;  ///< Key -> serial number.
   int64_t bytes_ = 0;
   std::deque<KeyFile> files_;

@@ -15,7 +15,12 @@ constexpr int zstd_level = 1;  // The disk is the limit, but so is the core: lev
 constexpr uint64_t unpacked_bytes_max = 4ULL << 30;
 
 Error unreadable(std::string_view what) {
-  return Error{Code::corrupt_state, Blame::environment, Retry::never, fmt::format("a request in the log cannot be read: {}", what), {}, {}};
+  return Error{Code::corrupt_state,
+               Blame::environment,
+               Retry::never,
+               fmt::format("a request in the log cannot be read: {}", what),
+               {},
+               {}};
 }
 
 Result<std::string> packed(std::string_view bytes) {
@@ -90,8 +95,8 @@ Result<RequestVerdict> take_verdict(std::string_view& bytes) {
   return out;
 }
 
-Result<std::string> encode_request(const RequestVerdict& verdict, const Schema& schema, const std::vector<Batch>& batches,
-                                   const std::vector<Rejected>& rejected) {
+Result<std::string> encode_request(const RequestVerdict& verdict, const Schema& schema,
+                                   const std::vector<Batch>& batches, const std::vector<Rejected>& rejected) {
   std::string rows;
   put_number(rows, static_cast<uint32_t>(schema.size()));
   for (const Field& field : schema.fields()) put_text(rows, field.name);
@@ -109,7 +114,9 @@ Result<std::string> encode_request(const RequestVerdict& verdict, const Schema& 
   return out;
 }
 
-Result<RequestVerdict> decode_verdict(std::string_view record) { return take_verdict(record); }
+Result<RequestVerdict> decode_verdict(std::string_view record) {
+  return take_verdict(record);
+}
 
 Result<RequestRows> decode_rows(std::string_view record) {
   HEADRACE_ASSIGN(RequestVerdict verdict, take_verdict(record));

@@ -1,5 +1,5 @@
-// One request as one record of the log: the verdict in clear (so that keys are found again without unpacking rows), the rows and the
-// refused bytes as compressed columns.
+// One request as one record of the log: the verdict in clear (so that keys are found again without unpacking rows), the
+// rows and the refused bytes as compressed columns.
 #pragma once
 
 #include <array>
@@ -27,9 +27,9 @@ struct Refusal {
 
 /// What was decided about a request.
 struct RequestVerdict {
-  int64_t time_us = 0;        ///< When it came.
+  int64_t time_us = 0;  ///< When it came.
   bool has_key = false;
-  Digest key{}, body{};       ///< Of the idempotency key; of format and body.
+  Digest key{}, body{};  ///< Of the idempotency key; of format and body.
   int64_t accepted = 0;
   std::vector<Refusal> refused;
 
@@ -44,8 +44,8 @@ struct RequestRows {
 };
 
 /// Errors: internal (zstd).
-Result<std::string> encode_request(const RequestVerdict& verdict, const Schema& schema, const std::vector<Batch>& batches,
-                                   const std::vector<Rejected>& rejected);
+Result<std::string> encode_request(const RequestVerdict& verdict, const Schema& schema,
+                                   const std::vector<Batch>& batches, const std::vector<Rejected>& rejected);
 /// Errors: corrupt_state.
 Result<RequestVerdict> decode_verdict(std::string_view record);
 /// Errors: corrupt_state.

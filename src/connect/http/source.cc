@@ -18,7 +18,8 @@ constexpr ConfigField own_log_fields[] = {
     own_http_fields[0],
     own_http_fields[1],
     own_http_fields[2],
-    {"retention", FieldKind::duration_ms, "7 d", "How long records are kept, so that a new pipeline can read them from the beginning."},
+    {"retention", FieldKind::duration_ms, "7 d",
+     "How long records are kept, so that a new pipeline can read them from the beginning."},
 };
 
 constexpr auto http_fields = with_common_source_fields(own_http_fields);
@@ -41,14 +42,18 @@ std::optional<int64_t> number_in(std::string_view text, std::string_view name) {
 Result<int64_t> record_of(const Position& position) {
   std::optional<int64_t> number = number_in(position.text, "record");
   if (!number)
-    return Error{Code::corrupt_state, Blame::environment, Retry::never, "not a position in a log: " + position.text, {}, {}};
+    return Error{
+        Code::corrupt_state, Blame::environment, Retry::never, "not a position in a log: " + position.text, {}, {}};
   return *number;
 }
 
 }  // namespace
 
 HttpSource::HttpSource(const SourceContext& context, DoorOptions door)
-    : schema_(context.schema), until_end_(context.until_end), wake_(context.wake), door_(std::make_shared<HttpDoor>(std::move(door))) {}
+    : schema_(context.schema),
+      until_end_(context.until_end),
+      wake_(context.wake),
+      door_(std::make_shared<HttpDoor>(std::move(door))) {}
 
 Result<std::unique_ptr<Source>> HttpSource::make(const SourceContext& context, int64_t retention_us) {
   DoorOptions door;
@@ -56,17 +61,21 @@ Result<std::unique_ptr<Source>> HttpSource::make(const SourceContext& context, i
   door.directory = fmt::format("{}/log/{}", context.state_directory, context.name);
   door.schema = context.declared;
   door.format = context.options->text("format");
-  door.reject_extra_fields = context.options->has("extra_fields") && context.options->text("extra_fields") == "quarantine";
+  door.reject_extra_fields =
+      context.options->has("extra_fields") && context.options->text("extra_fields") == "quarantine";
   door.lag_bytes_max = context.options->integer("lag_bytes_max");
   door.segment_bytes = context.options->integer("segment_bytes");
   door.retention_us = retention_us;
   door.clock = context.clock ? context.clock : &system_clock();
   if (door.lag_bytes_max <= 0 || door.segment_bytes <= 0)
-    return user_error(Code::bad_config, fmt::format("source '{}': lag_bytes_max and segment_bytes must be positive", context.name));
+    return user_error(Code::bad_config,
+                      fmt::format("source '{}': lag_bytes_max and segment_bytes must be positive", context.name));
   return std::unique_ptr<Source>(new HttpSource(context, std::move(door)));
 }
 
-Result<std::unique_ptr<Source>> HttpSource::make_http(const SourceContext& context) { return make(context, 0); }
+Result<std::unique_ptr<Source>> HttpSource::make_http(const SourceContext& context) {
+  return make(context, 0);
+}
 
 Result<std::unique_ptr<Source>> HttpSource::make_log(const SourceContext& context) {
   return make(context, context.options->duration_ms("retention") * 1000);
@@ -89,7 +98,8 @@ Result<Polled> HttpSource::poll(int64_t bytes_max) {
   int64_t end = until_end_ ? end_number_ : door_->log().end();
   if (next_.number < end) {
     // Rows unpack to several times their bytes in the log.
-    HEADRACE_ASSIGN(std::vector<LogRecord> records, door_->log().read(next_.number, std::max<int64_t>(bytes_max / 4, 1)));
+    HEADRACE_ASSIGN(std::vector<LogRecord> records,
+                    door_->log().read(next_.number, std::max<int64_t>(bytes_max / 4, 1)));
     Morsel morsel;
     morsel.origin = "http:" + door_->options().name;
     morsel.first_record = next_.records + 1;
@@ -105,7 +115,9 @@ Result<Polled> HttpSource::poll(int64_t bytes_max) {
   return out;
 }
 
-Position HttpSource::position() const { return {fmt::format("{{\"record\":{},\"records\":{}}}", next_.number, next_.records)}; }
+Position HttpSource::position() const {
+  return {fmt::format("{{\"record\":{},\"records\":{}}}", next_.number, next_.records)};
+}
 
 Result<> HttpSource::committed(const Position& position) {
   HEADRACE_ASSIGN(int64_t number, record_of(position));
@@ -122,19 +134,24 @@ Result<> HttpSource::unpack(const LogRecord& record, Morsel& morsel) {
   for (DataChunk& chunk : rows.chunks) {
     for (size_t i = 0; i < columns_.size(); ++i)
       if (chunk.data[columns_[i]].GetType() != (*schema_)[i].type)
-        return Error{Code::state_mismatch, Blame::user, Retry::never,
-                     fmt::format("the log of source '{}' has column '{}' as {}; it is declared as {}", door_->options().name,
-                                 (*schema_)[i].name, chunk.data[columns_[i]].GetType().ToString(), (*schema_)[i].type.ToString()),
-                     "declare the column as it was, or start with a new state directory", {}};
+        return Error{Code::state_mismatch,
+                     Blame::user,
+                     Retry::never,
+                     fmt::format("the log of source '{}' has column '{}' as {}; it is declared as {}",
+                                 door_->options().name, (*schema_)[i].name,
+                                 chunk.data[columns_[i]].GetType().ToString(), (*schema_)[i].type.ToString()),
+                     "declare the column as it was, or start with a new state directory",
+                     {}};
     append_rows(chunk, morsel.rows);
   }
   for (size_t i = 0; i < verdict.refused.size(); ++i) {
     const Refusal& refusal = verdict.refused[i];
-    morsel.rejected.push_back({door_->origin(next_.records + refusal.index), std::move(rows.refused[i]), refusal.code, refusal.reason,
-                               morsel.records_read + refusal.index});
+    morsel.rejected.push_back({door_->origin(next_.records + refusal.index), std::move(rows.refused[i]), refusal.code,
+                               refusal.reason, morsel.records_read + refusal.index});
   }
   morsel.records_read += verdict.records();
-  next_ = {.number = record.number + 1, .records = next_.records + verdict.records(),
+  next_ = {.number = record.number + 1,
+           .records = next_.records + verdict.records(),
            .bytes = next_.bytes + static_cast<int64_t>(record.bytes.size())};
   return {};
 }
@@ -146,9 +163,13 @@ Result<std::vector<size_t>> HttpSource::columns_of(const std::vector<std::string
     size_t column = 0;
     while (column < names.size() && !same_name(names[column], field.name)) ++column;
     if (column == names.size())
-      return Error{Code::state_mismatch, Blame::user, Retry::never,
-                   fmt::format("the log of source '{}' was written without column '{}'", door_->options().name, field.name),
-                   "take the column out of the declaration, or start with a new state directory", {}};
+      return Error{
+          Code::state_mismatch,
+          Blame::user,
+          Retry::never,
+          fmt::format("the log of source '{}' was written without column '{}'", door_->options().name, field.name),
+          "take the column out of the declaration, or start with a new state directory",
+          {}};
     out.push_back(column);
   }
   return out;
@@ -184,15 +205,17 @@ std::shared_ptr<HttpDoor> door_of(Source& source) {
   return http ? http->door() : nullptr;
 }
 
-const ConnectorSpec http_connector{.name = "http",
-                                   .summary = "Records sent to POST /v1/sources/NAME, durable in the embedded log when answered.",
-                                   .source_fields = http_fields,
-                                   .sink_fields = {},
-                                   .make_source = &HttpSource::make_http};
-const ConnectorSpec log_connector{.name = "log",
-                                  .summary = "A named log fed through POST /v1/sources/NAME, kept for a time and readable from its beginning.",
-                                  .source_fields = log_fields,
-                                  .sink_fields = {},
-                                  .make_source = &HttpSource::make_log};
+const ConnectorSpec http_connector{
+    .name = "http",
+    .summary = "Records sent to POST /v1/sources/NAME, durable in the embedded log when answered.",
+    .source_fields = http_fields,
+    .sink_fields = {},
+    .make_source = &HttpSource::make_http};
+const ConnectorSpec log_connector{
+    .name = "log",
+    .summary = "A named log fed through POST /v1/sources/NAME, kept for a time and readable from its beginning.",
+    .source_fields = log_fields,
+    .sink_fields = {},
+    .make_source = &HttpSource::make_log};
 
 }  // namespace headrace

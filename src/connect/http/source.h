@@ -1,5 +1,5 @@
-// The sources over the embedded log: `http` keeps what a checkpoint still needs, `log` keeps its records for a retention time and can
-// be read again from its beginning. Both are fed through their door.
+// The sources over the embedded log: `http` keeps what a checkpoint still needs, `log` keeps its records for a
+// retention time and can be read again from its beginning. Both are fed through their door.
 #pragma once
 
 #include <memory>
@@ -40,7 +40,7 @@ class HttpSource final : public Source {
   std::function<void()> wake_;
   std::shared_ptr<HttpDoor> door_;
   LogPlace next_;
-  int64_t end_number_ = 0;  ///< until_end: where the log ended when it was opened.
+  int64_t end_number_ = 0;               ///< until_end: where the log ended when it was opened.
   std::vector<std::string> names_seen_;  ///< Columns of the last request, and where our columns stand in them.
   std::vector<size_t> columns_;
 };
