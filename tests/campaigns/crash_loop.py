@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -33,6 +33,7 @@ import engine
 from headrace.demo import fraud, prepare
 
 KILLS_PER_LIFE = 8
+KILLS_PER_LIFE_SHORT = 2
 RUN_LIMIT_S = 600
 POINT_NAMES = re.compile(r'crash_point\("(\w+)"\)')
 
@@ -46,6 +47,8 @@ class Case:
     data: Path
     source: str
     views: tuple[str, ...]
+    points: tuple[str, ...]
+    """How the names of the crash points begin that its runs can pass."""
     lake_tables: tuple[str, ...] = ()
     sink_files: tuple[str, ...] = ()
 
@@ -82,6 +85,7 @@ def make_cases(scratch: Path, *, short: bool) -> list[Case]:
             examples / "demo",
             flights,
             "departures",
+            points=("checkpoint_", "lake_"),
             lake_tables=("lake.departures",),
             views=("hourly_delays", "rolling_delays", "cancellations", "carriers", "weather_delays", "anomalies"),
         ),
@@ -90,6 +94,7 @@ def make_cases(scratch: Path, *, short: bool) -> list[Case]:
             examples / "fraud",
             payments,
             "tx",
+            points=("checkpoint_", "file_sink_"),
             views=("risky", "rule_hits", "by_category", "per_hour"),
             sink_files=("risky.ndjson", "late.ndjson"),
         ),
@@ -163,26 +168,18 @@ def end_orphans(session: int) -> None:
         pass
 
 
-def deaths(random: Random, points: list[str], run_s: float) -> Iterator[tuple[float | None, str | None]]:
-    """Draws how to die, for ever: first at each point once, then four in ten at a point, the others at a random moment."""
-    for point in points:
-        yield None, f"{point}:1"
-    while True:
-        if points and random.random() < 0.4:
-            yield None, f"{random.choice(points)}:{random.randint(1, 2)}"
-        else:
-            yield random.uniform(0.02, 0.7) * run_s, None
-
-
 class Campaign:
     """Lives over all cases until enough kills are done."""
 
-    def __init__(self, cases: list[Case], scratch: Path, seed: int) -> None:
+    def __init__(self, cases: list[Case], scratch: Path, seed: int, kills_per_life: int) -> None:
         self.cases, self.scratch, self.random = cases, scratch, Random(seed)
+        self.kills_per_life = kills_per_life
         self.lives: list[Life] = []
         self.kills: Counter[str] = Counter()
         self.reference: dict[str, dict[str, object]] = {}
-        self.deaths: dict[str, Iterator[tuple[float | None, str | None]]] = {}
+        self.run_s: dict[str, float] = {}
+        self.untried = {case.name: [name for name in crash_points() if name.startswith(case.points)] for case in cases}
+        self.passed: dict[str, list[str]] = {case.name: [] for case in cases}
         for case in cases:
             started = time.monotonic()
             state, out = self.fresh(f"{case.name}-reference")
@@ -191,7 +188,7 @@ class Campaign:
                 raise engine.EngineError(f"{case.name}, uninterrupted: exit {code}\n{output}")
             run_s = time.monotonic() - started
             self.reference[case.name] = outcome(case, state, out, output)
-            self.deaths[case.name] = deaths(self.random, crash_points(), run_s)
+            self.run_s[case.name] = run_s
             print(f"{case.name}: {run_s:.1f} s uninterrupted, books {self.reference[case.name]['books']}", flush=True)
 
     def fresh(self, name: str) -> tuple[Path, Path]:
@@ -201,6 +198,15 @@ class Campaign:
         (folder / "out").mkdir(parents=True)
         return folder / "state", folder / "out"
 
+    def next_death(self, case: Case, *, first: bool) -> tuple[float | None, str | None]:
+        """Draws how to die: after so many seconds, or at a point. A life begins with a point that no life has died at, while there is one:
+        a new state directory passes all that there are."""
+        if first and self.untried[case.name]:
+            return None, self.untried[case.name].pop(0)
+        if self.passed[case.name] and self.random.random() < 0.4:
+            return None, self.random.choice(self.passed[case.name])
+        return self.random.uniform(0.05, 0.7) * self.run_s[case.name], None
+
     def live(self, case: Case, shards: int, kills_max: int) -> Life:
         """Leads one life and compares its end."""
         life = Life(case.name, shards)
@@ -208,12 +214,13 @@ class Campaign:
         state, out = self.fresh(f"{case.name}-{len(self.lives)}")
         code, output = -signal.SIGKILL, ""
         while code == -signal.SIGKILL and len(life.kills) < kills_max:
-            after_s, point = next(self.deaths[case.name])
-            code, output = run_until(case, state, out, shards, after_s=after_s, point=point)
+            after_s, point = self.next_death(case, first=not life.kills)
+            code, output = run_until(case, state, out, shards, after_s=after_s, point=f"{point}:1" if point else None)
             if code == -signal.SIGKILL:
-                kind = point.partition(":")[0] if point else "random moment"
-                life.kills.append(kind)
-                self.kills[kind] += 1
+                life.kills.append(point or "random moment")
+                self.kills[life.kills[-1]] += 1
+                if point and point not in self.passed[case.name]:
+                    self.passed[case.name].append(point)
         if code == -signal.SIGKILL:
             code, output = run_until(case, state, out, shards)
         if code != 0:
@@ -229,7 +236,7 @@ class Campaign:
         while self.kills.total() < kills:
             number = len(self.lives)
             case = self.cases[number % len(self.cases)]
-            life = self.live(case, shards=1 + number % 3, kills_max=min(KILLS_PER_LIFE, kills - self.kills.total()))
+            life = self.live(case, shards=1 + number % 3, kills_max=min(self.kills_per_life, kills - self.kills.total()))
             verdict = "equal" if not life.differences else f"DIFFERENT {life.differences}"
             print(f"life {number + 1:>3}  {life.case:<6} {life.shards} shards  {len(life.kills):>2} kills  {verdict}", flush=True)
 
@@ -262,7 +269,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         scratch = given.keep or Path(temporary)
         scratch.mkdir(parents=True, exist_ok=True)
-        campaign = Campaign(make_cases(scratch, short=given.short), scratch, given.seed)
+        campaign = Campaign(
+            make_cases(scratch, short=given.short), scratch, given.seed, KILLS_PER_LIFE_SHORT if given.short else KILLS_PER_LIFE
+        )
         campaign.run(given.kills or (20 if given.short else 200))
         return campaign.report()
 
