@@ -188,6 +188,7 @@ std::string cli_page(const CLI::App& app) {
 
 int reference_command(const CLI::App& app, const std::string& page) {
   std::string text;
+  if (page.empty()) text = "cli\nconnectors\nmetrics\n";
   if (page == "cli") text = cli_page(app);
   if (page == "connectors") text = connectors_page();
   if (page == "metrics") text = metrics_reference();

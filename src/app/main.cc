@@ -131,9 +131,9 @@ int main_command(int argc, char** argv) {
   completion.callback([&] { chosen = [&] { return completion_command(app, shell); }; });
 
   std::string page;
-  CLI::App& reference = *app.add_subcommand("reference", "Print a generated reference page");
+  CLI::App& reference = *app.add_subcommand(
+      "reference", "Print a generated reference page; without a name, the names of those there are");
   reference.add_option("page", page, "cli | connectors | metrics | openapi")
-      ->required()
       ->check(CLI::IsMember({"cli", "connectors", "metrics", "openapi"}));
   reference.callback([&] { chosen = [&] { return reference_command(app, page); }; });
 
