@@ -14,6 +14,7 @@
 #include "lake/lake.h"
 #include "plan/plan_json.h"
 #include "serve/server.h"
+#include "serve/settings.h"
 #include "serve/webhooks.h"
 
 namespace headrace {
@@ -104,17 +105,15 @@ class Progress {
   std::thread thread_;
 };
 
-ServerOptions server_options(const ProjectOptions& options, const Project& project) {
+Result<ServerOptions> server_options(const ProjectOptions& options, const Project& project) {
   ServerOptions out;
-  out.listen = options.listen;
+  HEADRACE_TRY(take_settings(project, out));
+  if (options.listen != ProjectOptions().listen) out.listen = options.listen;
   out.state_directory = options.state_directory();
   const std::string web = share_directory() + "/web/dist";
   if (std::filesystem::exists(web)) out.web_root = web;
-  out.dashboards = project.dashboards;
   const std::string state = options.state_directory();
   out.lake_files = [state](const std::string& table) { return lake_data_files(state, table); };
-  auto bytes = project.settings.find("server.max_body_bytes");
-  if (bytes != project.settings.end()) out.max_body_bytes = std::atoll(bytes->second.c_str());
   return out;
 }
 
@@ -133,7 +132,9 @@ int run_command(const ProjectOptions& options) {
   // A run to the end needs no door; one that was asked for is opened all the same.
   const bool serve = options.serve && (!options.until_end || options.listen != ProjectOptions().listen);
   if (serve) {
-    Result<std::unique_ptr<Server>> listening = Server::start(*pipeline, server_options(options, described));
+    Result<ServerOptions> doors = server_options(options, described);
+    if (!doors) return report_failure(doors.error());
+    Result<std::unique_ptr<Server>> listening = Server::start(*pipeline, *std::move(doors));
     if (!listening) return report_failure(listening.error());
     server = *std::move(listening);
     std::fprintf(stderr, "Console and API: http://%s\n", server->address().c_str());
