@@ -1,6 +1,8 @@
 #include "ops/view.h"
 
-#include "duck/rows.h"
+#include <numeric>
+
+#include "ops/keys.h"
 
 namespace headrace {
 namespace {
@@ -15,15 +17,24 @@ TableSpec rows_spec(const ViewNode& node) {
   return out;
 }
 
+std::vector<size_t> hashed_columns(const ViewNode& node) {
+  if (node.output.changelog != Changelog::append && !node.output.key.empty()) return node.output.key;
+  std::vector<size_t> all(node.output.columns.size());
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
 }  // namespace
 
-ViewOperator::ViewOperator(const ViewNode& node) : schema_(node.output.schema()), table_(rows_spec(node)) {}
+ViewOperator::ViewOperator(const ViewNode& node)
+    : schema_(node.output.schema()), hashed_(hashed_columns(node)), table_(rows_spec(node)) {}
 
 void ViewOperator::keep(Batch& batch) {
   const size_t rows = static_cast<size_t>(batch.rows());
   uint64_t hashes[STANDARD_VECTOR_SIZE];
   Slot slots[STANDARD_VECTOR_SIZE];
-  hash_rows(batch.chunk, hashes);
+  DataChunk keys;
+  take_keys(batch, hashed_, keys, hashes);
   if (table_.spec().key.empty()) {
     table_.append(batch.chunk, hashes, rows, slots);
     for (size_t row = 0; row < rows; ++row) *reinterpret_cast<int64_t*>(table_.plain(slots[row])) = 1;

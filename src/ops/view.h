@@ -25,6 +25,9 @@ class ViewOperator final : public Operator {
   void keep(Batch& batch);
 
   SchemaRef schema_;
+  /// What a row is hashed by: the columns that bring it to this shard (run/graph.cc), so that a restored row comes back
+  /// to where its retraction will arrive.
+  std::vector<size_t> hashed_;
   Table table_;
   std::vector<std::shared_ptr<const Batch>> changes_;
 };
