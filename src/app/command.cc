@@ -29,6 +29,24 @@ PipelineOptions ProjectOptions::pipeline() const {
   return out;
 }
 
+void ProjectOptions::take_state(const Project& project) {
+  auto found = project.settings.find("engine.state");
+  if (state.empty() && found != project.settings.end()) state = directory + "/" + found->second;
+}
+
+PipelineOptions ProjectOptions::pipeline(const Project& project) const {
+  PipelineOptions out = pipeline();
+  auto setting = [&](const char* name) {
+    auto found = project.settings.find(name);
+    return found == project.settings.end() ? std::string() : found->second;
+  };
+  if (shards == 0 && !setting("engine.shards").empty()) out.shards = std::atoi(setting("engine.shards").c_str());
+  if (speed == 0 && !setting("engine.speed").empty()) out.speed = std::atof(setting("engine.speed").c_str());
+  if (!setting("engine.checkpoint_interval_ms").empty())
+    out.checkpoint_interval_ms = std::atoll(setting("engine.checkpoint_interval_ms").c_str());
+  return out;
+}
+
 std::string share_directory() {
   if (const char* given = std::getenv("HEADRACE_SHARE")) return given;
   std::error_code error;

@@ -29,7 +29,11 @@ struct ProjectOptions {
   bool json_log = false;
 
   PipelineOptions pipeline() const;
+  /// What headrace.toml says of the engine, where the command line says nothing.
+  PipelineOptions pipeline(const Project& project) const;
   std::string state_directory() const;
+  /// Takes engine.state of headrace.toml, unless the command line names a state directory.
+  void take_state(const Project& project);
 };
 
 /// Where the program finds its console, examples and Python package: HEADRACE_SHARE, else beside the binary.
@@ -42,11 +46,11 @@ int report(const std::vector<Error>& errors);
 /// The exit code for an error at run time.
 int report_failure(const Error& error);
 
-int run_command(const ProjectOptions& options);
+int run_command(ProjectOptions options);
 int demo_command(ProjectOptions options);
 int check_command(const ProjectOptions& options);
 int explain_command(const ProjectOptions& options, bool json);
-int query_command(const ProjectOptions& options, const std::string& sql, const std::string& format);
+int query_command(ProjectOptions options, const std::string& sql, const std::string& format);
 int init_command(const std::string& template_name, const std::string& directory);
 int token_command(const ProjectOptions& options, const std::string& role);
 int completion_command(const CLI::App& app, const std::string& shell);

@@ -8,9 +8,10 @@
 
 namespace headrace {
 
-int query_command(const ProjectOptions& options, const std::string& sql, const std::string& format) {
+int query_command(ProjectOptions options, const std::string& sql, const std::string& format) {
   CheckedProject project = check_project(options.pipeline());
   if (!project.errors.empty()) return report(project.errors);
+  options.take_state(project.project);
   PipelineOptions pipeline = options.pipeline();
   pipeline.shards = 1;
   Engine engine(pipeline, std::move(project));

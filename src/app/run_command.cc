@@ -119,13 +119,14 @@ Result<ServerOptions> server_options(const ProjectOptions& options, const Projec
 
 }  // namespace
 
-int run_command(const ProjectOptions& options) {
+int run_command(ProjectOptions options) {
   set_log(LogLevel::info, !options.json_log && ::isatty(STDERR_FILENO));
   StopWatch::block_signals();
   CheckedProject project = check_project(options.pipeline());
   if (!project.errors.empty()) return report(project.errors);
   const Project described = project.project;
-  std::unique_ptr<Pipeline> pipeline = make_engine(options.pipeline(), std::move(project));
+  options.take_state(described);
+  std::unique_ptr<Pipeline> pipeline = make_engine(options.pipeline(described), std::move(project));
   if (Result<> started = pipeline->start(); !started) return report_failure(started.error());
 
   std::unique_ptr<Server> server;

@@ -202,10 +202,12 @@ class Planner {
       node.on_error = on_error->second == "null"   ? OnError::null
                       : on_error->second == "fail" ? OnError::fail
                                                    : OnError::quarantine;
+    auto extra_fields = node.options.find("extra_fields");
+    node.reject_extra_fields = extra_fields != node.options.end() && extra_fields->second == "quarantine";
     for (const Contract& contract : project_.contracts) {
       if (!same_name(contract.source, statement.name)) continue;
       contracts_used_.insert(&contract);
-      node.reject_extra_fields = contract.reject_extra_fields;
+      node.reject_extra_fields = node.reject_extra_fields || contract.reject_extra_fields;
       for (const std::string& name : contract.not_null) {
         std::optional<size_t> column = node.declared.find(name);
         if (!column)

@@ -54,7 +54,8 @@ CheckedProject check_statements(const PipelineOptions& options, Project project,
   out.project = std::move(project);
   if (!out.project.functions.empty()) {
     FunctionHostOptions host;
-    host.python = options.python;
+    auto python = out.project.settings.find("engine.python");
+    host.python = python == out.project.settings.end() ? options.python : python->second;
     host.project_directory = options.project_directory;
     Result<std::unique_ptr<FunctionHost>> functions = start_function_host(host);
     if (functions)

@@ -13,9 +13,12 @@ std::vector<int64_t> LakeTest::visible() const {
   AdhocTables tables{.table = [](const std::string&) { return nullptr; },
                      .lake_files = [&](const std::string& name) { return lake_data_files(folder, name); },
                      .names = {}};
-  auto result = (*database)->run(
-      {.sql = "SELECT k FROM lake.t ORDER BY k", .parameters = {}, .timeout_ms = 60'000, .rows_max = 1'000'000},
-      tables);
+  auto result = (*database)->run({.sql = "SELECT k FROM lake.t ORDER BY k",
+                                  .parameters = {},
+                                  .timeout_ms = 60'000,
+                                  .rows_max = 1'000'000,
+                                  .bytes_max = 1LL << 30},
+                                 tables);
   EXPECT_TRUE(result.ok()) << result.error().text();
   if (!result.ok()) return keys;
   for (const auto& chunk : result->chunks)
