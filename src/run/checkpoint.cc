@@ -132,6 +132,17 @@ StateDirectory::~StateDirectory() {
   if (lock_ >= 0) ::close(lock_);
 }
 
+Result<uint64_t> StateDirectory::count_start() {
+  const std::string path = path_ + "/starts";
+  uint64_t before = 0;
+  if (file_exists(path)) {
+    HEADRACE_ASSIGN(std::string text, read_file(path));
+    before = std::strtoull(text.c_str(), nullptr, 10);
+  }
+  HEADRACE_TRY(write_file_atomically(path, std::to_string(before + 1) + "\n"));
+  return before;
+}
+
 Result<std::optional<Manifest>> StateDirectory::last() const {
   const std::string path = path_ + "/" + manifest_name;
   if (!file_exists(path)) return std::optional<Manifest>();

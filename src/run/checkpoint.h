@@ -65,6 +65,8 @@ class StateDirectory {
   static Result<std::unique_ptr<StateDirectory>> open(const std::string& path);
   ~StateDirectory();
 
+  /// How often a pipeline was started over it before; counts this time, durably.
+  Result<uint64_t> count_start();
   /// The last checkpoint, or nothing when the directory is new. Errors: corrupt_state.
   Result<std::optional<Manifest>> last() const;
   /// All state blocks of a checkpoint, the latest image of each. Errors: corrupt_state.

@@ -21,6 +21,8 @@ constexpr int64_t waiting_rows_max =
 constexpr int64_t checkpoint_rows = 200'000;  ///< Rows for sinks that make a checkpoint due.
 constexpr int64_t whole_every = 24;  ///< Checkpoints after which all state is written anew, and old segments go.
 constexpr int64_t status_interval_ns = 100'000'000;
+constexpr uint64_t ticks_per_start = uint64_t{1}
+                                     << 36;  ///< Numbers for the ticks of one start; JSON holds 2^17 starts exactly.
 constexpr uint32_t quarantine_node = UINT32_MAX;  ///< Stands for the quarantine among the nodes of a checkpoint.
 
 std::string new_lineage() {
@@ -172,7 +174,12 @@ Result<> Engine::restore() {
   deliveries_ = manifest_.deliveries;
   for (const PendingDelivery& delivery : deliveries_) next_delivery_ = std::max(next_delivery_, delivery.id + 1);
   durable_delivery_ = next_delivery_ - 1;
-  feeds_.start_at(manifest_.tick);
+  // Ticks of another life never come again under the same number.
+  HEADRACE_ASSIGN(const uint64_t starts, directory_->count_start());
+  const Tick durable = manifest_.tick;
+  status_.durable_tick = durable;
+  manifest_.tick = std::max(durable, Tick{starts * ticks_per_start});
+  feeds_.start_at(durable, manifest_.tick);
   return {};
 }
 
@@ -257,7 +264,6 @@ Result<> Engine::start() {
     started_ = true;
     status_.running = true;
     status_.lineage = manifest_.lineage;
-    status_.durable_tick = manifest_.tick;
     status_.tick = manifest_.tick;
     status_.epoch = manifest_.epoch;
   }

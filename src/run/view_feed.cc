@@ -56,9 +56,11 @@ ViewFeeds::ViewFeeds(const Plan& plan) : published_(std::make_shared<Published>(
     if (std::holds_alternative<ViewNode>(node)) feeds_[lower_case(base_of(node).name)];
 }
 
-void ViewFeeds::start_at(Tick tick) {
+void ViewFeeds::start_at(Tick durable, Tick base) {
   std::lock_guard lock(mutex_);
-  for (auto& [name, feed] : feeds_) feed.complete_since = tick;
+  durable_at_start_ = durable;
+  base_ = base;
+  for (auto& [name, feed] : feeds_) feed.complete_since = durable;
 }
 
 void ViewFeeds::publish(Tick tick, Tick durable_tick, std::map<std::string, std::shared_ptr<const ViewSnapshot>> views,
@@ -101,7 +103,9 @@ std::shared_ptr<const Published> ViewFeeds::published() const {
 /// What a subscriber missed since `since`, or the whole view.
 void ViewFeeds::first_call(const Feed& feed, const std::string& view, std::optional<Tick> since,
                            Subscriber& subscriber) const {
-  if (since && *since >= feed.complete_since && *since <= published_->tick) {
+  // A tick of an earlier life beyond the durable one may have shown something else than what came instead.
+  const bool lost = since && *since > durable_at_start_ && *since <= base_;
+  if (since && !lost && *since >= feed.complete_since && *since <= std::max(published_->tick, base_)) {
     for (const ViewChanges& change : feed.recent)
       if (change.tick > *since) subscriber.on_changes(change);
     return;

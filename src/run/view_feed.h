@@ -47,8 +47,9 @@ class ViewFeeds {
   std::shared_ptr<const Published> published() const;
   Result<std::shared_ptr<void>> subscribe(const std::string& view, std::optional<Tick> since,
                                           std::function<void(const ViewChanges&)> on_changes);
-  /// The tick from which a restored pipeline goes on: older changes are not known any more.
-  void start_at(Tick tick);
+  /// A restored pipeline goes on from `durable`; its own ticks come after `base`. What was shown between the two is not
+  /// known any more.
+  void start_at(Tick durable, Tick base);
 
  private:
   struct Subscriber {
@@ -63,6 +64,7 @@ class ViewFeeds {
   void first_call(const Feed& feed, const std::string& view, std::optional<Tick> since, Subscriber& subscriber) const;
 
   mutable std::mutex mutex_;
+  Tick durable_at_start_, base_;
   std::shared_ptr<const Published> published_;
   std::map<std::string, Feed> feeds_;
 };
