@@ -202,7 +202,10 @@ class Campaign:
         """Draws how to die: after so many seconds, or at a point. A life begins with a point that no life has died at, while there is one:
         a new state directory passes all that there are."""
         if first and self.untried[case.name]:
-            return None, self.untried[case.name].pop(0)
+            untried = self.untried[case.name]
+            point = min(untried, key=lambda name: self.kills[name])  # Points that neither project has died at come first.
+            untried.remove(point)
+            return None, point
         if self.passed[case.name] and self.random.random() < 0.4:
             return None, self.random.choice(self.passed[case.name])
         return self.random.uniform(0.05, 0.7) * self.run_s[case.name], None
