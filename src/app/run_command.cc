@@ -178,6 +178,9 @@ int demo_command(ProjectOptions options) {
     ::setenv("DEMO_DATA", data.c_str(), 1);
   }
   options.directory = share_directory() + "/examples/demo";
+  // An hour of 2013 each second, so that there is something to see; at the pace of its own time nothing would move for
+  // minutes.
+  if (!options.until_end && options.speed == 0) options.speed = 3600;
   if (options.state.empty()) options.state = folder + "/demo-state";
   return run_command(options);
 }
