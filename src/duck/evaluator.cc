@@ -4,6 +4,7 @@
 
 #include "duck/connection.h"
 #include "duck/failure.h"
+#include "duck/functions.h"
 
 namespace headrace {
 
@@ -17,6 +18,10 @@ struct Evaluator::State {
     for (const Expr& expression : expressions) executor.AddExpression(expression.bound());
   }
 };
+
+void EvaluationContext::set_now(int64_t now_us) {
+  set_tick_time(now_us);
+}
 
 Evaluator::Evaluator(EvaluationContext& context, std::vector<Expr> expressions)
     : state_(std::make_unique<State>(context, std::move(expressions))) {}

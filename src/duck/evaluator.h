@@ -13,6 +13,8 @@ namespace headrace {
 class EvaluationContext {
  public:
   virtual ~EvaluationContext() = default;
+  /// What now() gives from here on, on the calling thread: microseconds since 1970.
+  static void set_now(int64_t now_us);
 };
 
 /// Evaluates a list of expressions over chunks. One thread.

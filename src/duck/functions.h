@@ -20,6 +20,9 @@ using RelationColumns = std::map<std::string, std::vector<BoundColumn>>;
 
 /// Registers SUM over integers as BIGINT (overflow is an error) and over DECIMAL(p, s) as DECIMAL(38, s).
 void register_value_functions(duckdb::DatabaseInstance& database);
+/// Registers now() and its kin as the time of the tick: set_tick_time says it for the calling thread.
+void register_now_functions(duckdb::DatabaseInstance& database);
+void set_tick_time(int64_t now_us);
 /// Registers tumble, hop, cumulate, session, headrace_late and headrace_as_of: they bind, and are never executed.
 void register_streaming_functions(duckdb::DatabaseInstance& database, std::shared_ptr<const RelationColumns> relations);
 

@@ -49,6 +49,7 @@ class Session final : public SqlSession {
       config.SetOptionByName("autoload_known_extensions", duckdb::Value::BOOLEAN(false));
       database_ = std::make_unique<duckdb::DuckDB>(nullptr, &config);
       register_value_functions(*database_->instance);
+      register_now_functions(*database_->instance);
       register_streaming_functions(*database_->instance, relations_);
       connection_ = std::make_unique<duckdb::Connection>(*database_);
       set_values(*connection_);

@@ -97,6 +97,7 @@ int64_t Shard::busy_ns(NodeId node) const {
 }
 
 Result<> Shard::take_in(TickWork& work) {
+  EvaluationContext::set_now(work.info.now_us);
   for (size_t i = 0; i < work.jobs.size(); ++i) {
     if (!is_mine(i)) continue;
     MorselJob& job = work.jobs[i];
