@@ -338,7 +338,10 @@ class Planner {
       const bool join = std::holds_alternative<LookupJoinNode>(node) || std::holds_alternative<AsofJoinNode>(node);
       bool any = source != nullptr && source->is_static;
       for (size_t i = 0; i < (join ? 1 : base.inputs.size()); ++i) any = any || is_table[base.inputs[i].node.value];
-      is_table[base.id.value] = any;
+      // An aggregation tells its results after the tables have been read: they are a stream like any other.
+      const bool tells_later =
+          std::holds_alternative<AggregateNode>(node) || std::holds_alternative<WindowAggregateNode>(node);
+      is_table[base.id.value] = any && !tells_later;
       if (join && any)
         fail(user_error(Code::unsupported_sql,
                         "'" + base.name + "' joins a table with itself, or with another table, as a stream")
