@@ -321,6 +321,7 @@ Result<> WindowAggregateOperator::close_until(EventTime time, Emitter& out) {
 }
 
 Result<> WindowAggregateOperator::on_watermark(EventTime time, Emitter& out) {
+  if (node_.hold_at_end && time == EventTime::max()) return {};
   return close_until(time, out);
 }
 

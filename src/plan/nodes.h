@@ -161,6 +161,7 @@ struct WindowAggregateNode : NodeBase {
   };
   std::vector<OutputColumn> outputs;
   bool emit_updates = false;  ///< EMIT ON UPDATE
+  bool hold_at_end = false;   ///< ON END HOLD: the end of input closes no window.
 };
 
 /// Joins a stream (input 0) with a static table (input 1) on equal keys.

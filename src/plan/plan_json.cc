@@ -86,7 +86,7 @@ std::string own_members(const Node& node) {
                          : fmt::format("{{\"start_column\":{},\"end_column\":{}}}", n.window_start, n.window_end);
             return ",\"window\":" + window + ",\"groups\":" + numbers(n.groups) +
                    ",\"aggregates\":" + aggregates_json(n.aggregates) +
-                   fmt::format(",\"emit_updates\":{}", n.emit_updates);
+                   fmt::format(",\"emit_updates\":{},\"hold_at_end\":{}", n.emit_updates, n.hold_at_end);
           },
           [](const LookupJoinNode& n) {
             return fmt::format(",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"residual\":{}",

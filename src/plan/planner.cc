@@ -128,7 +128,7 @@ class Planner {
   Result<Input> select(const SqlText& sql, const std::string& name, const Location& at, const EmitText& emit) {
     Result<std::unique_ptr<BoundRelation>> bound = out_.session->bind_select(sql.text);
     if (!bound) return with_nearest(placed(std::move(bound).error(), sql));
-    builder_.begin(name, at, emit.kind == Emit::on_update || emit.kind == Emit::every);
+    builder_.begin(name, at, emit);
     Result<Input> built = builder_.build(**bound);
     if (!built) return placed(std::move(built).error(), sql);
     return built;
@@ -169,7 +169,7 @@ class Planner {
     node.options.erase("connector");
     if (statement.watermark_column) HEADRACE_TRY(watermark(statement, node));
     HEADRACE_TRY(contract(statement, node));
-    builder_.begin(statement.name, statement.at, false);
+    builder_.begin(statement.name, statement.at, {});
     if (node.options.count("format") && node.options.at("format") == "changelog-ndjson")
       node.output.changelog = Changelog::retract;
     return define(statement.name, builder_.add(std::move(node)));
@@ -198,6 +198,9 @@ class Planner {
   /// Binds the expectations of the source's contract, if it has one.
   Result<> contract(const CreateSource& statement, SourceNode& node) {
     auto on_error = node.options.find("on_error");
+    if (on_error != node.options.end() && on_error->second == "null")
+      return user_error(Code::unsupported_sql, "on_error = 'null' is not supported yet")
+          .with_remedy("use TRY_CAST or TRY(...) for values that may fail, and leave the rest to the quarantine");
     if (on_error != node.options.end())
       node.on_error = on_error->second == "null"   ? OnError::null
                       : on_error->second == "fail" ? OnError::fail
@@ -228,6 +231,10 @@ class Planner {
   }
 
   Result<> view(const CreateView& statement) {
+    for (const auto& [key, option] : statement.options)
+      return user_error(Code::unknown_option, "a view has no option '" + key + "'")
+          .with_remedy("options stand with sources and sinks")
+          .with_location(option.at);
     HEADRACE_ASSIGN(Input input, select(statement.select, statement.name, statement.at, statement.emit));
     if (!statement.materialized) return define(statement.name, input);
     ViewNode node;
@@ -291,7 +298,7 @@ class Planner {
   }
 
   Result<> alert(const CreateAlert& statement) {
-    builder_.begin(statement.name, statement.at, false);
+    builder_.begin(statement.name, statement.at, {});
     // The view is read through a SELECT, so that its name is resolved and missed as everywhere.
     HEADRACE_ASSIGN(Input input, select({"SELECT * FROM \"" + statement.view + "\"", statement.at}, statement.name,
                                         statement.at, {}));

@@ -130,10 +130,11 @@ void split_conditions(const std::vector<Expr>& parts, size_t left_columns, size_
 
 }  // namespace
 
-void RelationBuilder::begin(const std::string& name, const Location& at, bool emit_updates) {
+void RelationBuilder::begin(const std::string& name, const Location& at, const EmitText& emit) {
   name_ = name;
   at_ = at;
-  emit_updates_ = emit_updates;
+  emit_updates_ = emit.kind == Emit::on_update || emit.kind == Emit::every;
+  hold_at_end_ = emit.flush_on_end == false;
 }
 
 void RelationBuilder::define(const std::string& name, Input from) {
@@ -428,6 +429,7 @@ Result<Input> RelationBuilder::build_aggregate(const BoundRelation& relation) {
   node.window_start = start_column;
   node.window_end = end_column;
   node.emit_updates = emit_updates_;
+  node.hold_at_end = hold_at_end_;
   using OutputColumn = WindowAggregateNode::OutputColumn;
   for (size_t i = 0; i < groups.size(); ++i) {
     switch (role_of_group(i)) {

@@ -20,8 +20,8 @@ class RelationBuilder {
  public:
   explicit RelationBuilder(Plan& plan) : plan_(plan) {}
 
-  /// Which statement the next nodes belong to, and whether its windows give partial answers.
-  void begin(const std::string& name, const Location& at, bool emit_updates);
+  /// Which statement the next nodes belong to, and when its windows give their answers.
+  void begin(const std::string& name, const Location& at, const EmitText& emit);
   /// Adds the nodes for a bound SELECT; gives its result. Errors carry no place.
   Result<Input> build(const BoundRelation& relation);
   void define(const std::string& name, Input from);
@@ -67,7 +67,7 @@ class RelationBuilder {
   Plan& plan_;
   std::string name_;
   Location at_;
-  bool emit_updates_ = false;
+  bool emit_updates_ = false, hold_at_end_ = false;
   std::map<std::string, Input> relations_;
   std::set<std::string> late_wanted_;
   std::map<std::string, Input> late_;

@@ -61,8 +61,8 @@ Engine::Engine(PipelineOptions options, CheckedProject project)
 }
 
 Engine::~Engine() {
-  Result<> stopped = stop();
-  if (!stopped) log_error("stop_failed", stopped.error());
+  // What went wrong was told by wait() and stop() already.
+  [[maybe_unused]] Result<> stopped = stop();
 }
 
 // ---- Start ----
@@ -356,6 +356,7 @@ Result<> Engine::run_tick(TickWork& work) {
     input->stamp(work);
     input->account(work);
   }
+  HEADRACE_TRY(fail_on_refused(work));
   set_watermarks(work);
   for (uint32_t stage = 0; stage < graph_.stages; ++stage)
     HEADRACE_TRY(team_->run([&](uint32_t shard) { return shards_[shard]->run_stage(work, stage); }));
@@ -367,6 +368,19 @@ Result<> Engine::run_tick(TickWork& work) {
   std::lock_guard lock(mutex_);
   status_.tick = work.info.tick;
   status_.tick_us = (clock_.steady_ns() - started) / 1000;
+  return {};
+}
+
+/// A source with on_error = 'fail' ends the pipeline with the first record it refuses; nothing of the tick becomes
+/// durable.
+Result<> Engine::fail_on_refused(const TickWork& work) const {
+  for (const MorselJob& job : work.jobs) {
+    const auto& source = std::get<SourceNode>(graph_.plan[job.source]);
+    if (source.on_error != OnError::fail || job.taken.rejected.empty()) continue;
+    const Rejected& first = job.taken.rejected.front();
+    return user_error(first.code, first.origin + ": " + first.reason)
+        .with_remedy("mend the record, or say on_error = 'quarantine' in source '" + source.name + "'");
+  }
   return {};
 }
 

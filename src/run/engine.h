@@ -84,6 +84,7 @@ class Engine final : public Pipeline {
   Result<bool> poll(TickWork& work);
   Result<> run_tick(TickWork& work);
   void set_watermarks(TickWork& work) const;
+  Result<> fail_on_refused(const TickWork& work) const;
   void keep_refused(const TickWork& work);
   void publish(const TickInfo& tick);
   void note_alerts();
