@@ -2,7 +2,6 @@
 
 #include <duckdb/planner/expression/bound_comparison_expression.hpp>
 #include <duckdb/planner/expression/bound_conjunction_expression.hpp>
-#include <duckdb/planner/expression/bound_function_expression.hpp>
 
 #include "duck/walk.h"
 
@@ -47,13 +46,6 @@ Expr comparison(const BoundRelation::Condition& condition) {
                                       ExpressionType::COMPARE_NOTEQUAL};
   return handle(duckdb::make_uniq<duckdb::BoundComparisonExpression>(
       types[static_cast<int>(condition.comparison)], condition.left.bound().Copy(), condition.right.bound().Copy()));
-}
-
-std::optional<Expr> argument_of(const Expr& expression, const std::string& function) {
-  if (expression.bound().GetExpressionClass() != duckdb::ExpressionClass::BOUND_FUNCTION) return std::nullopt;
-  const auto& call = expression.bound().Cast<duckdb::BoundFunctionExpression>();
-  if (call.function.name != function || call.children.size() != 1) return std::nullopt;
-  return handle(call.children[0]->Copy());
 }
 
 }  // namespace headrace

@@ -16,7 +16,5 @@ Expr conjunction(const std::vector<Expr>& predicates);
 std::optional<BoundRelation::Condition> as_comparison(const Expr& expression);
 /// The comparison as one expression over one row of columns.
 Expr comparison(const BoundRelation::Condition& condition);
-/// The argument of a call of `function` with one argument, when the expression is one.
-std::optional<Expr> argument_of(const Expr& expression, const std::string& function);
 
 }  // namespace headrace

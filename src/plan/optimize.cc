@@ -296,6 +296,17 @@ void prune(Plan& plan) {
       for (size_t& column : base.output.key) column = places[at][column];
       base.output.columns = std::move(columns);
     };
+    /// A join has the columns that its stream still has, then those of its table.
+    auto put_side_by_side = [&] {
+      std::vector<Column> columns = base_of(plan.nodes[base.inputs[0].node.value]).output.columns;
+      for (size_t i = 0; i < in[0].size(); ++i) places[at][i] = in[0][i];
+      for (size_t i = 0; i < in[1].size(); ++i) places[at][in[0].size() + i] = columns.size() + in[1][i];
+      for (Column column : base_of(plan.nodes[base.inputs[1].node.value]).output.columns) {
+        column.role = TimeRole::none;
+        columns.push_back(column);
+      }
+      base.output.columns = std::move(columns);
+    };
     std::visit(overloaded{[&](SourceNode& n) {
                             std::vector<size_t> delivered;
                             for (size_t column : wanted[at]) delivered.push_back(n.delivered[column]);
@@ -336,33 +347,13 @@ void prune(Plan& plan) {
                             }
                           },
                           [&](LookupJoinNode& n) {
-                            const auto& left = base_of(plan.nodes[base.inputs[0].node.value]).output.columns;
-                            const auto& right = base_of(plan.nodes[base.inputs[1].node.value]).output.columns;
-                            for (size_t i = 0; i < in[0].size(); ++i) places[at][i] = in[0][i];
-                            for (size_t i = 0; i < in[1].size(); ++i)
-                              places[at][in[0].size() + i] = left.size() + in[1][i];
-                            std::vector<Column> columns = left;
-                            for (Column column : right) {
-                              column.role = TimeRole::none;
-                              columns.push_back(column);
-                            }
-                            base.output.columns = std::move(columns);
+                            put_side_by_side();
                             follow(n.left_keys, 0);
                             follow(n.right_keys, 1);
                             if (!n.residual.empty()) n.residual = n.residual.remap(places[at]);
                           },
                           [&](AsofJoinNode& n) {
-                            const auto& left = base_of(plan.nodes[base.inputs[0].node.value]).output.columns;
-                            const auto& right = base_of(plan.nodes[base.inputs[1].node.value]).output.columns;
-                            for (size_t i = 0; i < in[0].size(); ++i) places[at][i] = in[0][i];
-                            for (size_t i = 0; i < in[1].size(); ++i)
-                              places[at][in[0].size() + i] = left.size() + in[1][i];
-                            std::vector<Column> columns = left;
-                            for (Column column : right) {
-                              column.role = TimeRole::none;
-                              columns.push_back(column);
-                            }
-                            base.output.columns = std::move(columns);
+                            put_side_by_side();
                             follow(n.left_keys, 0);
                             follow(n.right_keys, 1);
                             n.left_order = in[0][n.left_order];
