@@ -51,16 +51,6 @@ void put_text(Block& block, char* place, std::string_view text) {
   std::memcpy(place, static_cast<const void*>(&held), sizeof(held));
 }
 
-/// The columns of a chunk in a form that can be read by row.
-struct Columns {
-  DataChunk& chunk;
-  std::vector<UnifiedVectorFormat> formats;
-
-  Columns(DataChunk& chunk_, size_t count) : chunk(chunk_), formats(chunk_.ColumnCount()) {
-    for (size_t i = 0; i < formats.size(); ++i) chunk.data[i].ToUnifiedFormat(count, formats[i]);
-  }
-};
-
 /// Writes row `row` of a column into a table row's place.
 void put_value(const RowLayout& layout, size_t column, Block& block, char* out, const UnifiedVectorFormat& format,
                const Vector& vector, size_t row) {
@@ -116,6 +106,10 @@ Error corrupt(const std::string& table) {
 }
 
 }  // namespace
+
+ChunkRows::ChunkRows(DataChunk& rows, size_t count) : chunk(rows), formats(rows.ColumnCount()) {
+  for (size_t i = 0; i < formats.size(); ++i) chunk.data[i].ToUnifiedFormat(count, formats[i]);
+}
 
 RowLayout::RowLayout(const TableSpec& spec) : types(spec.key), key_columns(spec.key.size()) {
   types.insert(types.end(), spec.values.begin(), spec.values.end());
@@ -255,7 +249,7 @@ void Table::find_or_create(DataChunk& keys, const uint64_t* hashes, size_t count
   while ((static_cast<size_t>(rows_) + count) * 2 > index_.size()) grow_index();
   const size_t mask = index_.size() - 1;
   for (size_t i = 0; i < count; ++i) __builtin_prefetch(&index_[hashes[i] & mask]);
-  Columns columns(keys, count);
+  ChunkRows columns(keys, count);
   for (size_t i = 0; i < count; ++i) {
     created[i] = 0;
     size_t at = hashes[i] & mask;
@@ -287,7 +281,7 @@ void Table::find_or_create(DataChunk& keys, const uint64_t* hashes, size_t count
 void Table::find(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* slots) const {
   const size_t mask = index_.size() - 1;
   for (size_t i = 0; i < count; ++i) __builtin_prefetch(&index_[hashes[i] & mask]);
-  Columns columns(keys, count);
+  ChunkRows columns(keys, count);
   for (size_t i = 0; i < count; ++i) {
     slots[i] = missing_slot;
     for (size_t at = hashes[i] & mask; index_[at] != 0 && slots[i] == missing_slot; at = (at + 1) & mask) {
@@ -304,7 +298,7 @@ void Table::find(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* sl
 
 void Table::append(DataChunk& columns, const uint64_t* hashes, size_t count, Slot* slots) {
   CHECK(spec_.key.empty());
-  Columns formats(columns, count);
+  ChunkRows formats(columns, count);
   for (size_t i = 0; i < count; ++i) {
     slots[i] = take_slot(hashes[i]);
     Block& block = *blocks_[slots[i] / rows_per_block];
@@ -344,6 +338,13 @@ void Table::gather(size_t column, const Slot* slots, size_t count, Vector& out) 
   const char* addresses[STANDARD_VECTOR_SIZE];
   for (size_t i = 0; i < count; ++i) addresses[i] = address(slots[i]);
   gather_column(*layout_, column, addresses, count, out);
+}
+
+bool Table::equals(Slot slot, const ChunkRows& rows, size_t row) const {
+  const char* held = address(slot);
+  for (size_t column = 0; column < layout_->types.size(); ++column)
+    if (!value_equals(*layout_, column, held, rows.formats[column], rows.chunk.data[column], row)) return false;
+  return true;
 }
 
 bool same_columns(const RowLayout& a, const char* row_a, const RowLayout& b, const char* row_b, size_t columns) {

@@ -84,6 +84,14 @@ void gather_column(const RowLayout& layout, size_t column, const char* const* ad
 /// True when two rows, maybe of different tables, agree in their first `columns` columns, NULLs equal.
 bool same_columns(const RowLayout& a, const char* row_a, const RowLayout& b, const char* row_b, size_t columns);
 
+/// The columns of a chunk in a form that can be read by row. Refers to the chunk, which must outlive it unchanged.
+struct ChunkRows {
+  ChunkRows(DataChunk& rows, size_t count);
+
+  DataChunk& chunk;
+  std::vector<duckdb::UnifiedVectorFormat> formats;
+};
+
 /// One thread at a time.
 class Table {
  public:
@@ -110,6 +118,8 @@ class Table {
   const char* address(Slot slot) const {
     return blocks_[slot / rows_per_block]->rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
   }
+  /// True when all columns of the row are those of row `row` of `rows`, NULLs equal.
+  bool equals(Slot slot, const ChunkRows& rows, size_t row) const;
   bool is_used(Slot slot) const { return blocks_[slot / rows_per_block]->is_used(slot % rows_per_block); }
   uint64_t hash(Slot slot) const { return *reinterpret_cast<const uint64_t*>(address(slot)); }
   /// Sets value column `value` (0 = the first after the key) of slots[i] from row i of `from`.
