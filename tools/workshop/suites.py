@@ -22,6 +22,8 @@ TESTS = ROOT / "tests"
 REPORTS = BUILD / "reports"
 CPP_ROOTS = ("src", "tests", "bench")
 PYTHON_ROOTS = ("python", "examples", "tests", "tools")
+SLOW_FOLDERS = ("examples", "sql_cases")
+"""Folders of pytest files that `--fast` leaves out."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,10 @@ def checks() -> list[Suite]:
 def tests(*, fast: bool, everything: bool) -> list[Suite]:
     """Gives the suites after the checks, the quick ones first."""
     found = [pytest_suite(folder.name) for folder in sorted(TESTS.iterdir()) if folder.name != "heavy" and any(folder.glob("**/test_*.py"))]
-    by_pytest = [suite for suite in found if suite.name not in ("structure", "examples")]
+    by_pytest = [suite for suite in found if suite.name not in ("structure", *SLOW_FOLDERS)]
     out = [*by_pytest, console(), golden()]
     if not fast:
-        out += [suite for suite in found if suite.name == "examples"]
+        out += [suite for suite in found if suite.name in SLOW_FOLDERS]
         out += [browser(), campaigns()]
     if everything and (TESTS / "heavy").is_dir():
         out.append(pytest_suite("heavy", limit_s=3600))
