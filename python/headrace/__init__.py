@@ -7,6 +7,7 @@ def cents(amount: float) -> int:
     return round(amount * 100)
 """
 
+from headrace.aggregate import Aggregate, aggregate
 from headrace.client import Admitted, Answer, Changes, Connection, connect
 from headrace.column_types import column, decimal
 from headrace.errors import HeadraceError
@@ -15,12 +16,14 @@ from headrace.project import Project
 
 __all__ = [
     "Admitted",
+    "Aggregate",
     "Answer",
     "Changes",
     "Connection",
     "Function",
     "HeadraceError",
     "Project",
+    "aggregate",
     "column",
     "connect",
     "decimal",

@@ -69,6 +69,16 @@ class ColumnType:
         return pa.type_for_alias(_ARROW_NAMES[self.name]) if self.name != "TIMESTAMPTZ" else pa.timestamp("us", tz="UTC")
 
 
+def list_of(item: ColumnType) -> ColumnType:
+    """The type of lists of `item`."""
+    return ColumnType("LIST", inner=(("item", item),))
+
+
+def struct_of(fields: dict[str, ColumnType]) -> ColumnType:
+    """The STRUCT of these fields."""
+    return ColumnType("STRUCT", inner=tuple(fields.items()))
+
+
 @dataclasses.dataclass(frozen=True)
 class ColumnHint:
     """What a parameter or result of a function is: made by `hr.column`, or from a plain hint."""

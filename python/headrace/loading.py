@@ -10,18 +10,17 @@ import pathlib
 import sys
 import traceback
 import types
-from typing import Any
 
 from headrace.errors import BadConfig, FunctionLoad, HeadraceError
-from headrace.function import Function
 from headrace.source_hash import source_hash
+from headrace.user_function import UserFunction
 
 FOLDER = "functions"
 
 
 @dataclasses.dataclass(frozen=True)
 class FoundFunction:
-    function: Function[..., Any]
+    function: UserFunction
     file: str  #: Relative to the project: "functions/risk.py".
     hash: str
 
@@ -58,7 +57,7 @@ def load_file(project: pathlib.Path, file: str) -> list[FoundFunction]:
     return [
         _found(value, file, text)
         for value in vars(module).values()
-        if isinstance(value, Function) and value.body.__module__ == module.__name__
+        if isinstance(value, UserFunction) and value.body.__module__ == module.__name__
     ]
 
 
@@ -99,7 +98,7 @@ def _imported(name: str, path: pathlib.Path) -> types.ModuleType:
     return module
 
 
-def _found(function: Function[..., Any], file: str, text: str) -> FoundFunction:
+def _found(function: UserFunction, file: str, text: str) -> FoundFunction:
     try:
         _ = function.signature
     except BadConfig as failure:

@@ -45,6 +45,13 @@ Result<LogicalType> read_type(element document) {
   return type;
 }
 
+Result<FunctionKind> read_kind(std::string_view text) {
+  constexpr const char* words[] = {"scalar", "vectorized", "aggregate", "accumulator", "table", "process"};
+  for (size_t i = 0; i < std::size(words); ++i)
+    if (text == words[i]) return static_cast<FunctionKind>(i);
+  return load_error(fmt::format("the kind {} of a function is not known", text));
+}
+
 OnError read_on_error(std::string_view text) {
   if (text == "null") return OnError::null;
   if (text == "fail") return OnError::fail;
@@ -54,8 +61,7 @@ OnError read_on_error(std::string_view text) {
 Result<FunctionDescription> read_function(element document) {
   FunctionDescription function;
   function.name = std::string(document["name"].get_string().value());
-  function.kind =
-      document["kind"].get_string().value() == "vectorized" ? FunctionKind::vectorized : FunctionKind::scalar;
+  HEADRACE_ASSIGN(function.kind, read_kind(document["kind"].get_string().value()));
   const simdjson::dom::array arguments = document["arguments"].get_array();
   for (element argument : arguments) {
     HEADRACE_ASSIGN(LogicalType type, read_type(argument));
@@ -63,6 +69,14 @@ Result<FunctionDescription> read_function(element document) {
         {std::string(argument["name"].get_string().value()), std::move(type), argument["nullable"].get_bool().value()});
   }
   HEADRACE_ASSIGN(function.result, read_type(document["result"].value()));
+  const simdjson::dom::array state = document["state"].get_array();
+  for (element field : state) {
+    HEADRACE_ASSIGN(LogicalType type, read_type(field));
+    function.state.push_back({std::string(field["name"].get_string().value()), std::move(type)});
+  }
+  const simdjson::dom::array key = document["key"].get_array();
+  for (element name : key) function.key.push_back(std::string(name.get_string().value()));
+  function.retracts = document["retracts"].get_bool();
   function.deterministic = document["deterministic"].get_bool();
   function.on_error = read_on_error(document["on_error"].get_string().value());
   function.memory_bytes = document["memory_bytes"].get_int64();

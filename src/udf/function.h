@@ -11,7 +11,7 @@
 
 namespace headrace {
 
-enum class FunctionKind : uint8_t { scalar, vectorized, aggregate, table, process, model };
+enum class FunctionKind : uint8_t { scalar, vectorized, aggregate, accumulator, table, process };
 enum class OnError : uint8_t { quarantine, null, fail };
 
 /// What `python -m headrace.worker describe` tells of one function.
@@ -19,8 +19,11 @@ struct FunctionDescription {
   std::string name;  ///< As called in SQL.
   FunctionKind kind = FunctionKind::scalar;
   std::vector<Field>
-      arguments;  ///< nullable = the hint says `| None`; otherwise NULL in gives NULL out without a call.
-  LogicalType result;
+      arguments;             ///< nullable = the hint says `| None`; otherwise NULL in gives NULL out without a call.
+  LogicalType result;        ///< Of a table or process function: a STRUCT, its columns.
+  std::vector<Field> state;  ///< What is kept between calls: of an accumulator or process function.
+  std::vector<std::string> key;  ///< Of a process function.
+  bool retracts = false;         ///< An accumulator that can take a value back.
   bool deterministic = true;
   OnError on_error = OnError::quarantine;
   int64_t memory_bytes = 0;  ///< 0 = the default budget.
@@ -31,6 +34,17 @@ struct FunctionDescription {
   std::string file;  ///< functions/risk.py
   int32_t line = 0;
 };
+
+/// The columns of a call. Every kind is called with so many rows and gives as many; what is not one to one lies in
+/// lists:
+///   scalar, vectorized   arguments -> result
+///   aggregate            a row is a group: LIST(argument)... -> result
+///   accumulator          a row is a group: LIST(state), LIST(argument)..., LIST(taken back) -> STRUCT(state, value)
+struct CallTypes {
+  std::vector<LogicalType> arguments;
+  LogicalType result;
+};
+CallTypes call_types(const FunctionDescription& function);
 
 struct FunctionHostOptions {
   std::string python = "python3";  ///< The interpreter that has the headrace package.
@@ -48,13 +62,22 @@ class FunctionHost {
   virtual const std::vector<FunctionDescription>& functions() const = 0;
 
   /// Calls function `index` (of functions()) on all rows of `arguments`; writes rows() values into `result` (a flat
-  /// vector of its result type). An Error is about the whole call: function_raised (the caller bisects to the rows),
-  /// function_died, function_timeout, function_result. The worker is back before the error is returned, or comes back
-  /// with the next call.
+  /// vector); both are of its call_types(). An Error is about the whole call: function_raised (the caller bisects to
+  /// the rows), function_died, function_timeout, function_result. The worker is back before the error is returned, or
+  /// comes back with the next call.
   virtual Result<> call(size_t index, DataChunk& arguments, Vector& result) = 0;
 
   /// {"functions": [{"name", "calls", "rows", "errors", "restarts", "worker_bytes"...}]} for the console and metrics.
   virtual std::string status_json() const = 0;
+};
+
+/// One function of a host, as a node of a plan refers to it. The host outlives it.
+struct UserFunction {
+  FunctionHost* host = nullptr;
+  size_t index = 0;
+
+  const FunctionDescription& description() const { return host->functions()[index]; }
+  Result<> call(DataChunk& arguments, Vector& result) const { return host->call(index, arguments, result); }
 };
 
 /// Describes functions/*.py of the project by starting the interpreter once; workers start with their first call.

@@ -26,11 +26,12 @@ constexpr int64_t rows_per_call_max = 32'768;
 /// A function with its workers; a call takes a free one or waits for it.
 class HostedFunction {
  public:
-  HostedFunction(const FunctionDescription& description, WorkerParent& parent, int output) : description_(description) {
+  HostedFunction(const FunctionDescription& description, WorkerParent& parent, int output)
+      : description_(description), types_(call_types(description)) {
     const Worker::Budgets budgets{description.memory_bytes > 0 ? description.memory_bytes : default_memory_bytes,
                                   description.timeout_ms > 0 ? description.timeout_ms : default_timeout_ms};
     for (int32_t i = 0; i < description.workers; ++i) {
-      workers_.push_back(std::make_unique<Worker>(description_, budgets, parent, output));
+      workers_.push_back(std::make_unique<Worker>(description_, types_.result, budgets, parent, output));
       free_.push_back(workers_.back().get());
     }
   }
@@ -66,9 +67,9 @@ class HostedFunction {
 
  private:
   Result<> check_types(DataChunk& arguments, Vector& result) const {
-    bool fits = arguments.ColumnCount() == description_.arguments.size() && result.GetType() == description_.result;
+    bool fits = arguments.ColumnCount() == types_.arguments.size() && result.GetType() == types_.result;
     for (size_t i = 0; fits && i < arguments.ColumnCount(); ++i)
-      fits = arguments.data[i].GetType() == description_.arguments[i].type;
+      fits = arguments.data[i].GetType() == types_.arguments[i];
     if (fits) return {};
     return Error{Code::internal, Blame::engine, Retry::never,
                  fmt::format("{} was called with columns that are not of its types", description_.name)};
@@ -91,6 +92,7 @@ class HostedFunction {
   }
 
   const FunctionDescription& description_;
+  const CallTypes types_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::mutex mutex_;
   std::condition_variable freed_;
@@ -100,9 +102,10 @@ class HostedFunction {
 
 /// The tables of the shared memory have room for so many buffers.
 Result<> check_layout(const FunctionDescription& function) {
+  const CallTypes types = call_types(function);
   size_t spans = 0;
-  for (const Field& argument : function.arguments) spans += arrow_span_count(argument.type);
-  if (spans <= spans_max && arrow_span_count(function.result) <= spans_max) return {};
+  for (const LogicalType& argument : types.arguments) spans += arrow_span_count(argument);
+  if (spans <= spans_max && arrow_span_count(types.result) <= spans_max) return {};
   return user_error(Code::function_load,
                     fmt::format("{} has too many columns (structs count with all their fields)", function.name))
       .with_location({function.file, function.line, 0});

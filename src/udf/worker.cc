@@ -199,7 +199,7 @@ Result<Worker::Fit> Worker::take_over(SlotState state, const SegmentHeader::Work
         answer.error_code == uint32_t(Code::function_result) ? Code::function_result : Code::function_raised;
     return user_error(code, error_text(answer.error_bytes));
   }
-  if (answer.result_spans != arrow_span_count(function_.result)) return spoiled("the layout of its result");
+  if (answer.result_spans != arrow_span_count(result_)) return spoiled("the layout of its result");
   std::vector<ArrowSpan> spans(answer.result_spans);
   std::memcpy(spans.data(), segment_->bytes().data() + result_spans_at, spans.size() * sizeof(ArrowSpan));
   if (auto read = read_arrow(segment_->bytes(), spans, rows, result, first); !read.ok()) {

@@ -40,8 +40,8 @@ class Worker {
   };
 
   /// `output` takes what the function prints; it stays open as long as this.
-  Worker(const FunctionDescription& function, Budgets budgets, WorkerParent& parent, int output)
-      : function_(function), budgets_(budgets), parent_(parent), output_(output) {}
+  Worker(const FunctionDescription& function, LogicalType result, Budgets budgets, WorkerParent& parent, int output)
+      : function_(function), result_(std::move(result)), budgets_(budgets), parent_(parent), output_(output) {}
   ~Worker() { end(); }
 
   /// Runs the function on rows [first, first + rows) of `arguments`; writes them to the same rows of `result`. Rows
@@ -74,6 +74,7 @@ class Worker {
   void end();
 
   const FunctionDescription& function_;
+  const LogicalType result_;  ///< Of a call.
   const Budgets budgets_;
   WorkerParent& parent_;
   const int output_;

@@ -22,7 +22,8 @@ from headrace.column_types import hint_of, type_of
 from headrace.errors import BadConfig, BadDuration, FunctionLoad
 from headrace.loading import load_file, load_project
 from headrace.source_hash import source_hash
-from headrace.worker.calling import WrongResult, caller_of
+from headrace.worker.calling import caller_of
+from headrace.worker.values import WrongResult
 
 PACKAGE = pathlib.Path(hr.__file__).parent.parent
 

@@ -49,8 +49,7 @@ def _buffer(area: pa.Buffer, spans: Iterator[int]) -> pa.Buffer | None:
 def result_buffers(array: pa.Array, column: ColumnType) -> list[tuple[memoryview | None, int]]:
     """The buffers of an array of the column's type, in the order of src/duck/arrow.h, each with its bytes that count."""
     rows = len(array)
-    if array.offset or column.inner:
-        # Laid out afresh: a slice's buffers begin elsewhere, and those of a nested array's children need not begin together.
+    if not _begins_at_zero(array):  # A slice, or a slice inside: laid out afresh.
         array = array.take(pa.array(range(rows), pa.int64()))
     buffers = array.buffers()
     if column.inner:
@@ -62,3 +61,15 @@ def result_buffers(array: pa.Array, column: ColumnType) -> list[tuple[memoryview
     else:
         sizes.append((rows * array.type.bit_width + 7) // 8)
     return [(None if buffer is None else memoryview(buffer).cast("B"), size) for buffer, size in zip(buffers, sizes, strict=True)]
+
+
+def _begins_at_zero(array: pa.Array) -> bool:
+    """True when each buffer's first value is the first row's, in all that is nested, too."""
+    if array.offset:
+        return False
+    kind = array.type
+    if pa.types.is_struct(kind):
+        return all(_begins_at_zero(array.field(index)) for index in range(kind.num_fields))
+    if pa.types.is_map(kind):
+        return _begins_at_zero(array.keys) and _begins_at_zero(array.items)
+    return not pa.types.is_list(kind) or _begins_at_zero(array.values)

@@ -19,9 +19,12 @@ def description(found: FoundFunction) -> dict[str, Any]:
     options, signature = function.options, function.signature
     return {
         "name": function.name,
-        "kind": "vectorized" if function.vectorized else "scalar",
+        "kind": function.kind,
         "arguments": [{"name": name, "nullable": hint.nullable, **hint.type.document()} for name, hint in signature.parameters.items()],
         "result": signature.result.type.document(),
+        "state": [{"name": name, **kind.document()} for name, kind in signature.state.items()],
+        "key": list(signature.key),
+        "retracts": getattr(function, "retracts", False),
         "deterministic": options.deterministic,
         "on_error": options.on_error,
         "memory_bytes": options.memory_bytes,

@@ -9,14 +9,14 @@ import pathlib
 import resource
 import time
 import traceback
-from typing import Any
 
 from headrace.errors import FunctionLoad, FunctionRaised, FunctionResult, HeadraceError
-from headrace.function import Function
 from headrace.loading import load_file
+from headrace.user_function import UserFunction
 from headrace.worker.arrow_columns import ColumnReader, result_buffers
-from headrace.worker.calling import WrongResult, caller_of
+from headrace.worker.calling import call_types, caller_of
 from headrace.worker.segment import STATE_ERROR, STATE_FREE, STATE_RESULT, ResultTooLarge, Segment
+from headrace.worker.values import WrongResult
 
 CODE_RESULT_TOO_LARGE = 1  # Not an error for the user: the engine asks again with fewer rows.
 FRAMES_MAX = 8
@@ -59,12 +59,12 @@ def serve(project: pathlib.Path, abi: ctypes.CDLL, channel: int, memory: int, *,
 
 
 class _Worker:
-    def __init__(self, function: Function[..., Any], segment: Segment, resident_bytes_max: int) -> None:
+    def __init__(self, function: UserFunction, segment: Segment, resident_bytes_max: int) -> None:
         self._name = function.name
         self._segment = segment
         self._call = caller_of(function)
-        self._readers = [ColumnReader(hint.type) for hint in function.signature.parameters.values()]
-        self._result = function.signature.result.type
+        arguments, self._result = call_types(function)
+        self._readers = [ColumnReader(argument) for argument in arguments]
         self._resident_bytes = _status_bytes("VmRSS")
         self._resident_bytes_max = resident_bytes_max
         self._looked_ns = time.monotonic_ns()
@@ -104,7 +104,7 @@ class _Worker:
         return (STATE_ERROR if code else STATE_RESULT), spent
 
 
-def _find(project: pathlib.Path, file: str, name: str, hash: str) -> Function[..., Any]:
+def _find(project: pathlib.Path, file: str, name: str, hash: str) -> UserFunction:
     for found in load_file(project, file):
         if found.function.name == name:
             if found.hash != hash:
