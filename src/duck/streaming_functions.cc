@@ -64,6 +64,11 @@ duckdb::unique_ptr<FunctionData> bind_window(ClientContext&, TableFunctionBindIn
   size_t lengths = call.window == WindowKind::session ? 1 : call.window_ms.size() - 1;
   for (size_t i = 0; i < lengths; ++i)
     if (call.window_ms[i] <= 0) throw_error(user_error(Code::bind_error, call.function + " takes positive lengths"));
+  if (call.window == WindowKind::cumulate && call.window_ms[1] % call.window_ms[0] != 0)
+    throw_error(user_error(Code::bind_error, "cumulate takes a size that is a whole number of steps; " +
+                                                 std::to_string(call.window_ms[1]) + " ms is not a multiple of " +
+                                                 std::to_string(call.window_ms[0]) + " ms")
+                    .with_remedy("make the size a multiple of the step"));
   LogicalType time_type;
   for (size_t i = 0; i < input.input_table_names.size(); ++i) {
     types.push_back(input.input_table_types[i]);

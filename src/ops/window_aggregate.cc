@@ -285,7 +285,7 @@ Result<> WindowAggregateOperator::close_slices(EventTime time, Emitter& out) {
     // Of all open windows that hold anything, the first that holds the earliest slice closes next.
     const int64_t slice = open_.begin()->first.start;
     const int64_t end = math_->first_end(closed_ == EventTime::min() ? slice : std::max(slice, closed_.ms + 1));
-    const Bounds window{end - math_->size_ms, end};
+    const Bounds window{math_->start_of(end), end};
     if (window.start > slice) {  // Every window that holds it has closed.
       erase(open_.begin()->first);
       continue;

@@ -16,14 +16,14 @@ Result<> WindowAssignOperator::flush(Batch& batch, Emitter& out) {
   int64_t* start = duckdb::FlatVector::GetData<int64_t>(assigned.chunk.data[width]);
   int64_t* end = duckdb::FlatVector::GetData<int64_t>(assigned.chunk.data[width + 1]);
   int64_t* time = duckdb::FlatVector::GetData<int64_t>(assigned.chunk.data[width + 2]);
-  for (size_t i = 0; i < starts_.size(); ++i) {
-    start[i] = starts_[i] * 1000;
-    end[i] = (starts_[i] + math_.size_ms) * 1000;
+  for (size_t i = 0; i < ends_.size(); ++i) {
+    start[i] = math_.start_of(ends_[i]) * 1000;
+    end[i] = ends_[i] * 1000;
     time[i] = end[i] - 1000;
   }
   assigned.chunk.SetCardinality(rows_.size());
   rows_.clear();
-  starts_.clear();
+  ends_.clear();
   return out.emit(std::move(assigned), 0);
 }
 
@@ -37,9 +37,9 @@ Result<> WindowAssignOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
       continue;
     }
     ++out.counters.passed;
-    for (int64_t end = math_.first_end(time), last = math_.last_end(time); end <= last; end += math_.slide_ms) {
+    for (int64_t end = math_.first_end(time), last = math_.last_end(time); end <= last; end += math_.step_ms) {
       rows_.push_back(row);
-      starts_.push_back(end - math_.size_ms);
+      ends_.push_back(end);
       if (static_cast<int64_t>(rows_.size()) == rows_per_batch) HEADRACE_TRY(flush(batch, out));
     }
   }

@@ -6,7 +6,7 @@
 
 namespace headrace {
 
-/// Adds window_start, window_end, window_time; a row in n windows comes out n times, windows in order of start.
+/// Adds window_start, window_end, window_time; a row in n windows comes out n times, windows in order of end.
 /// Stateless. Rows without a time are filtered: they belong to no window.
 class WindowAssignOperator final : public Operator {
  public:
@@ -21,7 +21,7 @@ class WindowAssignOperator final : public Operator {
   size_t time_column_;
   SchemaRef schema_;
   std::vector<uint32_t> rows_;
-  std::vector<int64_t> starts_;
+  std::vector<int64_t> ends_;
 };
 
 /// Sends rows that every window refuses to output 1 with late_operator and late_watermark, the others to output 0.

@@ -260,7 +260,7 @@ Result<Input> RelationBuilder::build_late(const BoundRelation& relation) {
 Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
   const Output in = output_of(input);
-  if (relation.window == WindowKind::session || relation.window == WindowKind::cumulate)
+  if (relation.window == WindowKind::session)
     return unsupported(window_text(relation) + ": this window is not supported yet", "use TUMBLE or HOP");
   std::optional<size_t> time;
   for (size_t i = 0; i < in.columns.size(); ++i)
