@@ -43,7 +43,7 @@ struct BoundRelation {
     window,     ///< A window table function over inputs[0]: adds window_start, window_end, window_time.
     filter,     ///< predicate = conjunction of `expressions`
     project,    ///< `expressions`
-    aggregate,  ///< groups then aggregates
+    aggregate,  ///< groups, then aggregates, then grouping functions
     join,       ///< inputs[0] x inputs[1]
     asof_join,  ///< the last condition is the inequality
     cross,      ///< inputs[0] x inputs[1] without a condition
@@ -58,8 +58,9 @@ struct BoundRelation {
   std::string relation;
   std::vector<size_t> scan_columns;
   std::vector<Expr> expressions;
-  std::vector<AggregateCall> aggregates;  ///< groups are in `expressions`.
-  size_t grouping_sets = 0;               ///< More than 1: GROUPING SETS.
+  std::vector<AggregateCall> aggregates;                ///< groups are in `expressions`.
+  std::vector<std::vector<size_t>> grouping_sets;       ///< Places in the groups; empty = one set of all groups.
+  std::vector<std::vector<size_t>> grouping_functions;  ///< GROUPING(...): the places of its arguments, BIGINT.
   JoinKind join = JoinKind::inner;
   struct Condition {
     Expr left, right;

@@ -75,6 +75,10 @@ void append_json(std::string& out, const Expression& expression) {
 
 }  // namespace
 
+Expr Expr::constant(const duckdb::Value& value) {
+  return Expr(std::make_shared<duckdb::BoundConstantExpression>(value));
+}
+
 Expr Expr::reference(size_t column, const LogicalType& type, const std::string& name) {
   return Expr(std::make_shared<duckdb::BoundReferenceExpression>(name, type, column));
 }

@@ -24,6 +24,8 @@ class Expr {
   /// A reference to input column `column`.
   static Expr reference(size_t column, const LogicalType& type, const std::string& name);
 
+  static Expr constant(const duckdb::Value& value);
+
   bool empty() const { return bound_ == nullptr; }
   const LogicalType& type() const;
   /// The column, when the expression is nothing but a reference.

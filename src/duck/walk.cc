@@ -97,8 +97,6 @@ AggregateCall call_of(const duckdb::BoundAggregateExpression& bound) {
 
 std::unique_ptr<BoundRelation> walk_aggregate(const duckdb::LogicalAggregate& op) {
   auto out = relation_of(Kind::aggregate, op);
-  out->grouping_sets = op.grouping_sets.size();
-  if (!op.grouping_functions.empty()) out->grouping_sets = std::max<size_t>(out->grouping_sets, 2);
   for (const auto& group : op.groups) {
     out->expressions.push_back(handle(*group));
     out->columns.push_back({group->GetName(), group->return_type});
@@ -106,6 +104,12 @@ std::unique_ptr<BoundRelation> walk_aggregate(const duckdb::LogicalAggregate& op
   for (const auto& expression : op.expressions) {
     out->aggregates.push_back(call_of(expression->Cast<duckdb::BoundAggregateExpression>()));
     out->columns.push_back({expression->GetName(), expression->return_type});
+  }
+  if (op.grouping_sets.size() > 1 || !op.grouping_functions.empty())
+    for (const duckdb::GroupingSet& set : op.grouping_sets) out->grouping_sets.emplace_back(set.begin(), set.end());
+  for (const auto& arguments : op.grouping_functions) {
+    out->grouping_functions.emplace_back(arguments.begin(), arguments.end());
+    out->columns.push_back({"grouping", LogicalType::BIGINT});
   }
   return out;
 }

@@ -30,20 +30,31 @@ Result<> WindowAssignOperator::flush(Batch& batch, Emitter& out) {
 Result<> WindowAssignOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   std::vector<int64_t> times;
   read_times(batch, time_column_, times);
+  std::vector<uint32_t> late;
   for (uint32_t row = 0; row < times.size(); ++row) {
     const int64_t time = times[row];
     if (time == no_time || !math_.covered(time)) {
       ++out.counters.filtered;
       continue;
     }
+    const int64_t watermark = batch.stamps_ms.empty() ? INT64_MIN : batch.stamps_ms[row];
+    if (math_.late(time, watermark)) {
+      late.push_back(row);
+      continue;
+    }
     ++out.counters.passed;
     for (int64_t end = math_.first_end(time), last = math_.last_end(time); end <= last; end += math_.step_ms) {
+      if (end - 1 <= watermark) continue;
       rows_.push_back(row);
       ends_.push_back(end);
       if (static_cast<int64_t>(rows_.size()) == rows_per_batch) HEADRACE_TRY(flush(batch, out));
     }
   }
-  return flush(batch, out);
+  HEADRACE_TRY(flush(batch, out));
+  if (late.empty()) return {};
+  out.counters.late += static_cast<int64_t>(late.size());
+  out.late(batch, late);
+  return {};
 }
 
 Batch LateFilterOperator::late_batch(const Batch& batch, const std::vector<uint32_t>& rows) const {

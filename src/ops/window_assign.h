@@ -6,8 +6,8 @@
 
 namespace headrace {
 
-/// Adds window_start, window_end, window_time; a row in n windows comes out n times, windows in order of end.
-/// Stateless. Rows without a time are filtered: they belong to no window.
+/// Adds window_start, window_end, window_time; a row in n windows comes out n times, windows in order of end, without
+/// those that have closed. Stateless. Rows without a time are filtered: they belong to no window.
 class WindowAssignOperator final : public Operator {
  public:
   explicit WindowAssignOperator(const WindowAssignNode& node)

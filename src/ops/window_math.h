@@ -14,8 +14,8 @@ constexpr int64_t floor_div(int64_t a, int64_t b) {
   return a / b - (a % b < 0);
 }
 
-/// Tumbling, hopping and cumulating windows. All windows of a query are made of slices; successive windows end `step_ms`
-/// apart.
+/// Tumbling, hopping and cumulating windows. All windows of a query are made of slices; successive windows end
+/// `step_ms` apart.
 struct WindowMath {
   bool cumulates;
   int64_t size_ms, step_ms, offset_ms, slice_ms;

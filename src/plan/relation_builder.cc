@@ -337,31 +337,40 @@ Result<Input> RelationBuilder::build_distinct(const BoundRelation& relation) {
   return add(std::move(node));
 }
 
+Output RelationBuilder::union_of(const std::vector<Input>& inputs) const {
+  Output out = output_of(inputs[0]);
+  for (Input input : inputs) {
+    const Output& in = output_of(input);
+    for (size_t i = 0; i < in.columns.size(); ++i)
+      if (in.columns[i].role != out.columns[i].role) out.columns[i].role = TimeRole::none;
+    out.watermark = out.watermark && in.watermark;
+    out.deterministic = out.deterministic && in.deterministic;
+    if (in.changelog != Changelog::append || out.changelog != Changelog::append) out.changelog = Changelog::retract;
+  }
+  out.key.clear();
+  return out;
+}
+
 Result<Input> RelationBuilder::build_union(const BoundRelation& relation) {
   UnionNode node;
   for (const auto& child : relation.inputs) {
     HEADRACE_ASSIGN(Input input, build(*child));
-    const Output& in = output_of(input);
-    if (node.inputs.empty()) {
-      node.output = in;
-    } else {
-      for (size_t i = 0; i < in.columns.size(); ++i)
-        if (in.columns[i].role != node.output.columns[i].role) node.output.columns[i].role = TimeRole::none;
-      node.output.watermark = node.output.watermark && in.watermark;
-      node.output.deterministic = node.output.deterministic && in.deterministic;
-      if (in.changelog != Changelog::append || node.output.changelog != Changelog::append)
-        node.output.changelog = Changelog::retract;
-    }
     node.inputs.push_back(input);
   }
-  node.output.key.clear();
+  node.output = union_of(node.inputs);
   return add(std::move(node));
 }
 
 Result<Input> RelationBuilder::build_aggregate(const BoundRelation& relation) {
-  if (relation.grouping_sets > 1)
-    return unsupported("GROUPING SETS, ROLLUP and CUBE are not supported yet", "write one GROUP BY each");
   HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
+  if (!relation.grouping_sets.empty()) return build_grouping_sets(input, relation);
+  std::vector<size_t> all(relation.expressions.size());
+  std::iota(all.begin(), all.end(), 0);
+  return aggregate_by(input, relation, all);
+}
+
+Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& relation,
+                                            const std::vector<size_t>& set) {
   const Output in = output_of(input);
   // Everything an aggregate reads becomes a column of a projection below it; equal expressions share one.
   std::vector<Expr> expressions;
@@ -374,7 +383,7 @@ Result<Input> RelationBuilder::build_aggregate(const BoundRelation& relation) {
     return expressions.size() - 1;
   };
   std::vector<size_t> groups;
-  for (const Expr& group : relation.expressions) groups.push_back(column_for(group));
+  for (size_t group : set) groups.push_back(column_for(relation.expressions[group]));
   std::vector<Aggregate> aggregates;
   for (const AggregateCall& call : relation.aggregates) {
     Aggregate aggregate;
@@ -389,16 +398,15 @@ Result<Input> RelationBuilder::build_aggregate(const BoundRelation& relation) {
     aggregate.type = call.type;
     aggregates.push_back(std::move(aggregate));
   }
-  // A window is known by its end: groups that hold window_start or window_end make this a windowed aggregation.
+  // Any of a window's columns names it: a group that is one of them makes this a windowed aggregation.
   std::optional<size_t> end = in.watermark ? in.find_role(TimeRole::window_end) : std::nullopt;
   std::optional<size_t> start = in.find_role(TimeRole::window_start);
   auto role_of_group = [&](size_t i) {
-    std::optional<size_t> column = relation.expressions[i].column();
+    std::optional<size_t> column = relation.expressions[set[i]].column();
     return column ? in.columns[*column].role : TimeRole::none;
   };
   bool windowed = false;
-  for (size_t i = 0; i < groups.size(); ++i)
-    windowed |= role_of_group(i) == TimeRole::window_start || role_of_group(i) == TimeRole::window_end;
+  for (size_t i = 0; i < groups.size(); ++i) windowed |= is_window(role_of_group(i));
   windowed = windowed && end && start;
   size_t end_column = 0, start_column = 0;
   if (windowed) {
@@ -409,9 +417,13 @@ Result<Input> RelationBuilder::build_aggregate(const BoundRelation& relation) {
 
   Output out;
   out.deterministic = in.deterministic;
-  for (size_t i = 0; i < relation.columns.size(); ++i)
-    out.columns.push_back({relation.columns[i].name, relation.columns[i].type,
-                           windowed && i < groups.size() ? role_of_group(i) : TimeRole::none});
+  for (size_t i = 0; i < groups.size(); ++i)
+    out.columns.push_back(
+        {relation.columns[set[i]].name, relation.columns[set[i]].type, windowed ? role_of_group(i) : TimeRole::none});
+  for (size_t i = 0; i < aggregates.size(); ++i) {
+    const BoundColumn& column = relation.columns[relation.expressions.size() + i];
+    out.columns.push_back({column.name, column.type});
+  }
   out.key.resize(groups.size());
   std::iota(out.key.begin(), out.key.end(), 0);
   if (!windowed) {

@@ -52,8 +52,15 @@ class RelationBuilder {
   Result<Input> build_window(const BoundRelation& relation);
   Result<Input> build_filter(const BoundRelation& relation);
   Result<Input> build_aggregate(const BoundRelation& relation);
+  /// Aggregates `input` by those groups of `relation` whose places are in `set`: these groups, then the aggregates.
+  Result<Input> aggregate_by(Input input, const BoundRelation& relation, const std::vector<size_t>& set);
+  // build_grouping_sets.cc
+  Result<Input> build_grouping_sets(Input input, const BoundRelation& relation);
+  Input copy_of_window(Input input);
   Result<Input> build_distinct(const BoundRelation& relation);
   Result<Input> build_union(const BoundRelation& relation);
+  /// What UNION ALL promises of its inputs.
+  Output union_of(const std::vector<Input>& inputs) const;
   Result<Input> build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions);
   Result<Input> build_asof(const BoundRelation& relation);
   Result<Input> finish_lookup(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
