@@ -1,5 +1,6 @@
 #include "duck/conjunction.h"
 
+#include <duckdb/planner/expression/bound_between_expression.hpp>
 #include <duckdb/planner/expression/bound_comparison_expression.hpp>
 #include <duckdb/planner/expression/bound_conjunction_expression.hpp>
 
@@ -15,7 +16,19 @@ Expr handle(duckdb::unique_ptr<duckdb::Expression> expression) {
 }  // namespace
 
 std::vector<Expr> conjuncts(const Expr& predicate) {
+  using duckdb::ExpressionType;
   if (predicate.empty()) return {};
+  if (predicate.bound().GetExpressionClass() == duckdb::ExpressionClass::BOUND_BETWEEN && predicate.deterministic()) {
+    const auto& between = predicate.bound().Cast<duckdb::BoundBetweenExpression>();
+    const ExpressionType from = between.lower_inclusive ? ExpressionType::COMPARE_GREATERTHANOREQUALTO
+                                                        : ExpressionType::COMPARE_GREATERTHAN;
+    const ExpressionType to = between.upper_inclusive ? ExpressionType::COMPARE_LESSTHANOREQUALTO
+                                                      : ExpressionType::COMPARE_LESSTHAN;
+    return {handle(duckdb::make_uniq<duckdb::BoundComparisonExpression>(from, between.input->Copy(),
+                                                                        between.lower->Copy())),
+            handle(duckdb::make_uniq<duckdb::BoundComparisonExpression>(to, between.input->Copy(),
+                                                                        between.upper->Copy()))};
+  }
   if (predicate.bound().GetExpressionType() != duckdb::ExpressionType::CONJUNCTION_AND) return {predicate};
   std::vector<Expr> out;
   for (const auto& child : predicate.bound().Cast<duckdb::BoundConjunctionExpression>().children)

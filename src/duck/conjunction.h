@@ -8,7 +8,7 @@
 
 namespace headrace {
 
-/// The conditions that AND joins, or the expression itself.
+/// The conditions that AND joins (BETWEEN is two of them), or the expression itself.
 std::vector<Expr> conjuncts(const Expr& predicate);
 /// AND over all; empty() for none.
 Expr conjunction(const std::vector<Expr>& predicates);

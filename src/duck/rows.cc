@@ -53,4 +53,32 @@ std::vector<uint8_t> equal_rows(DataChunk& a, DataChunk& b, size_t first_column)
   return same;
 }
 
+void longest_lists(Vector& lists, size_t count, std::vector<uint64_t>& lengths) {
+  duckdb::UnifiedVectorFormat format;
+  lists.ToUnifiedFormat(count, format);
+  const auto* entries = duckdb::UnifiedVectorFormat::GetData<duckdb::list_entry_t>(format);
+  for (size_t row = 0; row < count; ++row) {
+    const duckdb::idx_t at = format.sel->get_index(row);
+    if (format.validity.RowIsValid(at)) lengths[row] = std::max<uint64_t>(lengths[row], entries[at].length);
+  }
+}
+
+void take_elements(Vector& lists, size_t count, const std::vector<uint32_t>& rows,
+                   const std::vector<uint64_t>& elements, Vector& out) {
+  duckdb::UnifiedVectorFormat format;
+  lists.ToUnifiedFormat(count, format);
+  const auto* entries = duckdb::UnifiedVectorFormat::GetData<duckdb::list_entry_t>(format);
+  const Vector& children = duckdb::ListVector::GetEntry(lists);
+  duckdb::SelectionVector selection(rows.size());
+  std::vector<size_t> missing;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const duckdb::idx_t at = format.sel->get_index(rows[i]);
+    const bool there = format.validity.RowIsValid(at) && elements[i] < entries[at].length;
+    selection.set_index(i, there ? entries[at].offset + elements[i] : 0);
+    if (!there) missing.push_back(i);
+  }
+  if (missing.size() < rows.size()) duckdb::VectorOperations::Copy(children, out, selection, rows.size(), 0, 0);
+  for (size_t i : missing) duckdb::FlatVector::SetNull(out, i, true);
+}
+
 }  // namespace headrace

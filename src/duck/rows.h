@@ -26,4 +26,10 @@ void hash_rows(DataChunk& columns, uint64_t* out);
 /// equal.
 std::vector<uint8_t> equal_rows(DataChunk& a, DataChunk& b, size_t first_column);
 
+/// Raises lengths[row] to the number of elements of list `row` (0 for NULL); `lists` is of type LIST.
+void longest_lists(Vector& lists, size_t count, std::vector<uint64_t>& lengths);
+/// Writes element elements[i] of list rows[i] into out[i], NULL behind a list's end. `count` lists stand in `lists`.
+void take_elements(Vector& lists, size_t count, const std::vector<uint32_t>& rows,
+                   const std::vector<uint64_t>& elements, Vector& out);
+
 }  // namespace headrace

@@ -1,5 +1,7 @@
 #include "ops/operator.h"
 
+#include "plan/nodes.h"
+
 namespace headrace {
 
 NodeCounters& NodeCounters::operator+=(const NodeCounters& other) {
@@ -11,6 +13,10 @@ NodeCounters& NodeCounters::operator+=(const NodeCounters& other) {
   held += other.held;
   rows_out += other.rows_out;
   return *this;
+}
+
+const Output& OperatorContext::output_of(const Input& input) const {
+  return base_of(plan[input.node]).output;
 }
 
 }  // namespace headrace

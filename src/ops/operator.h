@@ -13,6 +13,10 @@
 
 namespace headrace {
 
+struct Input;
+struct Output;
+struct Plan;
+
 /// What happened to the rows that came in: rows_in = passed + filtered + late + quarantined + held.
 struct NodeCounters {
   int64_t rows_in = 0, passed = 0, filtered = 0, late = 0, quarantined = 0, held = 0;
@@ -59,7 +63,11 @@ class Operator {
 
 /// What an operator may ask for when it is made.
 struct OperatorContext {
+  /// What comes to an input of the node.
+  const Output& output_of(const Input& input) const;
+
   EvaluationContext& evaluation;
+  const Plan& plan;
   uint32_t shard = 0;
   uint32_t shards = 1;
 };

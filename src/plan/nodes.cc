@@ -14,6 +14,24 @@ std::optional<size_t> Output::find_role(TimeRole role) const {
   return std::nullopt;
 }
 
+std::optional<Promise> Output::promise_of(size_t column) const {
+  if (!watermark) return std::nullopt;
+  switch (columns[column].role) {
+    case TimeRole::event_time:
+    case TimeRole::window_time:
+      return Promise{column, 0};
+    case TimeRole::window_end:
+      // A window's rows come before the watermark has reached its end less a millisecond.
+      return Promise{column, -1};
+    case TimeRole::window_start:
+      if (columns[column].window_ms == 0) return std::nullopt;
+      return Promise{column, columns[column].window_ms - 1};
+    case TimeRole::none:
+      break;
+  }
+  return std::nullopt;
+}
+
 const NodeBase& base_of(const Node& node) {
   return std::visit([](const auto& n) -> const NodeBase& { return n; }, node);
 }
@@ -30,9 +48,16 @@ std::string_view kind_of(const Node& node) {
                                [](const LateNode&) { return "late"; }, [](const AggregateNode&) { return "aggregate"; },
                                [](const WindowAggregateNode&) { return "window_aggregate"; },
                                [](const LookupJoinNode&) { return "lookup_join"; },
-                               [](const AsofJoinNode&) { return "asof_join"; }, [](const ViewNode&) { return "view"; },
+                               [](const AsofJoinNode&) { return "asof_join"; }, [](const JoinNode&) { return "join"; },
+                               [](const SetOperationNode&) { return "set_operation"; },
+                               [](const UnnestNode&) { return "unnest"; }, [](const ViewNode&) { return "view"; },
                                [](const SinkNode&) { return "sink"; }, [](const AlertNode&) { return "alert"; }},
                     node);
+}
+
+int64_t hold_ms_of(const Node& node) {
+  auto* join = std::get_if<JoinNode>(&node);
+  return join ? join->hold_ms : 0;
 }
 
 }  // namespace headrace

@@ -29,6 +29,13 @@ struct Column {
   std::string name;
   LogicalType type;
   TimeRole role = TimeRole::none;
+  int64_t window_ms = 0;  ///< window_start: the longest window; 0 = not known.
+};
+
+/// What a watermark promises of a column: rows to come have a greater value than the watermark less `lag_ms`.
+struct Promise {
+  size_t column = 0;
+  int64_t lag_ms = 0;
 };
 
 /// An edge's beginning: which output of which node. Output 0 is the result; 1 are late rows.
@@ -46,6 +53,8 @@ struct Output {
 
   SchemaRef schema() const;
   std::optional<size_t> find_role(TimeRole role) const;
+  /// What the watermark says of column `column`, if anything.
+  std::optional<Promise> promise_of(size_t column) const;
 };
 
 struct NodeBase {
@@ -180,6 +189,39 @@ struct AsofJoinNode : NodeBase {
   Comparison comparison = Comparison::greater_equal;  ///< left ? right
 };
 
+/// One side of a join of two streams.
+struct JoinSide {
+  std::vector<size_t> keys;  ///< In its input.
+  /// When a row can meet no partner any more: the watermark reaches the row's `column` + `keep_ms`. Empty: never.
+  struct Expiry {
+    size_t column = 0;
+    int64_t keep_ms = 0;
+  };
+  std::optional<Expiry> expiry;
+  /// Set when the other side's rows are let go by the watermark: a row that breaks the promise is late.
+  std::optional<Promise> promise;
+};
+
+/// Joins two streams, which may change: rows of both sides are kept, and each change of one meets the rows of the other.
+struct JoinNode : NodeBase {
+  JoinKind join = JoinKind::inner;  ///< inner | left | right | full | semi | anti
+  JoinSide left, right;
+  std::vector<bool> null_safe;  ///< By key: IS NOT DISTINCT FROM
+  Expr residual;                ///< Over left then right columns; may be empty().
+  int64_t hold_ms = 0;          ///< The watermark that is passed on lies this far behind the node's own.
+};
+
+/// INTERSECT and EXCEPT, whole rows compared, NULLs equal.
+struct SetOperationNode : NodeBase {
+  bool except = false;  ///< else INTERSECT
+  bool all = false;     ///< Rows are counted; else a row is there once or not at all.
+};
+
+/// One row per element of lists; lists of one row side by side, the shorter ones filled up with NULLs.
+struct UnnestNode : NodeBase {
+  std::vector<Expr> lists;  ///< Over the input; their elements become the last columns.
+};
+
 /// Keeps a materialized view.
 struct ViewNode : NodeBase {
   EmitText emit;
@@ -201,12 +243,14 @@ struct AlertNode : NodeBase {
 
 using Node =
     std::variant<SourceNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode, LateFilterNode, LateNode,
-                 AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode, ViewNode, SinkNode, AlertNode>;
+                 AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode, JoinNode, SetOperationNode, UnnestNode, ViewNode, SinkNode, AlertNode>;
 
 const NodeBase& base_of(const Node& node);
 NodeBase& base_of(Node& node);
 /// "filter", "window_aggregate" ...: the node's name in JSON, metrics and the console.
 std::string_view kind_of(const Node& node);
+/// How far the watermark that a node passes on lies behind its own.
+int64_t hold_ms_of(const Node& node);
 
 struct Plan {
   std::vector<Node> nodes;  ///< nodes[i] has id i; inputs stand before.

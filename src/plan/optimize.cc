@@ -234,6 +234,19 @@ std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& 
                           out[0].insert(n.left_order);
                           out[1].insert(n.right_order);
                         },
+                        [&](const JoinNode& n) {
+                          const size_t left = width_of(0);
+                          Columns both = wanted;
+                          need(both, n.residual);
+                          for (size_t column : both)
+                            column < left ? out[0].insert(column) : out[1].insert(column - left);
+                          for (size_t i = 0; i < 2; ++i) {
+                            const JoinSide& side = i == 0 ? n.left : n.right;
+                            out[i].insert(side.keys.begin(), side.keys.end());
+                            if (side.expiry) out[i].insert(side.expiry->column);
+                            if (side.promise) out[i].insert(side.promise->column);
+                          }
+                        },
                         [&](const auto&) { all(); }},
              node);
   return out;
@@ -359,6 +372,31 @@ void prune(Plan& plan) {
                             n.left_order = in[0][n.left_order];
                             n.right_order = in[1][n.right_order];
                           },
+                          [&](JoinNode& n) {
+                            std::vector<size_t> beside = in[0];
+                            const size_t left = base_of(plan.nodes[base.inputs[0].node.value]).output.columns.size();
+                            for (size_t column : in[1]) beside.push_back(left + column);
+                            if (!n.residual.empty()) n.residual = n.residual.remap(beside);
+                            std::vector<Column> columns;
+                            for (size_t i = 0; i < (width > in[0].size() ? 2u : 1u); ++i)
+                              for (Column column : base_of(plan.nodes[base.inputs[i].node.value]).output.columns) {
+                                column.role = TimeRole::none;
+                                columns.push_back(std::move(column));
+                              }
+                            for (size_t column : wanted[at]) columns[beside[column]] = base.output.columns[column];
+                            std::copy_n(beside.begin(), width, places[at].begin());
+                            std::vector<size_t> key;
+                            for (size_t column : base.output.key)
+                              if (wanted[at].count(column)) key.push_back(beside[column]);
+                            base.output.key = key.size() == base.output.key.size() ? key : std::vector<size_t>{};
+                            base.output.columns = std::move(columns);
+                            for (size_t i = 0; i < 2; ++i) {
+                              JoinSide& side = i == 0 ? n.left : n.right;
+                              follow(side.keys, i);
+                              if (side.expiry) side.expiry->column = in[i][side.expiry->column];
+                              if (side.promise) side.promise->column = in[i][side.promise->column];
+                            }
+                          },
                           [&](auto&) {}},
                node);
   }
@@ -369,10 +407,18 @@ void prune(Plan& plan) {
 /// Removes nodes from which no view, sink or alert is reached, and numbers the rest again.
 void remove_unread(Plan& plan) {
   std::vector<bool> live(plan.nodes.size());
+  // A source whose rows are all looked up in is read as a table only.
+  std::set<std::string> tables;
+  for (const Node& node : plan.nodes)
+    if (auto* source = std::get_if<SourceNode>(&node); source && source->is_static) tables.insert(source->name);
+  auto has_to_be_read = [&](const Node& node) {
+    auto* source = std::get_if<SourceNode>(&node);
+    return source != nullptr && (source->is_static || !tables.count(source->name));
+  };
   for (size_t at = plan.nodes.size(); at-- > 0;) {
     const Node& node = plan.nodes[at];
     live[at] = live[at] || std::holds_alternative<ViewNode>(node) || std::holds_alternative<SinkNode>(node) ||
-               std::holds_alternative<AlertNode>(node) || std::holds_alternative<SourceNode>(node);
+               std::holds_alternative<AlertNode>(node) || has_to_be_read(node);
     if (live[at])
       for (const Input& input : base_of(node).inputs) live[input.node.value] = true;
   }

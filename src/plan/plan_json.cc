@@ -63,6 +63,13 @@ std::string aggregates_json(const std::vector<Aggregate>& aggregates) {
   return out + "]";
 }
 
+std::string side_json(const JoinSide& side) {
+  std::string expiry = "null";
+  if (side.expiry)
+    expiry = fmt::format("{{\"column\":{},\"keep_ms\":{}}}", side.expiry->column, side.expiry->keep_ms);
+  return fmt::format("{{\"keys\":{},\"expiry\":{}}}", numbers(side.keys), expiry);
+}
+
 /// What is special to the node's kind, as JSON members that begin with a comma.
 std::string own_members(const Node& node) {
   return std::visit(
@@ -100,6 +107,15 @@ std::string own_members(const Node& node) {
                 join_words[static_cast<int>(n.join)], numbers(n.left_keys), numbers(n.right_keys), n.left_order,
                 n.right_order, comparison_words[static_cast<int>(n.comparison)]);
           },
+          [](const JoinNode& n) {
+            return fmt::format(",\"join\":\"{}\",\"left\":{},\"right\":{},\"residual\":{},\"hold_ms\":{}",
+                               join_words[static_cast<int>(n.join)], side_json(n.left), side_json(n.right),
+                               n.residual.empty() ? "null" : n.residual.json(), n.hold_ms);
+          },
+          [](const SetOperationNode& n) {
+            return fmt::format(",\"operation\":\"{}\",\"all\":{}", n.except ? "except" : "intersect", n.all);
+          },
+          [](const UnnestNode& n) { return ",\"lists\":" + expressions_json(n.lists); },
           [](const SinkNode& n) {
             return ",\"connector\":" + json_string(n.connector) + ",\"options\":" + options_json(n.options);
           },
@@ -108,6 +124,12 @@ std::string own_members(const Node& node) {
           },
           [](const auto&) { return std::string(); }},
       node);
+}
+
+std::string kept_until(const JoinSide& side) {
+  if (!side.expiry) return "without bound";
+  return fmt::format("until the watermark reaches column {} {} {} ms", side.expiry->column,
+                     side.expiry->keep_ms < 0 ? "-" : "+", std::abs(side.expiry->keep_ms));
 }
 
 /// One line for people about what the node does.
@@ -143,6 +165,14 @@ std::string detail(const Node& node) {
                  [](const AsofJoinNode& n) {
                    return std::string("as-of join with a static table, ") +
                           comparison_words[static_cast<int>(n.comparison)];
+                 },
+                 [](const JoinNode& n) {
+                   return fmt::format("{} join; left rows are kept {}, right rows {}",
+                                      join_words[static_cast<int>(n.join)], kept_until(n.left), kept_until(n.right));
+                 },
+                 [](const SetOperationNode& n) {
+                   return std::string(n.except ? "except" : "intersect") + (n.all ? " all" : "") +
+                          "; state is kept for every row, without bound";
                  },
                  [](const SinkNode& n) { return n.connector; }, [](const AlertNode& n) { return n.condition.text(); },
                  [](const auto&) { return std::string(); }},

@@ -57,7 +57,6 @@ class Planner {
     for (const Statement& statement : statements) plan(statement);
     check_contracts();
     sort();
-    check_static_tables();
     return std::move(out_);
   }
 
@@ -334,28 +333,6 @@ class Planner {
         fail(user_error(Code::bad_contract, "the contract is for '" + contract.source + "', which is not a source")
                  .with_remedy("set source = to one of the project's sources"),
              contract.at);
-  }
-
-  /// A table is read whole before the stream; its own rows cannot at the same time be the stream of a join.
-  void check_static_tables() {
-    std::vector<bool> is_table(out_.plan.nodes.size());
-    for (const Node& node : out_.plan.nodes) {
-      const NodeBase& base = base_of(node);
-      auto* source = std::get_if<SourceNode>(&node);
-      const bool join = std::holds_alternative<LookupJoinNode>(node) || std::holds_alternative<AsofJoinNode>(node);
-      bool any = source != nullptr && source->is_static;
-      for (size_t i = 0; i < (join ? 1 : base.inputs.size()); ++i) any = any || is_table[base.inputs[i].node.value];
-      // An aggregation tells its results after the tables have been read: they are a stream like any other.
-      const bool tells_later =
-          std::holds_alternative<AggregateNode>(node) || std::holds_alternative<WindowAggregateNode>(node);
-      is_table[base.id.value] = any && !tells_later;
-      if (join && any)
-        fail(user_error(Code::unsupported_sql,
-                        "'" + base.name + "' joins a table with itself, or with another table, as a stream")
-                 .with_remedy(
-                     "joins of two streams are not supported yet; read the stream's file as a source of its own"),
-             base.at);
-    }
   }
 
   /// Puts nodes into topological order and numbers them again: late() may be read before the window that feeds it.

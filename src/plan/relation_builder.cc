@@ -17,15 +17,6 @@ Error unsupported(const std::string& what, const std::string& remedy) {
   return user_error(Code::unsupported_sql, what).with_remedy(remedy);
 }
 
-Result<> refuse_temporal(const Expr& condition) {
-  if (condition.empty()) return {};
-  for (const std::string& name : condition.functions())
-    if (name == "headrace_as_of")
-      return unsupported("FOR SYSTEM_TIME AS OF is not supported yet",
-                         "with a static table, write ASOF JOIN ... ON a.key = b.key AND a.time >= b.time");
-  return {};
-}
-
 /// Where each input column stands among `expressions`, or nullopt.
 std::optional<size_t> place_of(const std::vector<Expr>& expressions, size_t column) {
   for (size_t i = 0; i < expressions.size(); ++i)
@@ -85,49 +76,6 @@ std::string window_text(const BoundRelation& relation) {
   return out + ")";
 }
 
-Comparison flipped(Comparison comparison) {
-  switch (comparison) {
-    case Comparison::less:
-      return Comparison::greater;
-    case Comparison::less_equal:
-      return Comparison::greater_equal;
-    case Comparison::greater:
-      return Comparison::less;
-    case Comparison::greater_equal:
-      return Comparison::less_equal;
-    default:
-      return comparison;
-  }
-}
-
-/// -1 when all columns are left, +1 when all are right, 0 when mixed or none.
-int side_of(const Expr& expression, size_t left_columns) {
-  bool left = false, right = false;
-  for (size_t column : expression.columns()) (column < left_columns ? left : right) = true;
-  return left == right ? 0 : left ? -1 : 1;
-}
-
-/// Splits conditions over left-then-right columns into comparisons between the sides and a rest.
-void split_conditions(const std::vector<Expr>& parts, size_t left_columns, size_t columns,
-                      std::vector<Condition>& conditions, std::vector<Expr>& rest) {
-  std::vector<size_t> to_right(columns);
-  for (size_t i = left_columns; i < columns; ++i) to_right[i] = i - left_columns;
-  for (const Expr& part : parts) {
-    std::optional<Condition> comparison = as_comparison(part);
-    bool equal = comparison &&
-                 (comparison->comparison == Comparison::equal || comparison->comparison == Comparison::not_distinct);
-    int left = equal ? side_of(comparison->left, left_columns) : 0;
-    int right = equal ? side_of(comparison->right, left_columns) : 0;
-    if (left == -1 && right == 1) {
-      conditions.push_back({comparison->left, comparison->right.remap(to_right), comparison->comparison});
-    } else if (left == 1 && right == -1) {
-      conditions.push_back({comparison->right, comparison->left.remap(to_right), comparison->comparison});
-    } else {
-      rest.push_back(part);
-    }
-  }
-}
-
 }  // namespace
 
 void RelationBuilder::begin(const std::string& name, const Location& at, const EmitText& emit) {
@@ -160,7 +108,8 @@ Input RelationBuilder::project(Input input, const std::vector<Expr>& expressions
   for (size_t i = 0; i < expressions.size(); ++i) {
     std::optional<size_t> column = expressions[i].column();
     node.output.columns.push_back(
-        {names[i], expressions[i].type(), column ? in.columns[*column].role : TimeRole::none});
+        {names[i], expressions[i].type(), column ? in.columns[*column].role : TimeRole::none,
+         column ? in.columns[*column].window_ms : 0});
     node.output.deterministic = node.output.deterministic && expressions[i].deterministic();
   }
   node.output.key = moved_key(in, expressions);
@@ -296,7 +245,7 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   LogicalType type = in.columns[*time].type;
   for (Column& column : node.output.columns)
     column.role = column.role == TimeRole::event_time ? TimeRole::event_time : TimeRole::none;
-  node.output.columns.push_back({"window_start", type, TimeRole::window_start});
+  node.output.columns.push_back({"window_start", type, TimeRole::window_start, spec.size_ms});
   node.output.columns.push_back({"window_end", type, TimeRole::window_end});
   node.output.columns.push_back({"window_time", type, TimeRole::window_time});
   if (!node.output.key.empty()) node.output.key.push_back(in.columns.size());
@@ -304,20 +253,26 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
 }
 
 Result<Input> RelationBuilder::build_filter(const BoundRelation& relation) {
-  for (const Expr& expression : relation.expressions) HEADRACE_TRY(refuse_temporal(expression));
-  const BoundRelation& below = *relation.inputs[0];
-  // FROM a, b WHERE a.x = b.y: the filter holds the join's condition.
-  if (below.kind == Kind::cross) {
-    std::vector<Expr> parts;
-    for (const Expr& expression : relation.expressions)
-      for (const Expr& part : conjuncts(expression)) parts.push_back(part);
-    return build_join(below, parts);
-  }
-  HEADRACE_ASSIGN(Input input, build(below));
+  std::vector<Expr> parts;
+  for (const Expr& expression : relation.expressions)
+    for (const Expr& part : conjuncts(expression)) parts.push_back(part);
+  return build_where(*relation.inputs[0], parts);
+}
+
+/// The rows of a relation that meet all of `parts`. Conditions of an inner join are part of it: FROM a, b WHERE a.x = b.y.
+Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const std::vector<Expr>& parts) {
+  if (relation.kind == Kind::cross || (relation.kind == Kind::join && relation.join == JoinKind::inner))
+    return build_join(relation, parts);
+  HEADRACE_ASSIGN(Input input, build(relation));
+  return filter(input, parts);
+}
+
+Result<Input> RelationBuilder::filter(Input input, const std::vector<Expr>& parts) {
+  if (parts.empty()) return input;
   FilterNode node;
   node.inputs = {input};
   node.output = output_of(input);
-  node.predicate = conjunction(relation.expressions);
+  node.predicate = conjunction(parts);
   if (!node.predicate.deterministic() && node.output.changelog != Changelog::append)
     return user_error(Code::nondeterministic, "the condition " + node.predicate.text() +
                                                   " may change its mind between a row and its retraction");
@@ -419,7 +374,8 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
   out.deterministic = in.deterministic;
   for (size_t i = 0; i < groups.size(); ++i)
     out.columns.push_back(
-        {relation.columns[set[i]].name, relation.columns[set[i]].type, windowed ? role_of_group(i) : TimeRole::none});
+        {relation.columns[set[i]].name, relation.columns[set[i]].type, windowed ? role_of_group(i) : TimeRole::none,
+         windowed ? in.columns[*start].window_ms : 0});
   for (size_t i = 0; i < aggregates.size(); ++i) {
     const BoundColumn& column = relation.columns[relation.expressions.size() + i];
     out.columns.push_back({column.name, column.type});
@@ -465,137 +421,6 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
   out.changelog = node.emit_updates ? Changelog::upsert : Changelog::append;
   node.output = std::move(out);
   return add(std::move(node));
-}
-
-bool RelationBuilder::make_static(Input input) {
-  Node& node = plan_.nodes[input.node.value];
-  if (auto* source = std::get_if<SourceNode>(&node)) {
-    bool bounded =
-        source->connector == "file" && (!source->options.count("mode") || source->options.at("mode") == "bounded");
-    if (bounded) source->is_static = true;
-    return bounded;
-  }
-  if (!std::holds_alternative<FilterNode>(node) && !std::holds_alternative<ProjectNode>(node)) return false;
-  return make_static(base_of(node).inputs[0]);
-}
-
-Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions) {
-  HEADRACE_ASSIGN(Input left, build(*relation.inputs[0]));
-  HEADRACE_ASSIGN(Input right, build(*relation.inputs[1]));
-  const size_t left_columns = output_of(left).columns.size();
-  const size_t right_columns = output_of(right).columns.size();
-  HEADRACE_TRY(refuse_temporal(relation.residual));
-  std::vector<Condition> conditions = relation.conditions;
-  std::vector<Expr> parts = more_conditions, rest;
-  for (const Expr& part : conjuncts(relation.residual)) parts.push_back(part);
-  split_conditions(parts, left_columns, left_columns + right_columns, conditions, rest);
-  JoinKind kind = relation.kind == Kind::cross ? JoinKind::inner : relation.join;
-  bool table_right = (kind == JoinKind::inner || kind == JoinKind::left) && make_static(right);
-  bool table_left = !table_right && (kind == JoinKind::inner || kind == JoinKind::right) && make_static(left);
-  if (!table_right && !table_left)
-    return unsupported("a join needs a static table on one side: a bounded file source without changes",
-                       "joins of two streams are not supported yet");
-  if (table_right) return finish_lookup(left, right, kind, conditions, conjunction(rest));
-  // The table stands left: join the other way round, then put the columns back in their order.
-  std::vector<size_t> swapped(left_columns + right_columns), back;
-  for (size_t i = 0; i < left_columns; ++i) swapped[i] = right_columns + i;
-  for (size_t i = 0; i < right_columns; ++i) swapped[left_columns + i] = i;
-  for (Condition& condition : conditions) std::swap(condition.left, condition.right);
-  Expr residual = conjunction(rest);
-  if (!residual.empty()) residual = residual.remap(swapped);
-  HEADRACE_ASSIGN(Input joined,
-                  finish_lookup(right, left, kind == JoinKind::right ? JoinKind::left : kind, conditions, residual));
-  return pick(joined, swapped);
-}
-
-Result<Input> RelationBuilder::finish_lookup(Input left, Input right, JoinKind kind, std::vector<Condition> conditions,
-                                             Expr residual) {
-  const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
-  LookupJoinNode node;
-  node.join = kind;
-  std::vector<Expr> left_keys, right_keys;
-  std::vector<size_t> beside(right_width);
-  std::iota(beside.begin(), beside.end(), left_width);
-  std::vector<Expr> rest = conjuncts(residual);
-  for (const Condition& condition : conditions) {
-    if (condition.comparison != Comparison::equal && condition.comparison != Comparison::not_distinct) {
-      rest.push_back(comparison({condition.left, condition.right.remap(beside), condition.comparison}));
-      continue;
-    }
-    left_keys.push_back(condition.left);
-    right_keys.push_back(condition.right);
-    node.null_safe.push_back(condition.comparison == Comparison::not_distinct);
-  }
-  residual = conjunction(rest);
-  left = with_columns(left, left_keys, node.left_keys);
-  right = with_columns(right, right_keys, node.right_keys);
-  const Output& l = output_of(left);
-  const Output& r = output_of(right);
-  node.inputs = {left, right};
-  node.output = l;
-  if (node.output.changelog == Changelog::upsert) node.output.changelog = Changelog::retract;
-  node.output.key.clear();
-  for (Column column : r.columns) {
-    column.role = TimeRole::none;
-    node.output.columns.push_back(column);
-  }
-  // The condition was bound over the columns before key columns were added.
-  std::vector<size_t> places(left_width + right_width), wanted;
-  for (size_t i = 0; i < left_width; ++i) places[i] = i;
-  for (size_t i = 0; i < right_width; ++i) places[left_width + i] = l.columns.size() + i;
-  if (!residual.empty()) node.residual = residual.remap(places);
-  Input joined = add(std::move(node));
-  return pick(joined, places);
-}
-
-Result<Input> RelationBuilder::build_asof(const BoundRelation& relation) {
-  HEADRACE_ASSIGN(Input left, build(*relation.inputs[0]));
-  HEADRACE_ASSIGN(Input right, build(*relation.inputs[1]));
-  if (relation.join != JoinKind::inner && relation.join != JoinKind::left)
-    return unsupported("an ASOF JOIN is INNER or LEFT", "swap its sides");
-  if (!make_static(right))
-    return unsupported("an ASOF JOIN needs a static table on its right side: a bounded file source",
-                       "as-of joins of two streams are not supported yet");
-  return finish_asof(left, right, relation.join, relation.conditions);
-}
-
-Result<Input> RelationBuilder::finish_asof(Input left, Input right, JoinKind kind, std::vector<Condition> conditions) {
-  const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
-  AsofJoinNode node;
-  node.join = kind;
-  std::vector<Expr> left_keys, right_keys;
-  std::optional<Condition> order;
-  for (const Condition& condition : conditions) {
-    if (condition.comparison == Comparison::equal) {
-      left_keys.push_back(condition.left);
-      right_keys.push_back(condition.right);
-    } else {
-      order = condition;
-    }
-  }
-  if (!order) return unsupported("an ASOF JOIN needs one inequality", "add a.time >= b.time");
-  node.comparison = order->comparison;
-  left_keys.push_back(order->left);
-  right_keys.push_back(order->right);
-  left = with_columns(left, left_keys, node.left_keys);
-  right = with_columns(right, right_keys, node.right_keys);
-  node.left_order = node.left_keys.back();
-  node.right_order = node.right_keys.back();
-  node.left_keys.pop_back();
-  node.right_keys.pop_back();
-  const Output& l = output_of(left);
-  const Output& r = output_of(right);
-  node.inputs = {left, right};
-  node.output = l;
-  for (Column column : r.columns) {
-    column.role = TimeRole::none;
-    node.output.columns.push_back(column);
-  }
-  std::vector<size_t> places;
-  for (size_t i = 0; i < left_width; ++i) places.push_back(i);
-  for (size_t i = 0; i < right_width; ++i) places.push_back(l.columns.size() + i);
-  Input joined = add(std::move(node));
-  return pick(joined, places);
 }
 
 }  // namespace headrace

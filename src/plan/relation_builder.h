@@ -51,6 +51,9 @@ class RelationBuilder {
   Result<Input> build_late(const BoundRelation& relation);
   Result<Input> build_window(const BoundRelation& relation);
   Result<Input> build_filter(const BoundRelation& relation);
+  Result<Input> build_where(const BoundRelation& relation, const std::vector<Expr>& parts);
+  /// The rows of `input` for which all of `parts` are true.
+  Result<Input> filter(Input input, const std::vector<Expr>& parts);
   Result<Input> build_aggregate(const BoundRelation& relation);
   /// Aggregates `input` by those groups of `relation` whose places are in `set`: these groups, then the aggregates.
   Result<Input> aggregate_by(Input input, const BoundRelation& relation, const std::vector<size_t>& set);
@@ -63,11 +66,14 @@ class RelationBuilder {
   Output union_of(const std::vector<Input>& inputs) const;
   Result<Input> build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions);
   Result<Input> build_asof(const BoundRelation& relation);
+  Result<Input> join_streams(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
+                             const std::vector<Expr>& rest);
   Result<Input> finish_lookup(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
                               Expr residual);
   Result<Input> finish_asof(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions);
-  /// True when nothing but static tables feeds `input`; marks them to be read first.
-  bool make_static(Input input);
+  /// A copy of `input` that is read first, as a table: when it is fed by one bounded file without changes or event time,
+  /// through filters and projections, and no row of that file comes through `stream`.
+  std::optional<Input> as_table(Input input, Input stream);
   /// The input with one more column per expression that is not a plain column; `columns` says where each lies.
   Input with_columns(Input input, const std::vector<Expr>& expressions, std::vector<size_t>& columns);
 
@@ -78,6 +84,7 @@ class RelationBuilder {
   std::map<std::string, Input> relations_;
   std::set<std::string> late_wanted_;
   std::map<std::string, Input> late_;
+  std::map<std::string, Input> tables_;  ///< The sources that are read first, by name.
 };
 
 }  // namespace headrace

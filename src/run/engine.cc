@@ -395,8 +395,12 @@ void Engine::set_watermarks(TickWork& work) const {
     const bool table_joined = std::holds_alternative<LookupJoinNode>(graph_.plan.nodes[node]) ||
                               std::holds_alternative<AsofJoinNode>(graph_.plan.nodes[node]);
     marks[node] = EventTime::max();
-    for (size_t i = 0; i < (table_joined ? 1 : base.inputs.size()); ++i)
-      marks[node] = std::min(marks[node], marks[base.inputs[i].node.value]);
+    for (size_t i = 0; i < (table_joined ? 1 : base.inputs.size()); ++i) {
+      const uint32_t from = base.inputs[i].node.value;
+      EventTime passed_on = marks[from];
+      if (passed_on != EventTime::min() && passed_on != EventTime::max()) passed_on.ms -= hold_ms_of(graph_.plan.nodes[from]);
+      marks[node] = std::min(marks[node], passed_on);
+    }
   }
 }
 

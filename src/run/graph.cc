@@ -6,10 +6,13 @@
 #include "ops/aggregate.h"
 #include "ops/alert.h"
 #include "ops/filter.h"
+#include "ops/join.h"
 #include "ops/joins.h"
 #include "ops/outlet.h"
 #include "ops/project.h"
+#include "ops/set_operation.h"
 #include "ops/union.h"
+#include "ops/unnest.h"
 #include "ops/view.h"
 #include "ops/window_aggregate.h"
 #include "ops/window_assign.h"
@@ -35,6 +38,14 @@ Route route_to(const Plan& plan, const Node& node, uint32_t input) {
                                },
                                [&](const AsofJoinNode&) {
                                  return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
+                               },
+                               [&](const JoinNode& n) {
+                                 return Route{Exchange::hash, input == 0 ? n.left.keys : n.right.keys};
+                               },
+                               [&](const SetOperationNode& n) {
+                                 std::vector<size_t> all(n.output.columns.size());
+                                 std::iota(all.begin(), all.end(), 0);
+                                 return Route{Exchange::hash, std::move(all)};
                                },
                                [&](const SinkNode&) {
                                  return Route{Exchange::single, {}};
@@ -103,6 +114,9 @@ std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext&
           [&](const WindowAggregateNode& n) -> Made { return std::make_unique<WindowAggregateOperator>(n, context); },
           [&](const LookupJoinNode& n) -> Made { return std::make_unique<LookupJoinOperator>(n, context); },
           [&](const AsofJoinNode& n) -> Made { return std::make_unique<AsofJoinOperator>(n, context); },
+          [&](const JoinNode& n) -> Made { return std::make_unique<JoinOperator>(n, context); },
+          [&](const SetOperationNode& n) -> Made { return std::make_unique<SetOperationOperator>(n); },
+          [&](const UnnestNode& n) -> Made { return std::make_unique<UnnestOperator>(n, context); },
           [&](const ViewNode& n) -> Made { return std::make_unique<ViewOperator>(n); },
           [&](const SinkNode& n) -> Made { return std::make_unique<OutletOperator>(n); },
           [&](const AlertNode& n) -> Made { return std::make_unique<AlertOperator>(n, context); }},

@@ -72,7 +72,7 @@ Shard::Shard(const Graph& graph, uint32_t number, uint32_t shards, std::unique_p
 Shard::~Shard() = default;
 
 Result<> Shard::prepare() {
-  OperatorContext context{*evaluation_, number_, shards_count_};
+  OperatorContext context{*evaluation_, graph_.plan, number_, shards_count_};
   for (const Node& node : graph_.plan.nodes) {
     emitters_.push_back(std::make_unique<NodeEmitter>(*this, base_of(node).id));
     operators_.push_back(make_operator(node, context));

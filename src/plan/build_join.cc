@@ -1,0 +1,364 @@
+// Joins: look-ups in tables, as-of joins, and joins of streams.
+#include <algorithm>
+#include <functional>
+#include <numeric>
+#include <set>
+
+#include "base/text.h"
+#include "duck/conjunction.h"
+#include "plan/join_bounds.h"
+#include "plan/relation_builder.h"
+
+namespace headrace {
+namespace {
+
+using Kind = BoundRelation::Kind;
+using Condition = BoundRelation::Condition;
+
+Error unsupported(const std::string& what, const std::string& remedy) {
+  return user_error(Code::unsupported_sql, what).with_remedy(remedy);
+}
+
+Result<> refuse_temporal(const Expr& condition) {
+  if (condition.empty()) return {};
+  for (const std::string& name : condition.functions())
+    if (name == "headrace_as_of")
+      return unsupported("FOR SYSTEM_TIME AS OF is not supported yet",
+                         "with a static table, write ASOF JOIN ... ON a.key = b.key AND a.time >= b.time");
+  return {};
+}
+
+
+Comparison flipped(Comparison comparison) {
+  switch (comparison) {
+    case Comparison::less:
+      return Comparison::greater;
+    case Comparison::less_equal:
+      return Comparison::greater_equal;
+    case Comparison::greater:
+      return Comparison::less;
+    case Comparison::greater_equal:
+      return Comparison::less_equal;
+    default:
+      return comparison;
+  }
+}
+
+/// Which sides of a join an expression reads.
+struct Reads {
+  bool left = false, right = false;
+};
+
+Reads reads_of(const Expr& expression, size_t left_columns) {
+  Reads out;
+  for (size_t column : expression.columns()) (column < left_columns ? out.left : out.right) = true;
+  return out;
+}
+
+/// The conditions of a join, sorted by what is done with them.
+struct Conditions {
+  std::vector<Condition> between;  ///< Comparisons of the sides, each over its own columns.
+  std::vector<Expr> left, right;   ///< Over one side, each over its own columns: filters below the join.
+  std::vector<Expr> rest;          ///< Over left then right columns.
+};
+
+/// True when rows of a side that do not meet a condition on that side alone may be left out before the join.
+bool may_filter_left(JoinKind kind) {
+  return kind == JoinKind::inner || kind == JoinKind::right || kind == JoinKind::semi;
+}
+bool may_filter_right(JoinKind kind) {
+  return kind == JoinKind::inner || kind == JoinKind::left || kind == JoinKind::semi || kind == JoinKind::anti;
+}
+
+Conditions sort_conditions(const std::vector<Expr>& parts, JoinKind kind, size_t left_columns, size_t columns) {
+  Conditions out;
+  std::vector<size_t> to_right(columns);
+  for (size_t i = left_columns; i < columns; ++i) to_right[i] = i - left_columns;
+  for (const Expr& part : parts) {
+    const Reads reads = reads_of(part, left_columns);
+    if (reads.left && !reads.right && may_filter_left(kind)) {
+      out.left.push_back(part);
+      continue;
+    }
+    if (reads.right && !reads.left && may_filter_right(kind)) {
+      out.right.push_back(part.remap(to_right));
+      continue;
+    }
+    std::optional<Condition> comparison = as_comparison(part);
+    if (comparison) {
+      const Reads l = reads_of(comparison->left, left_columns), r = reads_of(comparison->right, left_columns);
+      if (l.left && !l.right && r.right && !r.left) {
+        out.between.push_back({comparison->left, comparison->right.remap(to_right), comparison->comparison});
+        continue;
+      }
+      if (l.right && !l.left && r.left && !r.right) {
+        out.between.push_back(
+            {comparison->right, comparison->left.remap(to_right), flipped(comparison->comparison)});
+        continue;
+      }
+    }
+    out.rest.push_back(part);
+  }
+  return out;
+}
+
+bool is_equality(const Condition& condition) {
+  return condition.comparison == Comparison::equal || condition.comparison == Comparison::not_distinct;
+}
+
+/// True when a source is a table: a bounded file without event time and without changes.
+bool is_table(const SourceNode& source) {
+  return source.connector == "file" && (!source.options.count("mode") || source.options.at("mode") == "bounded") &&
+         !source.watermark && source.primary_key.empty() && source.output.changelog == Changelog::append;
+}
+
+void collect_sources(const Plan& plan, Input from, std::set<std::string>& names) {
+  const Node& node = plan[from.node];
+  if (auto* source = std::get_if<SourceNode>(&node); source && !source->is_static) names.insert(source->name);
+  for (const Input& input : base_of(node).inputs) collect_sources(plan, input, names);
+}
+
+/// Whether the rows that a join tells are only ever added.
+bool appends(const JoinNode& node, const Output& left, const Output& right) {
+  if (left.changelog != Changelog::append || right.changelog != Changelog::append) return false;
+  switch (node.join) {
+    case JoinKind::inner:
+    case JoinKind::semi:
+      return true;
+    case JoinKind::left:
+    case JoinKind::anti:
+      return node.left.expiry.has_value();
+    case JoinKind::right:
+      return node.right.expiry.has_value();
+    default:
+      return node.left.expiry && node.right.expiry;
+  }
+}
+
+bool is_window(TimeRole role) {
+  return role == TimeRole::window_start || role == TimeRole::window_end || role == TimeRole::window_time;
+}
+
+/// Gives a side's columns to the join's output. A time column stays one when its rows leave the join by it: what is told
+/// later than the watermark then lies at most `hold_ms` behind.
+void add_columns(const Output& input, const JoinSide& side, JoinNode& node) {
+  for (size_t i = 0; i < input.columns.size(); ++i) {
+    Column column = input.columns[i];
+    const std::optional<Promise> promise = input.promise_of(i);
+    bool stays = promise && side.expiry;
+    if (stays) {
+      const TimeRole by = input.columns[side.expiry->column].role;
+      stays = side.expiry->column == i || (is_window(column.role) && is_window(by));
+    }
+    if (stays && column.role != TimeRole::window_start) node.hold_ms = std::max(node.hold_ms, side.expiry->keep_ms);
+    if (!stays) column.role = TimeRole::none;
+    node.output.watermark = node.output.watermark || stays;
+    node.output.columns.push_back(std::move(column));
+  }
+}
+
+}  // namespace
+
+std::optional<Input> RelationBuilder::as_table(Input input, Input stream) {
+  // By value: adding nodes moves them.
+  Node node = plan_[input.node];
+  if (auto* source = std::get_if<SourceNode>(&node)) {
+    if (!is_table(*source)) return std::nullopt;
+    std::set<std::string> in_stream;
+    collect_sources(plan_, stream, in_stream);
+    if (in_stream.count(source->name)) return std::nullopt;
+    auto known = tables_.find(source->name);
+    if (known != tables_.end()) return known->second;
+    source->is_static = true;
+    const std::string name = source->name;
+    const Location at = source->at;
+    Input out = add(std::move(*source));
+    base_of(plan_.nodes[out.node.value]).name = name;
+    base_of(plan_.nodes[out.node.value]).at = at;
+    return tables_[name] = out;
+  }
+  if (!std::holds_alternative<FilterNode>(node) && !std::holds_alternative<ProjectNode>(node)) return std::nullopt;
+  std::optional<Input> below = as_table(base_of(node).inputs[0], stream);
+  if (!below) return std::nullopt;
+  base_of(node).inputs = {*below};
+  return std::visit([&](auto& own) { return add(std::move(own)); }, node);
+}
+
+Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions) {
+  const size_t left_columns = relation.inputs[0]->columns.size();
+  const size_t columns = left_columns + relation.inputs[1]->columns.size();
+  const JoinKind kind = relation.kind == Kind::cross ? JoinKind::inner : relation.join;
+  if (kind == JoinKind::other)
+    return unsupported("this kind of join is not supported", "INNER, LEFT, RIGHT, FULL, SEMI and ANTI joins are");
+  HEADRACE_TRY(refuse_temporal(relation.residual));
+  for (const Expr& part : more_conditions) HEADRACE_TRY(refuse_temporal(part));
+  std::vector<Expr> parts = more_conditions;
+  for (const Expr& part : conjuncts(relation.residual)) parts.push_back(part);
+  Conditions conditions = sort_conditions(parts, kind, left_columns, columns);
+  conditions.between.insert(conditions.between.end(), relation.conditions.begin(), relation.conditions.end());
+  HEADRACE_ASSIGN(Input left, build_where(*relation.inputs[0], conditions.left));
+  HEADRACE_ASSIGN(Input right, build_where(*relation.inputs[1], conditions.right));
+  const Expr residual = conjunction(conditions.rest);
+  if (kind == JoinKind::inner || kind == JoinKind::left)
+    if (std::optional<Input> table = as_table(right, left))
+      return finish_lookup(left, *table, kind, conditions.between, residual);
+  if (kind == JoinKind::inner || kind == JoinKind::right) {
+    if (std::optional<Input> table = as_table(left, right)) {
+      // The table stands left: join the other way round, then put the columns back in their order.
+      const size_t right_columns = columns - left_columns;
+      std::vector<size_t> swapped(columns);
+      for (size_t i = 0; i < left_columns; ++i) swapped[i] = right_columns + i;
+      for (size_t i = 0; i < right_columns; ++i) swapped[left_columns + i] = i;
+      for (Condition& condition : conditions.between) {
+        std::swap(condition.left, condition.right);
+        condition.comparison = flipped(condition.comparison);
+      }
+      HEADRACE_ASSIGN(Input joined, finish_lookup(right, *table, kind == JoinKind::right ? JoinKind::left : kind,
+                                                  conditions.between,
+                                                  residual.empty() ? residual : residual.remap(swapped)));
+      return pick(joined, swapped);
+    }
+  }
+  return join_streams(left, right, kind, conditions.between, conditions.rest);
+}
+
+Result<Input> RelationBuilder::join_streams(Input left, Input right, JoinKind kind, std::vector<Condition> conditions,
+                                            const std::vector<Expr>& rest) {
+  const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
+  const bool left_only = kind == JoinKind::semi || kind == JoinKind::anti;
+  JoinNode node;
+  node.join = kind;
+  std::vector<size_t> beside(right_width);
+  std::iota(beside.begin(), beside.end(), left_width);
+  std::vector<Expr> left_keys, right_keys, residual = rest;
+  for (const Condition& condition : conditions) {
+    if (!is_equality(condition)) {
+      residual.push_back(comparison({condition.left, condition.right.remap(beside), condition.comparison}));
+      continue;
+    }
+    left_keys.push_back(condition.left);
+    right_keys.push_back(condition.right);
+    node.null_safe.push_back(condition.comparison == Comparison::not_distinct);
+  }
+  left = with_columns(left, left_keys, node.left.keys);
+  right = with_columns(right, right_keys, node.right.keys);
+  const Output l = output_of(left), r = output_of(right);
+  bound_join(conditions, l, r, node.left, node.right);
+  node.inputs = {left, right};
+  node.output.deterministic = l.deterministic && r.deterministic;
+  add_columns(l, node.left, node);
+  if (!left_only) add_columns(r, node.right, node);
+  node.output.changelog = appends(node, l, r) ? Changelog::append : Changelog::retract;
+  // The condition was bound over the columns before key columns were added.
+  std::vector<size_t> places(left_width + right_width);
+  for (size_t i = 0; i < left_width; ++i) places[i] = i;
+  for (size_t i = 0; i < right_width; ++i) places[left_width + i] = l.columns.size() + i;
+  if (Expr all = conjunction(residual); !all.empty()) {
+    if (!all.deterministic() && node.output.changelog != Changelog::append)
+      return user_error(Code::nondeterministic, "the condition " + all.text() +
+                                                    " may change its mind between a row and its retraction")
+          .with_remedy("compute what it depends on in a view of its own, or leave it out");
+    node.residual = all.remap(places);
+  }
+  if (left_only) {
+    node.output.key = l.key;
+    places.resize(left_width);
+  } else if (!l.key.empty() && !r.key.empty()) {
+    node.output.key = l.key;
+    for (size_t column : r.key) node.output.key.push_back(l.columns.size() + column);
+  }
+  return pick(add(std::move(node)), places);
+}
+
+Result<Input> RelationBuilder::finish_lookup(Input left, Input right, JoinKind kind, std::vector<Condition> conditions,
+                                             Expr residual) {
+  const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
+  LookupJoinNode node;
+  node.join = kind;
+  std::vector<Expr> left_keys, right_keys;
+  std::vector<size_t> beside(right_width);
+  std::iota(beside.begin(), beside.end(), left_width);
+  std::vector<Expr> rest = conjuncts(residual);
+  for (const Condition& condition : conditions) {
+    if (condition.comparison != Comparison::equal && condition.comparison != Comparison::not_distinct) {
+      rest.push_back(comparison({condition.left, condition.right.remap(beside), condition.comparison}));
+      continue;
+    }
+    left_keys.push_back(condition.left);
+    right_keys.push_back(condition.right);
+    node.null_safe.push_back(condition.comparison == Comparison::not_distinct);
+  }
+  residual = conjunction(rest);
+  left = with_columns(left, left_keys, node.left_keys);
+  right = with_columns(right, right_keys, node.right_keys);
+  const Output& l = output_of(left);
+  const Output& r = output_of(right);
+  node.inputs = {left, right};
+  node.output = l;
+  if (node.output.changelog == Changelog::upsert) node.output.changelog = Changelog::retract;
+  node.output.key.clear();
+  for (Column column : r.columns) {
+    column.role = TimeRole::none;
+    node.output.columns.push_back(column);
+  }
+  // The condition was bound over the columns before key columns were added.
+  std::vector<size_t> places(left_width + right_width), wanted;
+  for (size_t i = 0; i < left_width; ++i) places[i] = i;
+  for (size_t i = 0; i < right_width; ++i) places[left_width + i] = l.columns.size() + i;
+  if (!residual.empty()) node.residual = residual.remap(places);
+  Input joined = add(std::move(node));
+  return pick(joined, places);
+}
+
+Result<Input> RelationBuilder::build_asof(const BoundRelation& relation) {
+  HEADRACE_ASSIGN(Input left, build(*relation.inputs[0]));
+  HEADRACE_ASSIGN(Input right, build(*relation.inputs[1]));
+  if (relation.join != JoinKind::inner && relation.join != JoinKind::left)
+    return unsupported("an ASOF JOIN is INNER or LEFT", "swap its sides");
+  std::optional<Input> table = as_table(right, left);
+  if (!table)
+    return unsupported("an ASOF JOIN needs a static table on its right side: a bounded file source",
+                       "as-of joins of two streams are not supported yet");
+  return finish_asof(left, *table, relation.join, relation.conditions);
+}
+
+Result<Input> RelationBuilder::finish_asof(Input left, Input right, JoinKind kind, std::vector<Condition> conditions) {
+  const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
+  AsofJoinNode node;
+  node.join = kind;
+  std::vector<Expr> left_keys, right_keys;
+  std::optional<Condition> order;
+  for (const Condition& condition : conditions) {
+    if (condition.comparison == Comparison::equal) {
+      left_keys.push_back(condition.left);
+      right_keys.push_back(condition.right);
+    } else {
+      order = condition;
+    }
+  }
+  if (!order) return unsupported("an ASOF JOIN needs one inequality", "add a.time >= b.time");
+  node.comparison = order->comparison;
+  left_keys.push_back(order->left);
+  right_keys.push_back(order->right);
+  left = with_columns(left, left_keys, node.left_keys);
+  right = with_columns(right, right_keys, node.right_keys);
+  node.left_order = node.left_keys.back();
+  node.right_order = node.right_keys.back();
+  node.left_keys.pop_back();
+  node.right_keys.pop_back();
+  const Output& l = output_of(left);
+  const Output& r = output_of(right);
+  node.inputs = {left, right};
+  node.output = l;
+  for (Column column : r.columns) {
+    column.role = TimeRole::none;
+    node.output.columns.push_back(column);
+  }
+  std::vector<size_t> places;
+  for (size_t i = 0; i < left_width; ++i) places.push_back(i);
+  for (size_t i = 0; i < right_width; ++i) places.push_back(l.columns.size() + i);
+  Input joined = add(std::move(node));
+  return pick(joined, places);
+}
+
+}  // namespace headrace
