@@ -11,7 +11,8 @@
 namespace headrace {
 
 enum class WindowKind : uint8_t { tumble, hop, cumulate, session };
-enum class JoinKind : uint8_t { inner, left, right, full, semi, anti, other };
+/// mark: the left columns and whether there is a partner. single: left, and more than one partner is an error.
+enum class JoinKind : uint8_t { inner, left, right, full, semi, anti, mark, single, other };
 enum class Comparison : uint8_t { equal, not_distinct, less, less_equal, greater, greater_equal, not_equal, other };
 
 struct BoundColumn {
@@ -48,8 +49,11 @@ struct BoundRelation {
     asof_join,  ///< the last condition is the inequality
     cross,      ///< inputs[0] x inputs[1] without a condition
     union_all,
-    distinct,    ///< on all columns
-    values,      ///< constant rows
+    set_operation,  ///< INTERSECT or EXCEPT
+    unnest,         ///< one row per element of the lists in `expressions`
+    delim_get,      ///< The distinct values of `delim` of the join it stands below, on the right.
+    distinct,       ///< on all columns
+    values,         ///< constant rows
     unsupported  ///< `relation` names what it is
   };
   Kind kind = Kind::unsupported;
@@ -61,7 +65,9 @@ struct BoundRelation {
   std::vector<AggregateCall> aggregates;                ///< groups are in `expressions`.
   std::vector<std::vector<size_t>> grouping_sets;       ///< Places in the groups; empty = one set of all groups.
   std::vector<std::vector<size_t>> grouping_functions;  ///< GROUPING(...): the places of its arguments, BIGINT.
+  bool except = false, all = false;       ///< set_operation
   JoinKind join = JoinKind::inner;
+  std::vector<Expr> delim;  ///< join: over the left columns, what a correlated right side depends on.
   struct Condition {
     Expr left, right;
     Comparison comparison = Comparison::equal;

@@ -3,6 +3,7 @@
 #include <duckdb/planner/expression/bound_between_expression.hpp>
 #include <duckdb/planner/expression/bound_comparison_expression.hpp>
 #include <duckdb/planner/expression/bound_conjunction_expression.hpp>
+#include <duckdb/planner/expression/bound_operator_expression.hpp>
 
 #include "duck/walk.h"
 
@@ -59,6 +60,34 @@ Expr comparison(const BoundRelation::Condition& condition) {
                                       ExpressionType::COMPARE_NOTEQUAL};
   return handle(duckdb::make_uniq<duckdb::BoundComparisonExpression>(
       types[static_cast<int>(condition.comparison)], condition.left.bound().Copy(), condition.right.bound().Copy()));
+}
+
+Expr either(const Expr& a, const Expr& b) {
+  return handle(duckdb::make_uniq<duckdb::BoundConjunctionExpression>(duckdb::ExpressionType::CONJUNCTION_OR,
+                                                                      a.bound().Copy(), b.bound().Copy()));
+}
+
+namespace {
+
+Expr operator_over(duckdb::ExpressionType type, const Expr& expression) {
+  auto out = duckdb::make_uniq<duckdb::BoundOperatorExpression>(type, LogicalType::BOOLEAN);
+  out->children.push_back(expression.bound().Copy());
+  return handle(std::move(out));
+}
+
+}  // namespace
+
+Expr is_null(const Expr& expression) {
+  return operator_over(duckdb::ExpressionType::OPERATOR_IS_NULL, expression);
+}
+
+Expr is_not_null(const Expr& expression) {
+  return operator_over(duckdb::ExpressionType::OPERATOR_IS_NOT_NULL, expression);
+}
+
+std::optional<Expr> negated(const Expr& expression) {
+  if (expression.bound().GetExpressionType() != duckdb::ExpressionType::OPERATOR_NOT) return std::nullopt;
+  return handle(expression.bound().Cast<duckdb::BoundOperatorExpression>().children[0]->Copy());
 }
 
 }  // namespace headrace

@@ -17,4 +17,11 @@ std::optional<BoundRelation::Condition> as_comparison(const Expr& expression);
 /// The comparison as one expression over one row of columns.
 Expr comparison(const BoundRelation::Condition& condition);
 
+/// a OR b.
+Expr either(const Expr& a, const Expr& b);
+Expr is_null(const Expr& expression);
+Expr is_not_null(const Expr& expression);
+/// x, when the expression is NOT x.
+std::optional<Expr> negated(const Expr& expression);
+
 }  // namespace headrace

@@ -3,6 +3,7 @@
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
 #include <duckdb/planner/expression/bound_reference_expression.hpp>
+#include <duckdb/planner/expression/bound_unnest_expression.hpp>
 #include <duckdb/planner/operator/list.hpp>
 
 #include "duck/streaming_call.h"
@@ -128,9 +129,21 @@ JoinKind join_kind(duckdb::JoinType type) {
       return JoinKind::semi;
     case duckdb::JoinType::ANTI:
       return JoinKind::anti;
+    case duckdb::JoinType::MARK:
+      return JoinKind::mark;
+    case duckdb::JoinType::SINGLE:
+      return JoinKind::single;
     default:
       return JoinKind::other;
   }
+}
+
+/// What a join gives: both sides' columns, or only the left ones, and a mark.
+void join_columns(BoundRelation& out) {
+  const bool left_only = out.join == JoinKind::semi || out.join == JoinKind::anti || out.join == JoinKind::mark;
+  for (size_t side = 0; side < (left_only ? 1 : 2); ++side)
+    out.columns.insert(out.columns.end(), out.inputs[side]->columns.begin(), out.inputs[side]->columns.end());
+  if (out.join == JoinKind::mark) out.columns.push_back({"mark", LogicalType::BOOLEAN});
 }
 
 std::unique_ptr<BoundRelation> walk_join(const duckdb::LogicalComparisonJoin& op, Kind kind) {
@@ -139,7 +152,8 @@ std::unique_ptr<BoundRelation> walk_join(const duckdb::LogicalComparisonJoin& op
   for (const duckdb::JoinCondition& condition : op.conditions)
     out->conditions.push_back({handle(*condition.left), handle(*condition.right), comparison_of(condition.comparison)});
   if (op.predicate) out->residual = handle(*op.predicate);
-  copy_columns(*out);
+  for (const auto& column : op.duplicate_eliminated_columns) out->delim.push_back(handle(*column));
+  join_columns(*out);
   return out;
 }
 
@@ -149,7 +163,36 @@ std::unique_ptr<BoundRelation> walk_any_join(const duckdb::LogicalAnyJoin& op) {
   auto out = relation_of(Kind::join, op);
   out->join = join_kind(op.join_type);
   out->residual = handle(*op.condition);
+  join_columns(*out);
+  return out;
+}
+
+std::unique_ptr<BoundRelation> walk_set_operation(const LogicalOperator& op) {
+  auto out = relation_of(Kind::set_operation, op);
+  out->except = op.type == LogicalOperatorType::LOGICAL_EXCEPT;
+  out->all = op.Cast<duckdb::LogicalSetOperation>().setop_all;
+  for (size_t i = 0; i < op.types.size(); ++i) out->columns.push_back({out->inputs[0]->columns[i].name, op.types[i]});
+  return out;
+}
+
+std::unique_ptr<BoundRelation> walk_unnest(const LogicalOperator& op) {
+  auto out = relation_of(Kind::unnest, op);
   copy_columns(*out);
+  for (const auto& expression : op.expressions) {
+    const auto& unnest = expression->Cast<duckdb::BoundUnnestExpression>();
+    if (unnest.child->return_type.id() != LogicalTypeId::LIST) {
+      out->kind = Kind::unsupported;
+      out->relation = "UNNEST of " + unnest.child->return_type.ToString();
+    }
+    out->expressions.push_back(handle(*unnest.child));
+    out->columns.push_back({expression->GetName(), expression->return_type});
+  }
+  return out;
+}
+
+std::unique_ptr<BoundRelation> walk_delim_get(const duckdb::LogicalDelimGet& op) {
+  auto out = relation_of(Kind::delim_get, op);
+  for (const LogicalType& type : op.chunk_types) out->columns.push_back({"outer", type});
   return out;
 }
 
@@ -187,11 +230,19 @@ std::unique_ptr<BoundRelation> walk_plan(const LogicalOperator& op) {
     case LogicalOperatorType::LOGICAL_AGGREGATE_AND_GROUP_BY:
       return walk_aggregate(op.Cast<duckdb::LogicalAggregate>());
     case LogicalOperatorType::LOGICAL_COMPARISON_JOIN:
+    case LogicalOperatorType::LOGICAL_DELIM_JOIN:
       return walk_join(op.Cast<duckdb::LogicalComparisonJoin>(), Kind::join);
     case LogicalOperatorType::LOGICAL_ASOF_JOIN:
       return walk_join(op.Cast<duckdb::LogicalComparisonJoin>(), Kind::asof_join);
     case LogicalOperatorType::LOGICAL_ANY_JOIN:
       return walk_any_join(op.Cast<duckdb::LogicalAnyJoin>());
+    case LogicalOperatorType::LOGICAL_EXCEPT:
+    case LogicalOperatorType::LOGICAL_INTERSECT:
+      return walk_set_operation(op);
+    case LogicalOperatorType::LOGICAL_UNNEST:
+      return walk_unnest(op);
+    case LogicalOperatorType::LOGICAL_DELIM_GET:
+      return walk_delim_get(op.Cast<duckdb::LogicalDelimGet>());
     case LogicalOperatorType::LOGICAL_CROSS_PRODUCT: {
       auto out = relation_of(Kind::cross, op);
       copy_columns(*out);

@@ -157,6 +157,18 @@ void add_columns(const Output& input, const JoinSide& side, JoinNode& node) {
   }
 }
 
+/// A scalar sub-query gives at most one row when a key of it is compared.
+Result<> check_single(const Output& right, const std::vector<Condition>& conditions) {
+  std::set<size_t> compared;
+  for (const Condition& condition : conditions)
+    if (is_equality(condition) && condition.right.column()) compared.insert(*condition.right.column());
+  if (!right.key.empty() &&
+      std::all_of(right.key.begin(), right.key.end(), [&](size_t column) { return compared.count(column) > 0; }))
+    return {};
+  return unsupported("a correlated scalar sub-query must be an aggregate: it could give several rows",
+                     "write max(...), min(...) or any_value(...) in the sub-query, or join with it");
+}
+
 }  // namespace
 
 std::optional<Input> RelationBuilder::as_table(Input input, Input stream) {
@@ -194,10 +206,12 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
   for (const Expr& part : more_conditions) HEADRACE_TRY(refuse_temporal(part));
   std::vector<Expr> parts = more_conditions;
   for (const Expr& part : conjuncts(relation.residual)) parts.push_back(part);
+  HEADRACE_ASSIGN(std::optional<Input> independent, without_delim(relation, parts));
+  if (independent) return *independent;
   Conditions conditions = sort_conditions(parts, kind, left_columns, columns);
   conditions.between.insert(conditions.between.end(), relation.conditions.begin(), relation.conditions.end());
   HEADRACE_ASSIGN(Input left, build_where(*relation.inputs[0], conditions.left));
-  HEADRACE_ASSIGN(Input right, build_where(*relation.inputs[1], conditions.right));
+  HEADRACE_ASSIGN(Input right, build_right(relation, left, conditions.right));
   const Expr residual = conjunction(conditions.rest);
   if (kind == JoinKind::inner || kind == JoinKind::left)
     if (std::optional<Input> table = as_table(right, left))
@@ -219,7 +233,150 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
       return pick(joined, swapped);
     }
   }
+  if (kind == JoinKind::single) {
+    HEADRACE_TRY(check_single(output_of(right), conditions.between));
+    return join_streams(left, right, JoinKind::left, conditions.between, conditions.rest);
+  }
   return join_streams(left, right, kind, conditions.between, conditions.rest);
+}
+
+Result<Input> RelationBuilder::build_right(const BoundRelation& relation, Input left, const std::vector<Expr>& parts) {
+  if (relation.delim.empty()) return build_where(*relation.inputs[1], parts);
+  std::vector<std::string> names;
+  for (const Expr& expression : relation.delim) names.push_back(expression.text());
+  delim_.push_back(distinct(project(left, relation.delim, names)));
+  Result<Input> right = build_where(*relation.inputs[1], parts);
+  delim_.pop_back();
+  return right;
+}
+
+/// An inner join with the distinct outer values, when equalities name each of them: the other side alone says the same,
+/// since what stands around joins by these values once more. The outer values are then columns of that side.
+Result<std::optional<Input>> RelationBuilder::without_delim(const BoundRelation& relation,
+                                                            const std::vector<Expr>& parts) {
+  const bool inner = relation.kind == Kind::cross || relation.join == JoinKind::inner;
+  const size_t delim = relation.inputs[1]->kind == Kind::delim_get ? 1 : 0;
+  if (!inner || relation.inputs[delim]->kind != Kind::delim_get) return std::optional<Input>{};
+  const BoundRelation& other = *relation.inputs[1 - delim];
+  const size_t other_width = other.columns.size(), delim_width = relation.inputs[delim]->columns.size();
+  const size_t left_width = relation.inputs[0]->columns.size();
+  const size_t other_first = delim == 1 ? 0 : left_width, delim_first = delim == 1 ? left_width : 0;
+  std::vector<size_t> to_other(other_width + delim_width);
+  for (size_t i = 0; i < other_width; ++i) to_other[other_first + i] = i;
+  std::vector<Expr> values(delim_width), conditions;
+  auto take = [&](const Expr& outer, const Expr& own, Comparison comparison) {
+    if (!outer.column() || !values[*outer.column()].empty()) return false;
+    values[*outer.column()] = own;
+    if (comparison == Comparison::equal) conditions.push_back(is_not_null(own));
+    return true;
+  };
+  for (const Condition& condition : relation.conditions)
+    if (!is_equality(condition) || !(delim == 1 ? take(condition.right, condition.left, condition.comparison)
+                                                : take(condition.left, condition.right, condition.comparison)))
+      return std::optional<Input>{};
+  std::vector<size_t> to_delim(other_width + delim_width);
+  for (size_t i = 0; i < delim_width; ++i) to_delim[delim_first + i] = i;
+  std::vector<Expr> rest;
+  for (const Expr& part : parts) {
+    std::optional<Condition> comparison = as_comparison(part);
+    bool taken = false;
+    if (comparison && is_equality(*comparison)) {
+      for (auto [outer, own] : {std::pair{&comparison->left, &comparison->right},
+                                std::pair{&comparison->right, &comparison->left}}) {
+        const Reads o = reads_of(*outer, left_width), w = reads_of(*own, left_width);
+        const bool outer_only = delim == 1 ? o.right && !o.left : o.left && !o.right;
+        const bool own_only = delim == 1 ? w.left && !w.right : w.right && !w.left;
+        if (taken || !outer_only || !own_only) continue;
+        taken = take(outer->remap(to_delim), own->remap(to_other), comparison->comparison);
+      }
+    }
+    if (!taken) rest.push_back(part);
+  }
+  if (std::any_of(values.begin(), values.end(), [](const Expr& value) { return value.empty(); }))
+    return std::optional<Input>{};
+  // The outer values are now expressions over the other side.
+  std::vector<Expr> columns(other_width + delim_width);
+  std::vector<std::string> names(columns.size());
+  for (size_t i = 0; i < other_width; ++i) {
+    columns[other_first + i] = Expr::reference(i, other.columns[i].type, other.columns[i].name);
+    names[other_first + i] = other.columns[i].name;
+  }
+  for (size_t i = 0; i < delim_width; ++i) {
+    columns[delim_first + i] = values[i];
+    names[delim_first + i] = values[i].text();
+  }
+  for (const Expr& part : rest) conditions.push_back(part.compose(columns));
+  HEADRACE_ASSIGN(Input input, build_where(other, conditions));
+  return std::optional<Input>(project(input, columns, names));
+}
+
+/// IN, EXISTS and their negations, as conditions: a semi or an anti join.
+Result<Input> RelationBuilder::build_mark(const BoundRelation& relation, const std::vector<Expr>& parts) {
+  const size_t mark = relation.columns.size() - 1;
+  std::vector<Expr> below;
+  std::optional<bool> wanted;
+  for (const Expr& part : parts) {
+    const std::vector<size_t> columns = part.columns();
+    if (!std::count(columns.begin(), columns.end(), mark)) {
+      below.push_back(part);
+      continue;
+    }
+    const std::optional<Expr> inverse = negated(part);
+    const Expr& plain = inverse ? *inverse : part;
+    if (plain.column() != mark || wanted) return unsupported(
+        "a sub-query of IN or EXISTS may only be a condition of its own, or NOT before it",
+        "write the condition as AND of conditions, or join with the sub-query");
+    wanted = !inverse;
+  }
+  if (!wanted)
+    return unsupported("a sub-query of IN or EXISTS may only be a condition", "join with the sub-query instead");
+  HEADRACE_ASSIGN(Input left, build_where(*relation.inputs[0], below));
+  HEADRACE_ASSIGN(Input right, build_right(relation, left, {}));
+  std::vector<Expr> rest = conjuncts(relation.residual);
+  HEADRACE_ASSIGN(Input kept,
+                  join_streams(left, right, *wanted ? JoinKind::semi : JoinKind::anti, relation.conditions, rest));
+  if (!*wanted) {
+    HEADRACE_ASSIGN(kept, without_unknown(kept, right, relation.conditions));
+  }
+  // What stands above counts the mark among the columns.
+  std::vector<Expr> columns;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < mark; ++i) {
+    columns.push_back(Expr::reference(i, relation.columns[i].type, relation.columns[i].name));
+    names.push_back(relation.columns[i].name);
+  }
+  columns.push_back(Expr::boolean(*wanted));
+  names.push_back("mark");
+  return project(kept, columns, names);
+}
+
+/// NOT IN over NULLs: with a NULL on the right no row is known not to be there, and a row with a NULL only where the
+/// right side is empty. Whether the right side has NULLs is one more, small relation.
+Result<Input> RelationBuilder::without_unknown(Input left, Input right, const std::vector<Condition>& conditions) {
+  std::vector<Condition> same;
+  std::vector<Expr> values{};
+  std::vector<std::string> names;
+  std::optional<Expr> left_unknown, right_unknown;
+  for (const Condition& condition : conditions) {
+    if (condition.comparison == Comparison::not_distinct) {
+      same.push_back({condition.left, Expr::reference(values.size(), condition.right.type(), condition.right.text()),
+                      condition.comparison});
+      values.push_back(condition.right);
+      names.push_back(condition.right.text());
+    } else if (left_unknown) {
+      return unsupported("NOT IN over several columns is not supported", "write NOT EXISTS with one condition each");
+    } else {
+      left_unknown = is_null(condition.left);
+      right_unknown = is_null(condition.right);
+    }
+  }
+  if (!left_unknown) return left;
+  values.push_back(*right_unknown);
+  names.push_back("unknown");
+  const size_t left_width = output_of(left).columns.size();
+  Input unknown = distinct(project(right, values, names));
+  const Expr there = Expr::reference(left_width + values.size() - 1, LogicalType::BOOLEAN, "unknown");
+  return join_streams(left, unknown, JoinKind::anti, same, {either(*left_unknown, there)});
 }
 
 Result<Input> RelationBuilder::join_streams(Input left, Input right, JoinKind kind, std::vector<Condition> conditions,
@@ -316,16 +473,15 @@ Result<Input> RelationBuilder::build_asof(const BoundRelation& relation) {
   if (relation.join != JoinKind::inner && relation.join != JoinKind::left)
     return unsupported("an ASOF JOIN is INNER or LEFT", "swap its sides");
   std::optional<Input> table = as_table(right, left);
-  if (!table)
-    return unsupported("an ASOF JOIN needs a static table on its right side: a bounded file source",
-                       "as-of joins of two streams are not supported yet");
-  return finish_asof(left, *table, relation.join, relation.conditions);
+  return finish_asof(left, table ? *table : right, relation.join, relation.conditions, table.has_value());
 }
 
-Result<Input> RelationBuilder::finish_asof(Input left, Input right, JoinKind kind, std::vector<Condition> conditions) {
+Result<Input> RelationBuilder::finish_asof(Input left, Input right, JoinKind kind, std::vector<Condition> conditions,
+                                           bool table) {
   const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
   AsofJoinNode node;
   node.join = kind;
+  node.table = table;
   std::vector<Expr> left_keys, right_keys;
   std::optional<Condition> order;
   for (const Condition& condition : conditions) {
@@ -350,6 +506,11 @@ Result<Input> RelationBuilder::finish_asof(Input left, Input right, JoinKind kin
   const Output& r = output_of(right);
   node.inputs = {left, right};
   node.output = l;
+  if (!table) {
+    node.output.changelog = Changelog::retract;
+    node.output.watermark = false;
+    for (Column& column : node.output.columns) column.role = TimeRole::none;
+  }
   for (Column column : r.columns) {
     column.role = TimeRole::none;
     node.output.columns.push_back(column);

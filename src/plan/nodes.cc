@@ -60,4 +60,9 @@ int64_t hold_ms_of(const Node& node) {
   return join ? join->hold_ms : 0;
 }
 
+bool looks_up(const Node& node) {
+  auto* asof = std::get_if<AsofJoinNode>(&node);
+  return std::holds_alternative<LookupJoinNode>(node) || (asof && asof->table);
+}
+
 }  // namespace headrace

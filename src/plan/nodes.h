@@ -181,12 +181,14 @@ struct LookupJoinNode : NodeBase {
   Expr residual;                ///< Over left then right columns.
 };
 
-/// Joins each stream row with the one table row of its key that is nearest by an ordered column.
+/// Joins each row of input 0 with the one row of input 1 that has its key and is nearest by an ordered column. Input 1 is
+/// a static table, or a stream: then the answer changes as nearer rows come.
 struct AsofJoinNode : NodeBase {
   JoinKind join = JoinKind::inner;
   std::vector<size_t> left_keys, right_keys;
   size_t left_order = 0, right_order = 0;
   Comparison comparison = Comparison::greater_equal;  ///< left ? right
+  bool table = true;                                  ///< Input 1 is a static table.
 };
 
 /// One side of a join of two streams.
@@ -251,6 +253,8 @@ NodeBase& base_of(Node& node);
 std::string_view kind_of(const Node& node);
 /// How far the watermark that a node passes on lies behind its own.
 int64_t hold_ms_of(const Node& node);
+/// True when input 1 of a node is a static table, which has no watermark and ends before the first tick.
+bool looks_up(const Node& node);
 
 struct Plan {
   std::vector<Node> nodes;  ///< nodes[i] has id i; inputs stand before.

@@ -13,7 +13,7 @@ namespace {
 constexpr const char* role_words[] = {"none", "event_time", "window_start", "window_end", "window_time"};
 constexpr const char* changelog_words[] = {"append", "upsert", "retract"};
 constexpr const char* window_words[] = {"tumble", "hop", "cumulate", "session"};
-constexpr const char* join_words[] = {"inner", "left", "right", "full", "semi", "anti", "other"};
+constexpr const char* join_words[] = {"inner", "left", "right", "full", "semi", "anti", "mark", "single", "other"};
 constexpr const char* comparison_words[] = {"=", "is not distinct from", "<", "<=", ">", ">=", "<>", "?"};
 constexpr const char* aggregate_words[] = {
     "count_star",     "count",   "sum_integer", "sum_decimal",    "sum_double", "average",
@@ -163,7 +163,8 @@ std::string detail(const Node& node) {
                    return std::string(join_words[static_cast<int>(n.join)]) + " join with a static table";
                  },
                  [](const AsofJoinNode& n) {
-                   return std::string("as-of join with a static table, ") +
+                   return std::string(n.table ? "as-of join with a static table, "
+                                              : "as-of join; both sides are kept without bound, ") +
                           comparison_words[static_cast<int>(n.comparison)];
                  },
                  [](const JoinNode& n) {

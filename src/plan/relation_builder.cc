@@ -69,6 +69,13 @@ WindowSpec spec_of(const BoundRelation& relation, size_t time_column) {
   return out;
 }
 
+/// True for an aggregation without groups, maybe projected.
+bool gives_one_row(const Plan& plan, Input input) {
+  const Node& node = plan[input.node];
+  if (auto* aggregate = std::get_if<AggregateNode>(&node)) return aggregate->groups.empty();
+  return std::holds_alternative<ProjectNode>(node) && gives_one_row(plan, base_of(node).inputs[0]);
+}
+
 std::string window_text(const BoundRelation& relation) {
   static constexpr const char* names[] = {"TUMBLE", "HOP", "CUMULATE", "SESSION"};
   std::string out = std::string(names[static_cast<int>(relation.window)]) + "(" + relation.time_column;
@@ -172,6 +179,12 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
       return build_asof(relation);
     case Kind::union_all:
       return build_union(relation);
+    case Kind::set_operation:
+      return build_set_operation(relation);
+    case Kind::unnest:
+      return build_unnest(relation);
+    case Kind::delim_get:
+      return delim_.back();
     case Kind::distinct:
       return build_distinct(relation);
     case Kind::values:
@@ -261,6 +274,7 @@ Result<Input> RelationBuilder::build_filter(const BoundRelation& relation) {
 
 /// The rows of a relation that meet all of `parts`. Conditions of an inner join are part of it: FROM a, b WHERE a.x = b.y.
 Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const std::vector<Expr>& parts) {
+  if (relation.kind == Kind::join && relation.join == JoinKind::mark) return build_mark(relation, parts);
   if (relation.kind == Kind::cross || (relation.kind == Kind::join && relation.join == JoinKind::inner))
     return build_join(relation, parts);
   HEADRACE_ASSIGN(Input input, build(relation));
@@ -279,8 +293,40 @@ Result<Input> RelationBuilder::filter(Input input, const std::vector<Expr>& part
   return add(std::move(node));
 }
 
+Result<Input> RelationBuilder::build_set_operation(const BoundRelation& relation) {
+  SetOperationNode node;
+  node.except = relation.except;
+  node.all = relation.all;
+  for (const auto& child : relation.inputs) {
+    HEADRACE_ASSIGN(Input input, build(*child));
+    node.inputs.push_back(input);
+    node.output.deterministic = node.output.deterministic && output_of(input).deterministic;
+  }
+  node.output.columns = output_of(node.inputs[0]).columns;
+  for (Column& column : node.output.columns) column.role = TimeRole::none;
+  node.output.changelog = Changelog::retract;
+  return add(std::move(node));
+}
+
+Result<Input> RelationBuilder::build_unnest(const BoundRelation& relation) {
+  HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
+  UnnestNode node;
+  node.inputs = {input};
+  node.output = output_of(input);
+  node.output.key.clear();
+  if (node.output.changelog == Changelog::upsert) node.output.changelog = Changelog::retract;
+  node.lists = relation.expressions;
+  for (size_t i = node.output.columns.size(); i < relation.columns.size(); ++i)
+    node.output.columns.push_back({relation.columns[i].name, relation.columns[i].type});
+  return add(std::move(node));
+}
+
 Result<Input> RelationBuilder::build_distinct(const BoundRelation& relation) {
   HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
+  return distinct(input);
+}
+
+Input RelationBuilder::distinct(Input input) {
   AggregateNode node;
   node.inputs = {input};
   node.output = output_of(input);
@@ -342,8 +388,10 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
   std::vector<Aggregate> aggregates;
   for (const AggregateCall& call : relation.aggregates) {
     Aggregate aggregate;
-    HEADRACE_ASSIGN(aggregate.kind, aggregate_kind(call, in.changelog));
     aggregate.call = call;
+    // DuckDB takes a scalar sub-query's value by FIRST.
+    if (call.function == "first" && gives_one_row(plan_, input)) aggregate.call.function = "any_value";
+    HEADRACE_ASSIGN(aggregate.kind, aggregate_kind(aggregate.call, in.changelog));
     for (const Expr& argument : call.arguments) aggregate.arguments.push_back(column_for(argument));
     for (const AggregateCall::Order& order : call.order)
       if (call.arguments.empty() || order.by.json() != call.arguments[0].json())

@@ -60,17 +60,26 @@ class RelationBuilder {
   // build_grouping_sets.cc
   Result<Input> build_grouping_sets(Input input, const BoundRelation& relation);
   Input copy_of_window(Input input);
+  Result<Input> build_set_operation(const BoundRelation& relation);
+  Result<Input> build_unnest(const BoundRelation& relation);
   Result<Input> build_distinct(const BoundRelation& relation);
+  Input distinct(Input input);
   Result<Input> build_union(const BoundRelation& relation);
   /// What UNION ALL promises of its inputs.
   Output union_of(const std::vector<Input>& inputs) const;
   Result<Input> build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions);
   Result<Input> build_asof(const BoundRelation& relation);
+  Result<Input> build_mark(const BoundRelation& relation, const std::vector<Expr>& parts);
+  /// The right side of a join, which may depend on values of the left one.
+  Result<Input> build_right(const BoundRelation& relation, Input left, const std::vector<Expr>& parts);
+  Result<Input> without_unknown(Input left, Input right, const std::vector<BoundRelation::Condition>& conditions);
+  Result<std::optional<Input>> without_delim(const BoundRelation& relation, const std::vector<Expr>& parts);
   Result<Input> join_streams(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
                              const std::vector<Expr>& rest);
   Result<Input> finish_lookup(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
                               Expr residual);
-  Result<Input> finish_asof(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions);
+  Result<Input> finish_asof(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
+                            bool table);
   /// A copy of `input` that is read first, as a table: when it is fed by one bounded file without changes or event time,
   /// through filters and projections, and no row of that file comes through `stream`.
   std::optional<Input> as_table(Input input, Input stream);
@@ -84,6 +93,7 @@ class RelationBuilder {
   std::map<std::string, Input> relations_;
   std::set<std::string> late_wanted_;
   std::map<std::string, Input> late_;
+  std::vector<Input> delim_;             ///< The distinct outer values of the correlated joins around, innermost last.
   std::map<std::string, Input> tables_;  ///< The sources that are read first, by name.
 };
 

@@ -326,12 +326,8 @@ Result<> Engine::load_static_tables() {
       ended = ended && input->ended();
     }
     if (ended)
-      for (const Edge& edge : graph_.edges) {
-        const Node& node = graph_.plan[edge.to];
-        if (edge.input == 1 &&
-            (std::holds_alternative<LookupJoinNode>(node) || std::holds_alternative<AsofJoinNode>(node)))
-          work.tables_complete.push_back(edge.to);
-      }
+      for (const Edge& edge : graph_.edges)
+        if (edge.input == 1 && looks_up(graph_.plan[edge.to])) work.tables_complete.push_back(edge.to);
     HEADRACE_TRY(run_tick(work));
   }
   return {};
@@ -392,10 +388,8 @@ void Engine::set_watermarks(TickWork& work) const {
   for (uint32_t node = 0; node < marks.size(); ++node) {
     const NodeBase& base = base_of(graph_.plan.nodes[node]);
     if (base.inputs.empty()) continue;
-    const bool table_joined = std::holds_alternative<LookupJoinNode>(graph_.plan.nodes[node]) ||
-                              std::holds_alternative<AsofJoinNode>(graph_.plan.nodes[node]);
     marks[node] = EventTime::max();
-    for (size_t i = 0; i < (table_joined ? 1 : base.inputs.size()); ++i) {
+    for (size_t i = 0; i < (looks_up(graph_.plan.nodes[node]) ? 1 : base.inputs.size()); ++i) {
       const uint32_t from = base.inputs[i].node.value;
       EventTime passed_on = marks[from];
       if (passed_on != EventTime::min() && passed_on != EventTime::max()) passed_on.ms -= hold_ms_of(graph_.plan.nodes[from]);

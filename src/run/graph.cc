@@ -5,6 +5,7 @@
 
 #include "ops/aggregate.h"
 #include "ops/alert.h"
+#include "ops/asof_join.h"
 #include "ops/filter.h"
 #include "ops/join.h"
 #include "ops/joins.h"
@@ -36,7 +37,8 @@ Route route_to(const Plan& plan, const Node& node, uint32_t input) {
                                [&](const LookupJoinNode&) {
                                  return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
                                },
-                               [&](const AsofJoinNode&) {
+                               [&](const AsofJoinNode& n) {
+                                 if (!n.table) return Route{Exchange::hash, input == 0 ? n.left_keys : n.right_keys};
                                  return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
                                },
                                [&](const JoinNode& n) {
@@ -113,7 +115,10 @@ std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext&
           [&](const AggregateNode& n) -> Made { return std::make_unique<AggregateOperator>(n, context); },
           [&](const WindowAggregateNode& n) -> Made { return std::make_unique<WindowAggregateOperator>(n, context); },
           [&](const LookupJoinNode& n) -> Made { return std::make_unique<LookupJoinOperator>(n, context); },
-          [&](const AsofJoinNode& n) -> Made { return std::make_unique<AsofJoinOperator>(n, context); },
+          [&](const AsofJoinNode& n) -> Made {
+            if (!n.table) return std::make_unique<StreamAsofJoinOperator>(n, context);
+            return std::make_unique<AsofJoinOperator>(n, context);
+          },
           [&](const JoinNode& n) -> Made { return std::make_unique<JoinOperator>(n, context); },
           [&](const SetOperationNode& n) -> Made { return std::make_unique<SetOperationOperator>(n); },
           [&](const UnnestNode& n) -> Made { return std::make_unique<UnnestOperator>(n, context); },
