@@ -67,6 +67,7 @@ struct BoundRelation {
   std::vector<std::vector<size_t>> grouping_functions;  ///< GROUPING(...): the places of its arguments, BIGINT.
   bool except = false, all = false;       ///< set_operation
   JoinKind join = JoinKind::inner;
+  bool by_row = false;      ///< join: the right side is computed of each left row (UNNEST, lateral).
   std::vector<Expr> delim;  ///< join: over the left columns, what a correlated right side depends on.
   struct Condition {
     Expr left, right;

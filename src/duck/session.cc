@@ -100,7 +100,6 @@ class Session final : public SqlSession {
       planner.CreatePlan(std::move(parser.statements[0]));
       if (!planner.parameter_data.empty())
         return user_error(Code::syntax_error, "a pipeline's SELECT takes no parameters");
-      if (getenv("HR_PLAN")) fprintf(stderr, "%s\n", planner.plan->ToString().c_str());
       resolve_columns(*planner.plan);
       planner.plan->ResolveOperatorTypes();
       std::unique_ptr<BoundRelation> out = walk_plan(*planner.plan);

@@ -2,6 +2,7 @@
 
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
+#include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_reference_expression.hpp>
 #include <duckdb/planner/expression/bound_unnest_expression.hpp>
 #include <duckdb/planner/operator/list.hpp>
@@ -146,8 +147,30 @@ void join_columns(BoundRelation& out) {
   if (out.join == JoinKind::mark) out.columns.push_back({"mark", LogicalType::BOOLEAN});
 }
 
+/// DuckDB numbers the outer rows where the right side is computed of each of them. We need no numbers: the walk gives zeros.
+std::unique_ptr<BoundRelation> walk_numbered(const LogicalOperator& window) {
+  auto out = std::make_unique<BoundRelation>();
+  out->kind = Kind::project;
+  out->inputs.push_back(walk_plan(*window.children[0]));
+  out->columns = out->inputs[0]->columns;
+  for (size_t i = 0; i < out->columns.size(); ++i)
+    out->expressions.push_back(Expr::reference(i, out->columns[i].type, out->columns[i].name));
+  out->columns.push_back({"delim_index", LogicalType::BIGINT});
+  out->expressions.push_back(Expr(std::make_shared<duckdb::BoundConstantExpression>(duckdb::Value::BIGINT(0))));
+  return out;
+}
+
+bool is_numbered(const LogicalOperator& op) {
+  return op.type == LogicalOperatorType::LOGICAL_WINDOW && op.expressions.size() == 1 &&
+         op.expressions[0]->GetAlias() == "delim_index";
+}
+
 std::unique_ptr<BoundRelation> walk_join(const duckdb::LogicalComparisonJoin& op, Kind kind) {
-  auto out = relation_of(kind, op);
+  auto out = std::make_unique<BoundRelation>();
+  out->kind = kind;
+  out->by_row = op.type == LogicalOperatorType::LOGICAL_DELIM_JOIN && is_numbered(*op.children[0]);
+  out->inputs.push_back(out->by_row ? walk_numbered(*op.children[0]) : walk_plan(*op.children[0]));
+  out->inputs.push_back(walk_plan(*op.children[1]));
   out->join = join_kind(op.join_type);
   for (const duckdb::JoinCondition& condition : op.conditions)
     out->conditions.push_back({handle(*condition.left), handle(*condition.right), comparison_of(condition.comparison)});

@@ -200,6 +200,13 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
   const size_t left_columns = relation.inputs[0]->columns.size();
   const size_t columns = left_columns + relation.inputs[1]->columns.size();
   const JoinKind kind = relation.kind == Kind::cross ? JoinKind::inner : relation.join;
+  if (relation.by_row) {
+    if (kind != JoinKind::inner)
+      return unsupported("a LEFT JOIN with what is computed of each row is not supported", "write CROSS JOIN");
+    HEADRACE_ASSIGN(Input left, build(*relation.inputs[0]));
+    HEADRACE_ASSIGN(Input rows, build_by_row(*relation.inputs[1], left, relation.delim));
+    return filter(rows, more_conditions);
+  }
   if (kind == JoinKind::other)
     return unsupported("this kind of join is not supported", "INNER, LEFT, RIGHT, FULL, SEMI and ANTI joins are");
   HEADRACE_TRY(refuse_temporal(relation.residual));
@@ -238,6 +245,40 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
     return join_streams(left, right, JoinKind::left, conditions.between, conditions.rest);
   }
   return join_streams(left, right, kind, conditions.between, conditions.rest);
+}
+
+/// What is computed of each row of `left`, beside that row: `outer` are the values that delim_get stands for.
+Result<Input> RelationBuilder::build_by_row(const BoundRelation& relation, Input left, const std::vector<Expr>& outer) {
+  const std::vector<Column> own = output_of(left).columns;
+  std::vector<Expr> columns;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < own.size(); ++i) {
+    columns.push_back(Expr::reference(i, own[i].type, own[i].name));
+    names.push_back(own[i].name);
+  }
+  if (relation.kind == Kind::delim_get) {
+    for (const Expr& value : outer) {
+      columns.push_back(value);
+      names.push_back(value.text());
+    }
+    return project(left, columns, names);
+  }
+  if (relation.kind != Kind::project && relation.kind != Kind::filter && relation.kind != Kind::unnest)
+    return unsupported("a lateral sub-query may only compute, filter and UNNEST" +
+                           (relation.relation.empty() ? "" : "; this one has " + relation.relation),
+                       "join with the sub-query by a key");
+  HEADRACE_ASSIGN(Input below, build_by_row(*relation.inputs[0], left, outer));
+  std::vector<size_t> behind(relation.inputs[0]->columns.size());
+  std::iota(behind.begin(), behind.end(), own.size());
+  std::vector<Expr> expressions;
+  for (const Expr& expression : relation.expressions) expressions.push_back(expression.remap(behind));
+  if (relation.kind == Kind::filter) return filter(below, expressions);
+  if (relation.kind == Kind::unnest) return unnest(below, expressions, relation);
+  for (size_t i = 0; i < expressions.size(); ++i) {
+    columns.push_back(expressions[i]);
+    names.push_back(relation.columns[i].name);
+  }
+  return project(below, columns, names);
 }
 
 Result<Input> RelationBuilder::build_right(const BoundRelation& relation, Input left, const std::vector<Expr>& parts) {

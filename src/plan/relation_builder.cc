@@ -69,6 +69,12 @@ WindowSpec spec_of(const BoundRelation& relation, size_t time_column) {
   return out;
 }
 
+std::vector<std::string> names_of(const BoundRelation& relation) {
+  std::vector<std::string> out;
+  for (const BoundColumn& column : relation.columns) out.push_back(column.name);
+  return out;
+}
+
 /// True for an aggregation without groups, maybe projected.
 bool gives_one_row(const Plan& plan, Input input) {
   const Node& node = plan[input.node];
@@ -163,12 +169,10 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
     case Kind::window:
       return build_window(relation);
     case Kind::filter:
-      return build_filter(relation);
+      return build_where(relation, {});
     case Kind::project: {
       HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
-      std::vector<std::string> names;
-      for (const BoundColumn& column : relation.columns) names.push_back(column.name);
-      return project(input, relation.expressions, names);
+      return project(input, relation.expressions, names_of(relation));
     }
     case Kind::aggregate:
       return build_aggregate(relation);
@@ -265,18 +269,31 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   return pick(add(std::move(node)), relation.scan_columns);
 }
 
-Result<Input> RelationBuilder::build_filter(const BoundRelation& relation) {
-  std::vector<Expr> parts;
-  for (const Expr& expression : relation.expressions)
-    for (const Expr& part : conjuncts(expression)) parts.push_back(part);
-  return build_where(*relation.inputs[0], parts);
-}
 
 /// The rows of a relation that meet all of `parts`. Conditions of an inner join are part of it: FROM a, b WHERE a.x = b.y.
 Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const std::vector<Expr>& parts) {
   if (relation.kind == Kind::join && relation.join == JoinKind::mark) return build_mark(relation, parts);
+  if (relation.kind == Kind::filter) {
+    std::vector<Expr> all = parts;
+    for (const Expr& expression : relation.expressions)
+      for (const Expr& part : conjuncts(expression)) all.push_back(part);
+    return build_where(*relation.inputs[0], all);
+  }
   if (relation.kind == Kind::cross || (relation.kind == Kind::join && relation.join == JoinKind::inner))
     return build_join(relation, parts);
+  if (relation.kind == Kind::project) {
+    // Conditions on columns that are only passed on stand below the projection, where joins look for theirs.
+    std::vector<Expr> below, above;
+    for (const Expr& part : parts) {
+      const std::vector<size_t> columns = part.columns();
+      const bool plain = std::all_of(columns.begin(), columns.end(), [&](size_t column) {
+        return relation.expressions[column].column().has_value();
+      });
+      (plain ? below : above).push_back(plain ? part.compose(relation.expressions) : part);
+    }
+    HEADRACE_ASSIGN(Input input, build_where(*relation.inputs[0], below));
+    return filter(project(input, relation.expressions, names_of(relation)), above);
+  }
   HEADRACE_ASSIGN(Input input, build(relation));
   return filter(input, parts);
 }
@@ -310,13 +327,18 @@ Result<Input> RelationBuilder::build_set_operation(const BoundRelation& relation
 
 Result<Input> RelationBuilder::build_unnest(const BoundRelation& relation) {
   HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
+  return unnest(input, relation.expressions, relation);
+}
+
+/// `lists` over `input`; `relation` names their elements, its last columns.
+Input RelationBuilder::unnest(Input input, const std::vector<Expr>& lists, const BoundRelation& relation) {
   UnnestNode node;
   node.inputs = {input};
   node.output = output_of(input);
   node.output.key.clear();
   if (node.output.changelog == Changelog::upsert) node.output.changelog = Changelog::retract;
-  node.lists = relation.expressions;
-  for (size_t i = node.output.columns.size(); i < relation.columns.size(); ++i)
+  node.lists = lists;
+  for (size_t i = relation.columns.size() - lists.size(); i < relation.columns.size(); ++i)
     node.output.columns.push_back({relation.columns[i].name, relation.columns[i].type});
   return add(std::move(node));
 }

@@ -50,7 +50,6 @@ class RelationBuilder {
   Result<Input> build_scan(const BoundRelation& relation);
   Result<Input> build_late(const BoundRelation& relation);
   Result<Input> build_window(const BoundRelation& relation);
-  Result<Input> build_filter(const BoundRelation& relation);
   Result<Input> build_where(const BoundRelation& relation, const std::vector<Expr>& parts);
   /// The rows of `input` for which all of `parts` are true.
   Result<Input> filter(Input input, const std::vector<Expr>& parts);
@@ -62,6 +61,7 @@ class RelationBuilder {
   Input copy_of_window(Input input);
   Result<Input> build_set_operation(const BoundRelation& relation);
   Result<Input> build_unnest(const BoundRelation& relation);
+  Input unnest(Input input, const std::vector<Expr>& lists, const BoundRelation& relation);
   Result<Input> build_distinct(const BoundRelation& relation);
   Input distinct(Input input);
   Result<Input> build_union(const BoundRelation& relation);
@@ -72,6 +72,7 @@ class RelationBuilder {
   Result<Input> build_mark(const BoundRelation& relation, const std::vector<Expr>& parts);
   /// The right side of a join, which may depend on values of the left one.
   Result<Input> build_right(const BoundRelation& relation, Input left, const std::vector<Expr>& parts);
+  Result<Input> build_by_row(const BoundRelation& relation, Input left, const std::vector<Expr>& outer);
   Result<Input> without_unknown(Input left, Input right, const std::vector<BoundRelation::Condition>& conditions);
   Result<std::optional<Input>> without_delim(const BoundRelation& relation, const std::vector<Expr>& parts);
   Result<Input> join_streams(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
