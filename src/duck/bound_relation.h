@@ -54,7 +54,7 @@ struct BoundRelation {
     delim_get,      ///< The distinct values of `delim` of the join it stands below, on the right.
     distinct,       ///< on all columns
     values,         ///< constant rows
-    unsupported  ///< `relation` names what it is
+    unsupported     ///< `relation` names what it is
   };
   Kind kind = Kind::unsupported;
   std::vector<BoundColumn> columns;  ///< Output.
@@ -65,7 +65,7 @@ struct BoundRelation {
   std::vector<AggregateCall> aggregates;                ///< groups are in `expressions`.
   std::vector<std::vector<size_t>> grouping_sets;       ///< Places in the groups; empty = one set of all groups.
   std::vector<std::vector<size_t>> grouping_functions;  ///< GROUPING(...): the places of its arguments, BIGINT.
-  bool except = false, all = false;       ///< set_operation
+  bool except = false, all = false;                     ///< set_operation
   JoinKind join = JoinKind::inner;
   bool by_row = false;      ///< join: the right side is computed of each left row (UNNEST, lateral).
   std::vector<Expr> delim;  ///< join: over the left columns, what a correlated right side depends on.

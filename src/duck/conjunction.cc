@@ -21,14 +21,14 @@ std::vector<Expr> conjuncts(const Expr& predicate) {
   if (predicate.empty()) return {};
   if (predicate.bound().GetExpressionClass() == duckdb::ExpressionClass::BOUND_BETWEEN && predicate.deterministic()) {
     const auto& between = predicate.bound().Cast<duckdb::BoundBetweenExpression>();
-    const ExpressionType from = between.lower_inclusive ? ExpressionType::COMPARE_GREATERTHANOREQUALTO
-                                                        : ExpressionType::COMPARE_GREATERTHAN;
-    const ExpressionType to = between.upper_inclusive ? ExpressionType::COMPARE_LESSTHANOREQUALTO
-                                                      : ExpressionType::COMPARE_LESSTHAN;
-    return {handle(duckdb::make_uniq<duckdb::BoundComparisonExpression>(from, between.input->Copy(),
-                                                                        between.lower->Copy())),
-            handle(duckdb::make_uniq<duckdb::BoundComparisonExpression>(to, between.input->Copy(),
-                                                                        between.upper->Copy()))};
+    const ExpressionType from =
+        between.lower_inclusive ? ExpressionType::COMPARE_GREATERTHANOREQUALTO : ExpressionType::COMPARE_GREATERTHAN;
+    const ExpressionType to =
+        between.upper_inclusive ? ExpressionType::COMPARE_LESSTHANOREQUALTO : ExpressionType::COMPARE_LESSTHAN;
+    return {
+        handle(
+            duckdb::make_uniq<duckdb::BoundComparisonExpression>(from, between.input->Copy(), between.lower->Copy())),
+        handle(duckdb::make_uniq<duckdb::BoundComparisonExpression>(to, between.input->Copy(), between.upper->Copy()))};
   }
   if (predicate.bound().GetExpressionType() != duckdb::ExpressionType::CONJUNCTION_AND) return {predicate};
   std::vector<Expr> out;

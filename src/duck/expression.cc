@@ -83,10 +83,6 @@ Expr Expr::reference(size_t column, const LogicalType& type, const std::string& 
   return Expr(std::make_shared<duckdb::BoundReferenceExpression>(name, type, column));
 }
 
-Expr Expr::boolean(bool value) {
-  return Expr(std::make_shared<duckdb::BoundConstantExpression>(duckdb::Value::BOOLEAN(value)));
-}
-
 const LogicalType& Expr::type() const {
   return bound_->return_type;
 }

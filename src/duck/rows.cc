@@ -5,8 +5,8 @@
 #include <duckdb/common/serializer/binary_serializer.hpp>
 #include <duckdb/common/serializer/memory_stream.hpp>
 #include <duckdb/common/types/value.hpp>
-#include <duckdb/function/create_sort_key.hpp>
 #include <duckdb/common/vector_operations/vector_operations.hpp>
+#include <duckdb/function/create_sort_key.hpp>
 
 namespace headrace {
 
@@ -83,8 +83,8 @@ void take_elements(Vector& lists, size_t count, const std::vector<uint32_t>& row
 }
 
 std::vector<std::string> sort_keys(DataChunk& rows) {
-  duckdb::vector<duckdb::OrderModifiers> modifiers(
-      rows.ColumnCount(), {duckdb::OrderType::ASCENDING, duckdb::OrderByNullType::NULLS_LAST});
+  duckdb::vector<duckdb::OrderModifiers> modifiers(rows.ColumnCount(),
+                                                   {duckdb::OrderType::ASCENDING, duckdb::OrderByNullType::NULLS_LAST});
   Vector keys(LogicalType::BLOB, rows.size());
   duckdb::CreateSortKeyHelpers::CreateSortKey(rows, modifiers, keys);
   duckdb::UnifiedVectorFormat format;

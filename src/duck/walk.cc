@@ -147,7 +147,8 @@ void join_columns(BoundRelation& out) {
   if (out.join == JoinKind::mark) out.columns.push_back({"mark", LogicalType::BOOLEAN});
 }
 
-/// DuckDB numbers the outer rows where the right side is computed of each of them. We need no numbers: the walk gives zeros.
+/// DuckDB numbers the outer rows where the right side is computed of each of them. We need no numbers: the walk gives
+/// zeros.
 std::unique_ptr<BoundRelation> walk_numbered(const LogicalOperator& window) {
   auto out = std::make_unique<BoundRelation>();
   out->kind = Kind::project;

@@ -76,9 +76,8 @@ StreamAsofJoinOperator::Nearest StreamAsofJoinOperator::sorted(Slot group) const
   std::vector<size_t> places;
   for (size_t i = 0; i < rows.size(); ++i)
     if (!orders[i].empty()) places.push_back(i);
-  std::sort(places.begin(), places.end(), [&](size_t a, size_t b) {
-    return orders[a] != orders[b] ? orders[a] < orders[b] : whole[a] < whole[b];
-  });
+  std::sort(places.begin(), places.end(),
+            [&](size_t a, size_t b) { return orders[a] != orders[b] ? orders[a] < orders[b] : whole[a] < whole[b]; });
   Nearest out;
   for (size_t place : places) {
     out.orders.push_back(orders[place]);

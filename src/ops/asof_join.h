@@ -10,8 +10,8 @@
 
 namespace headrace {
 
-/// State: the rows of both sides by key. A key that is touched in a tick is answered anew at its end, and what differs is
-/// told. Of right rows that are equally near the least one counts, columns compared from left to right.
+/// State: the rows of both sides by key. A key that is touched in a tick is answered anew at its end, and what differs
+/// is told. Of right rows that are equally near the least one counts, columns compared from left to right.
 class StreamAsofJoinOperator final : public Operator {
  public:
   StreamAsofJoinOperator(const AsofJoinNode& node, const OperatorContext& context);

@@ -69,8 +69,8 @@ JoinOperator::JoinOperator(const JoinNode& node, const OperatorContext& context)
       pairs_told_(node.join != JoinKind::semi && node.join != JoinKind::anti),
       pair_schema_(pair_schema(context.output_of(node.inputs[0]), context.output_of(node.inputs[1]))),
       sides_{{"left", node_.left, context.output_of(node.inputs[0]), 0, tells_left_alone(node.join)},
-             {"right", node_.right, context.output_of(node.inputs[1]),
-              context.output_of(node.inputs[0]).columns.size(), tells_right_alone(node.join)}} {
+             {"right", node_.right, context.output_of(node.inputs[1]), context.output_of(node.inputs[0]).columns.size(),
+              tells_right_alone(node.join)}} {
   if (!node.residual.empty()) residual_.emplace(context.evaluation, std::vector<Expr>{node.residual});
 }
 
@@ -232,9 +232,8 @@ Result<> JoinOperator::flush(uint32_t input, Arrived& arrived, Pairs& pairs, Emi
     batch.diffs = std::move(rows.diffs);
     batch.ordinal = arrived.batch.ordinal;
     if (residual_)
-      HEADRACE_TRY(residual_->select(batch, met, [&](uint32_t row, const Error& reason) {
-        out.reject(batch, row, reason);
-      }));
+      HEADRACE_TRY(
+          residual_->select(batch, met, [&](uint32_t row, const Error& reason) { out.reject(batch, row, reason); }));
     if (pairs_told_ && !met.empty()) {
       Batch told = met.size() == count ? std::move(batch) : batch.slice(met);
       told.schema = schema_;
@@ -312,9 +311,8 @@ Result<> JoinOperator::on_tick_end(const TickInfo&, Emitter& out) {
     // In an order that depends neither on arrival nor on the number of shards.
     std::vector<Slot> touched = std::exchange(side.touched, {});
     std::erase_if(touched, [&](Slot row) { return !side.rows.rows().is_used(row); });
-    std::stable_sort(touched.begin(), touched.end(), [&](Slot a, Slot b) {
-      return side.rows.rows().hash(a) < side.rows.rows().hash(b);
-    });
+    std::stable_sort(touched.begin(), touched.end(),
+                     [&](Slot a, Slot b) { return side.rows.rows().hash(a) < side.rows.rows().hash(b); });
     std::vector<Slot> rows;
     std::vector<int32_t> diffs;
     for (Slot row : touched) {

@@ -54,7 +54,7 @@ class JoinOperator final : public Operator {
     Batch batch;
     DataChunk keys;
     uint64_t hashes[STANDARD_VECTOR_SIZE];
-    std::vector<Slot> slots;   ///< By row; missing_slot for retractions.
+    std::vector<Slot> slots;  ///< By row; missing_slot for retractions.
   };
   struct Pairs {
     std::vector<uint32_t> rows;

@@ -51,9 +51,8 @@ Result<> NetChanges::tell_signed(const std::vector<Slot>& rows, int32_t sign, Em
 Result<> NetChanges::tell(Emitter& out) {
   if (rows_.rows() == 0) return {};
   std::vector<Slot> rows = rows_.slots();
-  std::sort(rows.begin(), rows.end(), [&](Slot a, Slot b) {
-    return rows_.hash(a) != rows_.hash(b) ? rows_.hash(a) < rows_.hash(b) : a < b;
-  });
+  std::sort(rows.begin(), rows.end(),
+            [&](Slot a, Slot b) { return rows_.hash(a) != rows_.hash(b) ? rows_.hash(a) < rows_.hash(b) : a < b; });
   HEADRACE_TRY(tell_signed(rows, -1, out));
   HEADRACE_TRY(tell_signed(rows, +1, out));
   rows_.clear();

@@ -65,9 +65,8 @@ Result<> SetOperationOperator::flush(std::vector<Slot>& rows, std::vector<int32_
 
 Result<> SetOperationOperator::on_tick_end(const TickInfo&, Emitter& out) {
   std::vector<Slot> touched = std::exchange(touched_, {});
-  std::sort(touched.begin(), touched.end(), [&](Slot a, Slot b) {
-    return table_.hash(a) != table_.hash(b) ? table_.hash(a) < table_.hash(b) : a < b;
-  });
+  std::sort(touched.begin(), touched.end(),
+            [&](Slot a, Slot b) { return table_.hash(a) != table_.hash(b) ? table_.hash(a) < table_.hash(b) : a < b; });
   std::vector<Slot> rows;
   std::vector<int32_t> diffs;
   for (Slot slot : touched) {

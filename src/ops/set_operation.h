@@ -1,8 +1,8 @@
 // INTERSECT and EXCEPT over inputs that may change.
 #pragma once
 
-#include "plan/nodes.h"
 #include "ops/operator.h"
+#include "plan/nodes.h"
 
 namespace headrace {
 

@@ -52,7 +52,8 @@ Result<> UnnestOperator::flush(Batch& in, Batch& lists, Emitter& out) {
   const size_t width = rows.chunk.ColumnCount();
   for (size_t i = 0; i < width; ++i) unnested.chunk.data[i].Reference(rows.chunk.data[i]);
   for (size_t i = 0; i < lists.chunk.ColumnCount(); ++i)
-    take_elements(lists.chunk.data[i], static_cast<size_t>(in.rows()), rows_, elements_, unnested.chunk.data[width + i]);
+    take_elements(lists.chunk.data[i], static_cast<size_t>(in.rows()), rows_, elements_,
+                  unnested.chunk.data[width + i]);
   unnested.chunk.SetCardinality(rows_.size());
   unnested.diffs = std::move(rows.diffs);
   unnested.stamps_ms = std::move(rows.stamps_ms);

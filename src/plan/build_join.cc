@@ -28,7 +28,6 @@ Result<> refuse_temporal(const Expr& condition) {
   return {};
 }
 
-
 Comparison flipped(Comparison comparison) {
   switch (comparison) {
     case Comparison::less:
@@ -92,8 +91,7 @@ Conditions sort_conditions(const std::vector<Expr>& parts, JoinKind kind, size_t
         continue;
       }
       if (l.right && !l.left && r.left && !r.right) {
-        out.between.push_back(
-            {comparison->right, comparison->left.remap(to_right), flipped(comparison->comparison)});
+        out.between.push_back({comparison->right, comparison->left.remap(to_right), flipped(comparison->comparison)});
         continue;
       }
     }
@@ -139,8 +137,8 @@ bool is_window(TimeRole role) {
   return role == TimeRole::window_start || role == TimeRole::window_end || role == TimeRole::window_time;
 }
 
-/// Gives a side's columns to the join's output. A time column stays one when its rows leave the join by it: what is told
-/// later than the watermark then lies at most `hold_ms` behind.
+/// Gives a side's columns to the join's output. A time column stays one when its rows leave the join by it: what is
+/// told later than the watermark then lies at most `hold_ms` behind.
 void add_columns(const Output& input, const JoinSide& side, JoinNode& node) {
   for (size_t i = 0; i < input.columns.size(); ++i) {
     Column column = input.columns[i];
@@ -234,9 +232,9 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
         std::swap(condition.left, condition.right);
         condition.comparison = flipped(condition.comparison);
       }
-      HEADRACE_ASSIGN(Input joined, finish_lookup(right, *table, kind == JoinKind::right ? JoinKind::left : kind,
-                                                  conditions.between,
-                                                  residual.empty() ? residual : residual.remap(swapped)));
+      HEADRACE_ASSIGN(Input joined,
+                      finish_lookup(right, *table, kind == JoinKind::right ? JoinKind::left : kind, conditions.between,
+                                    residual.empty() ? residual : residual.remap(swapped)));
       return pick(joined, swapped);
     }
   }
@@ -322,8 +320,8 @@ Result<std::optional<Input>> RelationBuilder::without_delim(const BoundRelation&
     std::optional<Condition> comparison = as_comparison(part);
     bool taken = false;
     if (comparison && is_equality(*comparison)) {
-      for (auto [outer, own] : {std::pair{&comparison->left, &comparison->right},
-                                std::pair{&comparison->right, &comparison->left}}) {
+      for (auto [outer, own] :
+           {std::pair{&comparison->left, &comparison->right}, std::pair{&comparison->right, &comparison->left}}) {
         const Reads o = reads_of(*outer, left_width), w = reads_of(*own, left_width);
         const bool outer_only = delim == 1 ? o.right && !o.left : o.left && !o.right;
         const bool own_only = delim == 1 ? w.left && !w.right : w.right && !w.left;
@@ -364,9 +362,9 @@ Result<Input> RelationBuilder::build_mark(const BoundRelation& relation, const s
     }
     const std::optional<Expr> inverse = negated(part);
     const Expr& plain = inverse ? *inverse : part;
-    if (plain.column() != mark || wanted) return unsupported(
-        "a sub-query of IN or EXISTS may only be a condition of its own, or NOT before it",
-        "write the condition as AND of conditions, or join with the sub-query");
+    if (plain.column() != mark || wanted)
+      return unsupported("a sub-query of IN or EXISTS may only be a condition of its own, or NOT before it",
+                         "write the condition as AND of conditions, or join with the sub-query");
     wanted = !inverse;
   }
   if (!wanted)
@@ -386,7 +384,7 @@ Result<Input> RelationBuilder::build_mark(const BoundRelation& relation, const s
     columns.push_back(Expr::reference(i, relation.columns[i].type, relation.columns[i].name));
     names.push_back(relation.columns[i].name);
   }
-  columns.push_back(Expr::boolean(*wanted));
+  columns.push_back(Expr::constant(duckdb::Value::BOOLEAN(*wanted)));
   names.push_back("mark");
   return project(kept, columns, names);
 }
@@ -453,8 +451,8 @@ Result<Input> RelationBuilder::join_streams(Input left, Input right, JoinKind ki
   for (size_t i = 0; i < right_width; ++i) places[left_width + i] = l.columns.size() + i;
   if (Expr all = conjunction(residual); !all.empty()) {
     if (!all.deterministic() && node.output.changelog != Changelog::append)
-      return user_error(Code::nondeterministic, "the condition " + all.text() +
-                                                    " may change its mind between a row and its retraction")
+      return user_error(Code::nondeterministic,
+                        "the condition " + all.text() + " may change its mind between a row and its retraction")
           .with_remedy("compute what it depends on in a view of its own, or leave it out");
     node.residual = all.remap(places);
   }

@@ -181,8 +181,8 @@ struct LookupJoinNode : NodeBase {
   Expr residual;                ///< Over left then right columns.
 };
 
-/// Joins each row of input 0 with the one row of input 1 that has its key and is nearest by an ordered column. Input 1 is
-/// a static table, or a stream: then the answer changes as nearer rows come.
+/// Joins each row of input 0 with the one row of input 1 that has its key and is nearest by an ordered column. Input 1
+/// is a static table, or a stream: then the answer changes as nearer rows come.
 struct AsofJoinNode : NodeBase {
   JoinKind join = JoinKind::inner;
   std::vector<size_t> left_keys, right_keys;
@@ -204,7 +204,8 @@ struct JoinSide {
   std::optional<Promise> promise;
 };
 
-/// Joins two streams, which may change: rows of both sides are kept, and each change of one meets the rows of the other.
+/// Joins two streams, which may change: rows of both sides are kept, and each change of one meets the rows of the
+/// other.
 struct JoinNode : NodeBase {
   JoinKind join = JoinKind::inner;  ///< inner | left | right | full | semi | anti
   JoinSide left, right;
@@ -243,9 +244,9 @@ struct AlertNode : NodeBase {
   std::map<std::string, std::string> options;
 };
 
-using Node =
-    std::variant<SourceNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode, LateFilterNode, LateNode,
-                 AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode, JoinNode, SetOperationNode, UnnestNode, ViewNode, SinkNode, AlertNode>;
+using Node = std::variant<SourceNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode, LateFilterNode, LateNode,
+                          AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode, JoinNode, SetOperationNode,
+                          UnnestNode, ViewNode, SinkNode, AlertNode>;
 
 const NodeBase& base_of(const Node& node);
 NodeBase& base_of(Node& node);

@@ -65,8 +65,7 @@ std::string aggregates_json(const std::vector<Aggregate>& aggregates) {
 
 std::string side_json(const JoinSide& side) {
   std::string expiry = "null";
-  if (side.expiry)
-    expiry = fmt::format("{{\"column\":{},\"keep_ms\":{}}}", side.expiry->column, side.expiry->keep_ms);
+  if (side.expiry) expiry = fmt::format("{{\"column\":{},\"keep_ms\":{}}}", side.expiry->column, side.expiry->keep_ms);
   return fmt::format("{{\"keys\":{},\"expiry\":{}}}", numbers(side.keys), expiry);
 }
 

@@ -120,9 +120,8 @@ Input RelationBuilder::project(Input input, const std::vector<Expr>& expressions
   node.output.columns.clear();
   for (size_t i = 0; i < expressions.size(); ++i) {
     std::optional<size_t> column = expressions[i].column();
-    node.output.columns.push_back(
-        {names[i], expressions[i].type(), column ? in.columns[*column].role : TimeRole::none,
-         column ? in.columns[*column].window_ms : 0});
+    node.output.columns.push_back({names[i], expressions[i].type(), column ? in.columns[*column].role : TimeRole::none,
+                                   column ? in.columns[*column].window_ms : 0});
     node.output.deterministic = node.output.deterministic && expressions[i].deterministic();
   }
   node.output.key = moved_key(in, expressions);
@@ -269,8 +268,8 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   return pick(add(std::move(node)), relation.scan_columns);
 }
 
-
-/// The rows of a relation that meet all of `parts`. Conditions of an inner join are part of it: FROM a, b WHERE a.x = b.y.
+/// The rows of a relation that meet all of `parts`. Conditions of an inner join are part of it: FROM a, b WHERE a.x =
+/// b.y.
 Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const std::vector<Expr>& parts) {
   if (relation.kind == Kind::join && relation.join == JoinKind::mark) return build_mark(relation, parts);
   if (relation.kind == Kind::filter) {
@@ -286,9 +285,8 @@ Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const 
     std::vector<Expr> below, above;
     for (const Expr& part : parts) {
       const std::vector<size_t> columns = part.columns();
-      const bool plain = std::all_of(columns.begin(), columns.end(), [&](size_t column) {
-        return relation.expressions[column].column().has_value();
-      });
+      const bool plain = std::all_of(columns.begin(), columns.end(),
+                                     [&](size_t column) { return relation.expressions[column].column().has_value(); });
       (plain ? below : above).push_back(plain ? part.compose(relation.expressions) : part);
     }
     HEADRACE_ASSIGN(Input input, build_where(*relation.inputs[0], below));
@@ -443,9 +441,8 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
   Output out;
   out.deterministic = in.deterministic;
   for (size_t i = 0; i < groups.size(); ++i)
-    out.columns.push_back(
-        {relation.columns[set[i]].name, relation.columns[set[i]].type, windowed ? role_of_group(i) : TimeRole::none,
-         windowed ? in.columns[*start].window_ms : 0});
+    out.columns.push_back({relation.columns[set[i]].name, relation.columns[set[i]].type,
+                           windowed ? role_of_group(i) : TimeRole::none, windowed ? in.columns[*start].window_ms : 0});
   for (size_t i = 0; i < aggregates.size(); ++i) {
     const BoundColumn& column = relation.columns[relation.expressions.size() + i];
     out.columns.push_back({column.name, column.type});

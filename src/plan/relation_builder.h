@@ -81,8 +81,8 @@ class RelationBuilder {
                               Expr residual);
   Result<Input> finish_asof(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
                             bool table);
-  /// A copy of `input` that is read first, as a table: when it is fed by one bounded file without changes or event time,
-  /// through filters and projections, and no row of that file comes through `stream`.
+  /// A copy of `input` that is read first, as a table: when it is fed by one bounded file without changes or event
+  /// time, through filters and projections, and no row of that file comes through `stream`.
   std::optional<Input> as_table(Input input, Input stream);
   /// The input with one more column per expression that is not a plain column; `columns` says where each lies.
   Input with_columns(Input input, const std::vector<Expr>& expressions, std::vector<size_t>& columns);

@@ -392,7 +392,8 @@ void Engine::set_watermarks(TickWork& work) const {
     for (size_t i = 0; i < (looks_up(graph_.plan.nodes[node]) ? 1 : base.inputs.size()); ++i) {
       const uint32_t from = base.inputs[i].node.value;
       EventTime passed_on = marks[from];
-      if (passed_on != EventTime::min() && passed_on != EventTime::max()) passed_on.ms -= hold_ms_of(graph_.plan.nodes[from]);
+      if (passed_on != EventTime::min() && passed_on != EventTime::max())
+        passed_on.ms -= hold_ms_of(graph_.plan.nodes[from]);
       marks[node] = std::min(marks[node], passed_on);
     }
   }
