@@ -42,7 +42,29 @@ void add_scan_columns(const duckdb::LogicalGet& get, BoundRelation& out) {
   }
 }
 
+/// UNNEST as a table function over its input: its element, then the columns of the input that are passed on.
+std::unique_ptr<BoundRelation> walk_unnest_call(const duckdb::LogicalGet& get) {
+  auto unnest = relation_of(Kind::unnest, get);
+  const std::vector<BoundColumn> below = unnest->inputs[0]->columns;
+  unnest->columns = below;
+  unnest->columns.push_back({get.names[0], get.returned_types[0]});
+  unnest->expressions.push_back(Expr::reference(0, below[0].type, below[0].name));
+  auto out = std::make_unique<BoundRelation>();
+  out->kind = Kind::project;
+  out->inputs.push_back(std::move(unnest));
+  std::vector<size_t> columns(get.GetColumnIds().size(), below.size());
+  columns.insert(columns.end(), get.projected_input.begin(), get.projected_input.end());
+  for (size_t column : columns) {
+    const BoundColumn& from = out->inputs[0]->columns[column];
+    out->columns.push_back(from);
+    out->expressions.push_back(Expr::reference(column, from.type, from.name));
+  }
+  return out;
+}
+
 std::unique_ptr<BoundRelation> walk_get(const duckdb::LogicalGet& get) {
+  if (get.function.name == "unnest" && get.children.size() == 1 && get.returned_types.size() == 1)
+    return walk_unnest_call(get);
   auto call = dynamic_cast<const StreamingCallData*>(get.bind_data.get());
   auto out = relation_of(Kind::unsupported, get);
   if (call != nullptr && call->call.function == "headrace_late") {

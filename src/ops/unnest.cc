@@ -20,7 +20,8 @@ UnnestOperator::UnnestOperator(const UnnestNode& node, const OperatorContext& co
 
 Result<> UnnestOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   std::vector<uint32_t> failed;
-  HEADRACE_ASSIGN(Batch lists, lists_.project(batch, lists_schema_, [&](uint32_t row, const Error& reason) {
+  Batch in = batch.share();
+  HEADRACE_ASSIGN(Batch lists, lists_.project(in, lists_schema_, [&](uint32_t row, const Error& reason) {
     out.reject(batch, row, reason);
     failed.push_back(row);
   }));

@@ -205,6 +205,7 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
     HEADRACE_ASSIGN(Input rows, build_by_row(*relation.inputs[1], left, relation.delim));
     return filter(rows, more_conditions);
   }
+  if (kind == JoinKind::mark) return build_mark(relation, more_conditions);
   if (kind == JoinKind::other)
     return unsupported("this kind of join is not supported", "INNER, LEFT, RIGHT, FULL, SEMI and ANTI joins are");
   HEADRACE_TRY(refuse_temporal(relation.residual));
