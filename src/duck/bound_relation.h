@@ -51,6 +51,8 @@ struct BoundRelation {
     union_all,
     set_operation,  ///< INTERSECT or EXCEPT
     unnest,         ///< one row per element of the lists in `expressions`
+    cte,            ///< inputs[1], in which `relation` names inputs[0]
+    cte_ref,        ///< the rows of the CTE `relation`
     delim_get,      ///< The distinct values of `delim` of the join it stands below, on the right.
     distinct,       ///< on all columns
     values,         ///< constant rows

@@ -236,6 +236,21 @@ std::unique_ptr<BoundRelation> walk_unnest(const LogicalOperator& op) {
   return out;
 }
 
+/// WITH: the number of the CTE stands for its name, which may be taken more than once.
+std::unique_ptr<BoundRelation> walk_cte(const duckdb::LogicalMaterializedCTE& op) {
+  auto out = relation_of(Kind::cte, op);
+  out->relation = std::to_string(op.table_index);
+  out->columns = out->inputs[1]->columns;
+  return out;
+}
+
+std::unique_ptr<BoundRelation> walk_cte_ref(const duckdb::LogicalCTERef& op) {
+  auto out = relation_of(Kind::cte_ref, op);
+  out->relation = std::to_string(op.cte_index);
+  for (size_t i = 0; i < op.chunk_types.size(); ++i) out->columns.push_back({op.bound_columns[i], op.chunk_types[i]});
+  return out;
+}
+
 std::unique_ptr<BoundRelation> walk_delim_get(const duckdb::LogicalDelimGet& op) {
   auto out = relation_of(Kind::delim_get, op);
   for (const LogicalType& type : op.chunk_types) out->columns.push_back({"outer", type});
@@ -287,6 +302,10 @@ std::unique_ptr<BoundRelation> walk_plan(const LogicalOperator& op) {
       return walk_set_operation(op);
     case LogicalOperatorType::LOGICAL_UNNEST:
       return walk_unnest(op);
+    case LogicalOperatorType::LOGICAL_MATERIALIZED_CTE:
+      return walk_cte(op.Cast<duckdb::LogicalMaterializedCTE>());
+    case LogicalOperatorType::LOGICAL_CTE_REF:
+      return walk_cte_ref(op.Cast<duckdb::LogicalCTERef>());
     case LogicalOperatorType::LOGICAL_DELIM_GET:
       return walk_delim_get(op.Cast<duckdb::LogicalDelimGet>());
     case LogicalOperatorType::LOGICAL_CROSS_PRODUCT: {

@@ -92,6 +92,7 @@ std::string window_text(const BoundRelation& relation) {
 }  // namespace
 
 void RelationBuilder::begin(const std::string& name, const Location& at, const EmitText& emit) {
+  ctes_.clear();
   name_ = name;
   at_ = at;
   emit_updates_ = emit.kind == Emit::on_update || emit.kind == Emit::every;
@@ -186,6 +187,10 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
       return build_set_operation(relation);
     case Kind::unnest:
       return build_unnest(relation);
+    case Kind::cte:
+      return build_where(relation, {});
+    case Kind::cte_ref:
+      return build_cte_ref(relation);
     case Kind::delim_get:
       return delim_.back();
     case Kind::distinct:
@@ -272,6 +277,10 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
 /// b.y.
 Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const std::vector<Expr>& parts) {
   if (relation.kind == Kind::join && relation.join == JoinKind::mark) return build_mark(relation, parts);
+  if (relation.kind == Kind::cte) {
+    HEADRACE_ASSIGN(ctes_[relation.relation], build(*relation.inputs[0]));
+    return build_where(*relation.inputs[1], parts);
+  }
   if (relation.kind == Kind::filter) {
     std::vector<Expr> all = parts;
     for (const Expr& expression : relation.expressions)
@@ -306,6 +315,17 @@ Result<Input> RelationBuilder::filter(Input input, const std::vector<Expr>& part
     return user_error(Code::nondeterministic, "the condition " + node.predicate.text() +
                                                   " may change its mind between a row and its retraction");
   return add(std::move(node));
+}
+
+/// The columns of a CTE under the names that are given to it there.
+Result<Input> RelationBuilder::build_cte_ref(const BoundRelation& relation) {
+  auto found = ctes_.find(relation.relation);
+  if (found == ctes_.end())
+    return unsupported("WITH RECURSIVE is not supported", "compute the steps in views, or in a process function");
+  std::vector<Expr> expressions;
+  for (size_t i = 0; i < relation.columns.size(); ++i)
+    expressions.push_back(Expr::reference(i, relation.columns[i].type, relation.columns[i].name));
+  return project(found->second, expressions, names_of(relation));
 }
 
 Result<Input> RelationBuilder::build_set_operation(const BoundRelation& relation) {
