@@ -1,4 +1,4 @@
-"""NEXMark q0, q1, q2 and the view q5_counts: answers beside batch DuckDB, and CPU seconds per million rows of both.
+"""NEXMark q0, q1, q2, q11 and the view q5_counts: answers beside batch DuckDB, and CPU seconds per million rows of both.
 
     python bench/nexmark/run.py --kit ../shared/bench --events 1000000 [--pairs 7]
 
@@ -24,11 +24,19 @@ BINARY = Path(os.environ.get("HEADRACE_BIN") or ROOT / "build" / "headrace")
 HOP = """SELECT w AS window_start, w + INTERVAL 10 SECOND AS window_end, auction, count(*) AS num
 FROM (SELECT auction, unnest(generate_series(0, 4)) AS i, time_bucket(INTERVAL 2 SECOND, "dateTime") - i * INTERVAL 2 SECOND AS w
       FROM bid) GROUP BY ALL"""
+SESSIONS = """SELECT bidder, count(*) AS bid_count, min("dateTime") AS starttime, max("dateTime") + INTERVAL 10 SECOND AS endtime
+FROM (SELECT *, sum(fresh) OVER (PARTITION BY bidder ORDER BY "dateTime") AS number
+      FROM (SELECT bidder, "dateTime",
+                   CASE WHEN "dateTime" - lag("dateTime") OVER (PARTITION BY bidder ORDER BY "dateTime") <= INTERVAL 10 SECOND
+                        THEN 0 ELSE 1 END AS fresh
+            FROM bid))
+GROUP BY bidder, number"""
 BATCH = {
     "q0": 'SELECT auction, bidder, price, "dateTime", extra FROM bid',
     "q1": 'SELECT auction, bidder, CAST(0.908 * price AS DECIMAL(23, 3)) AS price, "dateTime", extra FROM bid',
     "q2": "SELECT auction, price FROM bid WHERE auction % 123 = 0",
     "q5_counts": HOP,
+    "q11": SESSIONS,
 }
 
 
@@ -39,7 +47,7 @@ def statements(kit: Path) -> dict[str, str]:
     source = re.search(r"CREATE SOURCE bid .*?;", found["sources"], re.DOTALL)
     view = re.search(r"CREATE VIEW q5_counts AS\s*(.*?);", found["q5"], re.DOTALL)
     assert source and view
-    out = {name: re.sub(r"--[^\n]*", "", found[name]).strip().rstrip(";") for name in ("q0", "q1", "q2")}
+    out = {name: re.sub(r"--[^\n]*", "", found[name]).strip().rstrip(";") for name in ("q0", "q1", "q2", "q11")}
     return {"bid": source[0], **out, "q5_counts": view[1]}
 
 

@@ -220,6 +220,24 @@ State merged(const Table& groups, size_t offset, const MergedSlots& rows, size_t
   return sum;
 }
 
+template <class State>
+void add_sums(char* to, const char* from) {
+  State& sum = *reinterpret_cast<State*>(to);
+  const State& more = *reinterpret_cast<const State*>(from);
+  sum.total += more.total;
+  sum.values += more.values;
+}
+
+template <class T>
+void merge_extremes(char* to, const char* from, bool minimum) {
+  Extreme& held = *reinterpret_cast<Extreme*>(to);
+  const Extreme& other = *reinterpret_cast<const Extreme*>(from);
+  if (!other.seen) return;
+  const T& a = *reinterpret_cast<const T*>(held.value);
+  const T& b = *reinterpret_cast<const T*>(other.value);
+  if (!held.seen || (minimum ? less(b, a) : less(a, b))) held = other;
+}
+
 double power_of_ten(uint8_t exponent) {
   double out = 1;
   for (uint8_t i = 0; i < exponent; ++i) out *= 10;
@@ -261,6 +279,11 @@ struct Accumulators::Bag {
     out.key.insert(out.key.end(), arguments.begin(), arguments.end());
     out.plain_bytes = sizeof(BagLink);
     return out;
+  }
+
+  /// A value's hash: the upper bits are the group's, so that it lives on its group's shard.
+  static uint64_t beside_group(uint64_t group, uint64_t value) {
+    return (group & 0xFFC0000000000000) | (value & 0x003FFFFFFFFFFFFF);
   }
 
   BagLink& link(Slot slot) { return *reinterpret_cast<BagLink*>(values.plain(slot)); }
@@ -436,11 +459,9 @@ void Accumulators::update_bag(size_t index, Table& groups, const Slot* slots, Ba
   for (size_t i = 0; i < aggregate.arguments.size(); ++i)
     wanted.data[bag.group_columns + i].Slice(batch.chunk.data[aggregate.arguments[i]], selection, rows.size());
   wanted.SetCardinality(rows.size());
-  uint64_t value_hashes[STANDARD_VECTOR_SIZE], hashes[STANDARD_VECTOR_SIZE];
-  hash_rows(wanted, value_hashes);
-  // The upper bits are the group's, so that a value lives on its group's shard.
-  for (size_t i = 0; i < rows.size(); ++i)
-    hashes[i] = (groups.hash(slots[rows[i]]) & 0xFFC0000000000000) | (value_hashes[i] & 0x003FFFFFFFFFFFFF);
+  uint64_t hashes[STANDARD_VECTOR_SIZE];
+  hash_rows(wanted, hashes);
+  for (size_t i = 0; i < rows.size(); ++i) hashes[i] = Bag::beside_group(groups.hash(slots[rows[i]]), hashes[i]);
   Slot found[STANDARD_VECTOR_SIZE];
   uint8_t created[STANDARD_VECTOR_SIZE];
   bag.values.find_or_create(wanted, hashes, rows.size(), found, created);
@@ -570,6 +591,87 @@ Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlo
       return bag_result(groups, index, rows, out);
   }
   return {};
+}
+
+Result<> Accumulators::merge(Table& groups, Slot into, Slot from) {
+  char* target = groups.plain(into);
+  const char* source = groups.read_plain(from);
+  *reinterpret_cast<int64_t*>(target) += *reinterpret_cast<const int64_t*>(source);
+  for (size_t i = 0; i < aggregates_.size(); ++i) {
+    char* to = target + offsets_[i];
+    const char* what = source + offsets_[i];
+    switch (aggregates_[i].kind) {
+      case AggregateKind::count_star:
+      case AggregateKind::count:
+        *reinterpret_cast<int64_t*>(to) += *reinterpret_cast<const int64_t*>(what);
+        break;
+      case AggregateKind::sum_integer: {
+        auto& sum = *reinterpret_cast<IntegerSum*>(to);
+        const auto& more = *reinterpret_cast<const IntegerSum*>(what);
+        if (__builtin_add_overflow(sum.total, more.total, &sum.total))
+          return user_error(Code::out_of_range, "SUM over the parts of a window overflows BIGINT");
+        sum.values += more.values;
+        break;
+      }
+      case AggregateKind::sum_decimal:
+      case AggregateKind::average:
+        add_sums<WideSum>(to, what);
+        break;
+      case AggregateKind::sum_double:
+      case AggregateKind::average_double:
+        add_sums<DoubleSum>(to, what);
+        break;
+      case AggregateKind::minimum:
+      case AggregateKind::maximum:
+        with_type(aggregates_[i].type.InternalType(), [&](auto value) {
+          merge_extremes<decltype(value)>(to, what, aggregates_[i].kind == AggregateKind::minimum);
+        });
+        break;
+      case AggregateKind::count_distinct:
+      case AggregateKind::bag:
+        break;  // Below: values move, and rows with them.
+    }
+  }
+  for (size_t i = 0; i < aggregates_.size(); ++i)
+    if (bags_[i]) merge_bag(i, groups, into, from);
+  return {};
+}
+
+/// Moves the values of one group to another: the same values under the other group's key.
+void Accumulators::merge_bag(size_t index, Table& groups, Slot into, Slot from) {
+  Bag& bag = *bags_[index];
+  std::vector<Slot> moved;
+  auto& emptied = *reinterpret_cast<BagHead*>(groups.plain(from) + offsets_[index]);
+  for (Slot at = emptied.first_plus_one; at; at = bag.read_link(at - 1).next_plus_one) moved.push_back(at - 1);
+  emptied = {};
+  for (size_t first = 0; first < moved.size(); first += rows_per_batch) {
+    const size_t count = std::min<size_t>(rows_per_batch, moved.size() - first);
+    const std::vector<Slot> target(count, into);
+    DataChunk wanted;
+    wanted.Initialize(duckdb::Allocator::DefaultAllocator(),
+                      {bag.values.spec().key.begin(), bag.values.spec().key.end()});
+    for (size_t i = 0; i < bag.group_columns; ++i) groups.gather(i, target.data(), count, wanted.data[i]);
+    for (size_t i = bag.group_columns; i < wanted.ColumnCount(); ++i)
+      bag.values.gather(i, &moved[first], count, wanted.data[i]);
+    wanted.SetCardinality(count);
+    uint64_t hashes[STANDARD_VECTOR_SIZE];
+    hash_rows(wanted, hashes);
+    for (size_t i = 0; i < count; ++i) hashes[i] = Bag::beside_group(groups.hash(into), hashes[i]);
+    Slot found[STANDARD_VECTOR_SIZE];
+    uint8_t created[STANDARD_VECTOR_SIZE];
+    bag.values.find_or_create(wanted, hashes, count, found, created);
+    auto& head = *reinterpret_cast<BagHead*>(groups.plain(into) + offsets_[index]);
+    for (size_t i = 0; i < count; ++i) {
+      if (created[i]) bag.attach(head, found[i]);
+      bag.link(found[i]).count += bag.read_link(moved[first + i]).count;
+    }
+    for (size_t i = 0; i < count; ++i) bag.values.erase(moved[first + i]);
+  }
+}
+
+void Accumulators::reset(Table& groups, Slot slot) {
+  erase(groups, slot);
+  std::memset(groups.plain(slot), 0, plain_bytes_);
 }
 
 void Accumulators::erase(Table& groups, Slot slot) {

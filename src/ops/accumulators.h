@@ -48,8 +48,12 @@ class Accumulators {
   void update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys, std::vector<uint32_t>& rejected);
   /// Writes aggregate `index` of all rows to `out` from place 0 on.
   Result<> result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out);
+  /// Adds what group `from` holds to group `into`; `from` is left to be erased or reset. Errors: out_of_range.
+  Result<> merge(Table& groups, Slot into, Slot from);
   /// Lets go what hangs on a group that is about to be erased.
   void erase(Table& groups, Slot slot);
+  /// Makes a group empty.
+  void reset(Table& groups, Slot slot);
 
   std::vector<Table*> tables();
   /// Links bags to their groups again.
@@ -60,6 +64,7 @@ class Accumulators {
   void update_integer_sums(char** plains, Batch& batch, std::vector<uint8_t>& skip, std::vector<uint32_t>& rejected);
   void update_bag(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
                   const std::vector<uint8_t>& skip);
+  void merge_bag(size_t index, Table& groups, Slot into, Slot from);
   Result<> bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out);
 
   std::vector<Aggregate> aggregates_;

@@ -39,7 +39,8 @@ AggregateOperator::AggregateOperator(const AggregateNode& node, const OperatorCo
       shard_(context.shard),
       accumulators_(node.aggregates, types_of_groups(node), context),
       table_(groups_spec(node, accumulators_.plain_bytes() + 8)),
-      told_(accumulators_.plain_bytes(), result_columns(node), schema_) {}
+      told_(accumulators_.plain_bytes(), result_columns(node), schema_),
+      pace_(node.emit_every_ms) {}
 
 void AggregateOperator::make_only_group() {
   DataChunk key;
@@ -70,8 +71,9 @@ Result<> AggregateOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   return {};
 }
 
-Result<> AggregateOperator::on_tick_end(const TickInfo&, Emitter& out) {
+Result<> AggregateOperator::on_tick_end(const TickInfo& tick, Emitter& out) {
   if (groups_.empty() && shard_ == 0 && table_.rows() == 0) make_only_group();
+  if (!told_.any_touched() || !pace_.is_due(tick)) return {};
   const std::vector<Slot> touched = told_.take_touched(table_);
   // Each slot may give two rows.
   for (size_t at = 0; at < touched.size(); at += rows_per_batch / 2)
@@ -109,7 +111,7 @@ std::vector<Table*> AggregateOperator::tables() {
 
 Result<> AggregateOperator::restored(EventTime) {
   accumulators_.restored(table_);
-  told_.forget();
+  told_.restored(table_);
   return {};
 }
 

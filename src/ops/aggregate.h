@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/accumulators.h"
+#include "ops/pace.h"
 #include "ops/told_rows.h"
 
 namespace headrace {
@@ -15,6 +16,7 @@ class AggregateOperator final : public Operator {
 
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
   Result<> on_tick_end(const TickInfo&, Emitter& out) override;
+  bool waits() const override { return told_.any_touched(); }
   std::vector<Table*> tables() override;
   Result<> restored(EventTime) override;
 
@@ -29,6 +31,7 @@ class AggregateOperator final : public Operator {
   Accumulators accumulators_;
   Table table_;
   ToldRows told_;
+  Pace pace_;
 };
 
 }  // namespace headrace

@@ -28,7 +28,8 @@ struct NodeCounters {
 /// What is the same for all rows of a tick.
 struct TickInfo {
   Tick tick;
-  int64_t now_us = 0;  ///< The tick's time; now() gives it.
+  int64_t now_us = 0;   ///< The tick's time; now() gives it.
+  bool at_end = false;  ///< Every input has ended: nothing comes after this tick.
 };
 
 /// Where an operator's output goes. Implemented by the shard.
@@ -52,6 +53,8 @@ class Operator {
   /// The low point over all inputs; rows that it closes are emitted before it is passed on.
   virtual Result<> on_watermark(EventTime, Emitter&) { return {}; }
   virtual Result<> on_tick_end(const TickInfo&, Emitter&) { return {}; }
+  /// True when a later tick tells something even though nothing comes in.
+  virtual bool waits() const { return false; }
   /// An input will bring nothing any more (static tables).
   virtual Result<> on_end(uint32_t, Emitter&) { return {}; }
 

@@ -14,11 +14,21 @@ void ToldRows::touch(Table& table, Slot slot) {
 }
 
 std::vector<Slot> ToldRows::take_touched(const Table& table) {
+  // A row may have been told or let go since, and its place taken by another that was touched too.
+  auto is_done = [&](Slot slot) { return !table.is_used(slot) || !table.read_plain(slot)[flags_offset_ + 1]; };
+  touched_.erase(std::remove_if(touched_.begin(), touched_.end(), is_done), touched_.end());
   std::sort(touched_.begin(), touched_.end(), [&](Slot a, Slot b) {
     uint64_t x = table.hash(a), y = table.hash(b);
     return x != y ? x < y : a < b;
   });
+  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
   return std::exchange(touched_, {});
+}
+
+void ToldRows::restored(const Table& table) {
+  touched_.clear();
+  for (Slot slot : table.slots())
+    if (table.read_plain(slot)[flags_offset_ + 1]) touched_.push_back(slot);
 }
 
 Result<> ToldRows::tell(Table& table, const Slot* slots, const std::vector<uint8_t>& live, DataChunk& now,

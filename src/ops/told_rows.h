@@ -15,10 +15,12 @@ class ToldRows {
 
   /// Notes that a row changed in this tick.
   void touch(Table& table, Slot slot);
-  /// The rows touched in this tick, in hash order, which depends neither on arrival nor on the number of shards. Starts
-  /// a new tick.
+  bool any_touched() const { return !touched_.empty(); }
+  /// The rows touched since the last call that were not told, in hash order, which depends neither on arrival nor on
+  /// the number of shards.
   std::vector<Slot> take_touched(const Table& table);
-  void forget() { touched_.clear(); }
+  /// Finds the rows again that were touched and not told when the table was saved.
+  void restored(const Table& table);
 
   /// Emits what changed for up to rows_per_batch / 2 slots, whose results are `now`; a row that is not live is taken
   /// back for good. Old and new row are neighbours in one batch. `stamp_ms` is given to each row.

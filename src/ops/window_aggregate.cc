@@ -57,7 +57,8 @@ WindowAggregateOperator::WindowAggregateOperator(const WindowAggregateNode& node
       accumulators_(node.aggregates, slice_key(node), context),
       table_(slices_spec(node, accumulators_.plain_bytes() + 16)),
       hash_offset_(accumulators_.plain_bytes() + 8),
-      told_(accumulators_.plain_bytes(), result_columns(node), schema_) {
+      told_(accumulators_.plain_bytes(), result_columns(node), schema_),
+      pace_(node.emit_every_ms) {
   if (node.assign) math_.emplace(*node.assign);
 }
 
@@ -272,6 +273,29 @@ Result<> WindowAggregateOperator::tell(Bounds window, const std::vector<Slot>& s
   return {};
 }
 
+/// The slices of a window that grows are needed together from now on: each group keeps one row of them, so that the
+/// next window costs as much as its own step brought.
+Result<> WindowAggregateOperator::put_together(Bounds window, const MergedSlots& rows) {
+  bool any = false;
+  for (size_t row = 0; row < rows.rows(); ++row) {
+    const Slot kept = rows.slots[rows.begin(row)];
+    for (uint32_t i = rows.begin(row) + 1; i < rows.ends[row]; ++i) {
+      HEADRACE_TRY(accumulators_.merge(table_, kept, rows.slots[i]));
+      table_.erase(rows.slots[i]);
+      any = true;
+    }
+  }
+  if (!any) return {};
+  const auto end = open_.lower_bound({window.end, INT64_MIN});
+  for (auto slice = open_.lower_bound({window.start, INT64_MIN}); slice != end;) {
+    std::vector<Slot>& slots = slice->second;
+    slots.erase(std::remove_if(slots.begin(), slots.end(), [&](Slot slot) { return !table_.is_used(slot); }),
+                slots.end());
+    slice = slots.empty() ? open_.erase(slice) : std::next(slice);
+  }
+  return {};
+}
+
 void WindowAggregateOperator::erase(Bounds slice) {
   for (Slot slot : open_[slice]) {
     accumulators_.erase(table_, slot);
@@ -291,7 +315,9 @@ Result<> WindowAggregateOperator::close_slices(EventTime time, Emitter& out) {
       continue;
     }
     if (end - 1 > time.ms) return {};
-    HEADRACE_TRY(emit_window(window, merge_slices(window), out));
+    const MergedSlots rows = merge_slices(window);
+    HEADRACE_TRY(emit_window(window, rows, out));
+    if (math_->cumulates) HEADRACE_TRY(put_together(window, rows));
     closed_ = EventTime{end - 1};
   }
   return {};
@@ -321,14 +347,13 @@ Result<> WindowAggregateOperator::close_until(EventTime time, Emitter& out) {
 }
 
 Result<> WindowAggregateOperator::on_watermark(EventTime time, Emitter& out) {
-  if (node_.hold_at_end && time == EventTime::max()) return {};
   return close_until(time, out);
 }
 
-Result<> WindowAggregateOperator::on_tick_end(const TickInfo&, Emitter& out) {
+Result<> WindowAggregateOperator::on_tick_end(const TickInfo& tick, Emitter& out) {
+  if (!told_.any_touched() || !pace_.is_due(tick)) return {};
   std::map<Bounds, std::vector<Slot>> by_window;
-  for (Slot slot : told_.take_touched(table_))
-    if (table_.is_used(slot)) by_window[bounds_of(slot)].push_back(slot);
+  for (Slot slot : told_.take_touched(table_)) by_window[bounds_of(slot)].push_back(slot);
   for (const auto& [window, slots] : by_window) HEADRACE_TRY(tell(window, slots, out));
   return {};
 }
@@ -344,6 +369,7 @@ Result<> WindowAggregateOperator::restored(EventTime watermark) {
   closed_ = watermark;
   open_.clear();
   for (Slot slot : table_.slots()) open_[bounds_of(slot)].push_back(slot);
+  if (node_.emit_updates) told_.restored(table_);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "ops/accumulators.h"
+#include "ops/pace.h"
 #include "ops/told_rows.h"
 #include "ops/window_math.h"
 
@@ -20,6 +21,7 @@ class WindowAggregateOperator final : public Operator {
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
   Result<> on_watermark(EventTime time, Emitter& out) override;
   Result<> on_tick_end(const TickInfo&, Emitter& out) override;
+  bool waits() const override { return told_.any_touched(); }
   std::vector<Table*> tables() override;
   Result<> restored(EventTime watermark) override;
 
@@ -40,6 +42,7 @@ class WindowAggregateOperator final : public Operator {
   Result<> tell(Bounds window, const std::vector<Slot>& slots, Emitter& out);
   MergedSlots merge_slices(Bounds window) const;
   MergedSlots own_rows(const std::vector<Slot>& slots) const;
+  Result<> put_together(Bounds window, const MergedSlots& rows);
   bool is_live(const MergedSlots& rows, size_t row) const;
   uint64_t group_hash(Slot slot) const;
   Bounds bounds_of(Slot slot) const;
@@ -52,6 +55,7 @@ class WindowAggregateOperator final : public Operator {
   Table table_;
   size_t hash_offset_;  ///< In the plain bytes: the group's hash.
   ToldRows told_;
+  Pace pace_;
   EventTime closed_ = EventTime::min();       ///< Every window with end - 1 ms <= closed_ has been given out.
   std::map<Bounds, std::vector<Slot>> open_;  ///< The slots of each slice (or window), by start.
   std::vector<int64_t> times_, ends_;         ///< Scratch, one per row: slice start (or window start) and end.

@@ -1,5 +1,6 @@
 #include "ops/window_assign.h"
 
+#include "ops/late_rows.h"
 #include "ops/times.h"
 
 namespace headrace {
@@ -57,23 +58,6 @@ Result<> WindowAssignOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   return {};
 }
 
-Batch LateFilterOperator::late_batch(const Batch& batch, const std::vector<uint32_t>& rows) const {
-  Batch from = batch.slice(rows);
-  std::vector<Field> fields = schema_->fields();
-  fields.push_back({"late_operator", LogicalType::VARCHAR});
-  fields.push_back({"late_watermark", LogicalType::TIMESTAMP});
-  Batch out = Batch::make(std::make_shared<Schema>(std::move(fields)));
-  const size_t width = from.chunk.ColumnCount();
-  for (size_t i = 0; i < width; ++i) out.chunk.data[i].Reference(from.chunk.data[i]);
-  out.chunk.data[width].Reference(duckdb::Value(window_name_));
-  for (size_t i = 0; i < rows.size(); ++i)
-    duckdb::FlatVector::GetData<int64_t>(out.chunk.data[width + 1])[i] = from.stamps_ms[i] * 1000;
-  out.chunk.SetCardinality(rows.size());
-  out.diffs = std::move(from.diffs);
-  out.ordinal = from.ordinal;
-  return out;
-}
-
 Result<> LateFilterOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   std::vector<int64_t> times;
   read_times(batch, time_column_, times);
@@ -86,7 +70,7 @@ Result<> LateFilterOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   out.counters.passed += static_cast<int64_t>(kept.size());
   out.counters.late += static_cast<int64_t>(refused.size());
   if (refused.empty()) return out.emit(std::move(batch), 0);
-  HEADRACE_TRY(out.emit(late_batch(batch, refused), 1));
+  HEADRACE_TRY(out.emit(late_rows(batch, refused, window_name_), 1));
   if (kept.empty()) return {};
   return out.emit(batch.slice(kept), 0);
 }

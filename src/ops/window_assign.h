@@ -29,18 +29,12 @@ class WindowAssignOperator final : public Operator {
 class LateFilterOperator final : public Operator {
  public:
   explicit LateFilterOperator(const LateFilterNode& node)
-      : math_(node.window),
-        time_column_(node.window.time_column),
-        schema_(node.output.schema()),
-        window_name_(node.window_name) {}
+      : math_(node.window), time_column_(node.window.time_column), window_name_(node.window_name) {}
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
 
  private:
-  Batch late_batch(const Batch& batch, const std::vector<uint32_t>& rows) const;
-
   WindowMath math_;
   size_t time_column_;
-  SchemaRef schema_;
   std::string window_name_;
 };
 

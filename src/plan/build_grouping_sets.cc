@@ -35,7 +35,10 @@ Input RelationBuilder::copy_of_window(Input input) {
   for (uint32_t at = input.node.value;; at = base_of(plan_.nodes[at]).inputs[0].node.value) {
     const Node& node = plan_.nodes[at];
     chain.push_back(at);
-    if (std::holds_alternative<WindowAssignNode>(node)) break;
+    if (auto* window = std::get_if<WindowAssignNode>(&node)) {
+      if (!window->late_name.empty()) return input;  // Its late rows are read: it stays as it is.
+      break;
+    }
     if (!std::holds_alternative<FilterNode>(node) && !std::holds_alternative<ProjectNode>(node)) return input;
   }
   Input below = base_of(plan_.nodes[chain.back()]).inputs[0];

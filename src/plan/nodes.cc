@@ -40,6 +40,13 @@ NodeBase& base_of(Node& node) {
   return std::visit([](auto& n) -> NodeBase& { return n; }, node);
 }
 
+bool holds_at_end(const Node& node) {
+  return std::visit(overloaded{[](const WindowAggregateNode& n) { return n.hold_at_end; },
+                               [](const WindowAssignNode& n) { return n.hold_at_end; },
+                               [](const auto&) { return false; }},
+                    node);
+}
+
 std::string_view kind_of(const Node& node) {
   return std::visit(
       overloaded{[](const SourceNode&) { return "source"; }, [](const FilterNode&) { return "filter"; },

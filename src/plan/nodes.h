@@ -111,11 +111,15 @@ struct WindowSpec {
   int64_t size_ms = 0;     ///< session: the gap
   int64_t slide_ms = 0;    ///< hop: slide; cumulate: step; tumble: = size
   int64_t offset_ms = 0;
+  std::vector<size_t> keys;  ///< session: the columns of PARTITION BY, in the input
 };
 
-/// Adds window_start, window_end and window_time; a row of several windows comes out several times.
+/// Adds window_start, window_end and window_time; a row of several windows comes out several times. The rows of a
+/// session come out when it has closed.
 struct WindowAssignNode : NodeBase {
   WindowSpec window;
+  bool hold_at_end = false;  ///< ON END HOLD: the end of input closes no session.
+  std::string late_name;     ///< session: late rows go to output 1 under this name; "" = nobody reads them
 };
 
 /// Sends the rows that every window refuses to output 1, the others to output 0.
@@ -154,6 +158,7 @@ struct Aggregate {
 struct AggregateNode : NodeBase {
   std::vector<size_t> groups;
   std::vector<Aggregate> aggregates;
+  int64_t emit_every_ms = 0;  ///< EMIT EVERY: 0 = every tick
 };
 
 /// GROUP BY with a window: one result per key and window, when the watermark passes the window's end (or as changes,
@@ -169,7 +174,8 @@ struct WindowAggregateNode : NodeBase {
     size_t index = 0;
   };
   std::vector<OutputColumn> outputs;
-  bool emit_updates = false;  ///< EMIT ON UPDATE
+  bool emit_updates = false;  ///< EMIT ON UPDATE, EMIT EVERY
+  int64_t emit_every_ms = 0;  ///< EMIT EVERY: 0 = every tick
   bool hold_at_end = false;   ///< ON END HOLD: the end of input closes no window.
 };
 
@@ -250,6 +256,8 @@ using Node = std::variant<SourceNode, FilterNode, ProjectNode, UnionNode, Window
 
 const NodeBase& base_of(const Node& node);
 NodeBase& base_of(Node& node);
+/// ON END HOLD: the end of input is no news for this node.
+bool holds_at_end(const Node& node);
 /// "filter", "window_aggregate" ...: the node's name in JSON, metrics and the console.
 std::string_view kind_of(const Node& node);
 /// How far the watermark that a node passes on lies behind its own.

@@ -20,6 +20,8 @@ Expr reference_to(const Output& output, size_t column) {
   return Expr::reference(column, output.columns[column].type, output.columns[column].name);
 }
 
+using Columns = std::set<size_t>;
+
 // ---- Windows into aggregations ----
 
 /// The filters and projections between an aggregation and the window below it, top first; empty when something else
@@ -119,18 +121,45 @@ bool carry_time(Plan& plan, const Chain& chain, WindowAggregateNode& aggregate) 
   }
   aggregate.assign = assign.window;
   aggregate.assign->time_column = time;
+  aggregate.assign->keys.clear();  // A session's keys are the groups.
   aggregate.inputs = {below};
   plan = std::move(changed);
   return true;
 }
 
+/// True when the aggregation's groups are just the keys of the sessions below it, nothing between them leaves rows out,
+/// and rows are only added: then each session is one result.
+bool one_result_per_session(const Plan& plan, const Chain& chain, const WindowAggregateNode& aggregate) {
+  const auto& assign = std::get<WindowAssignNode>(plan.nodes[chain.assign]);
+  if (!assign.late_name.empty()) return false;
+  if (base_of(plan[assign.inputs[0].node]).output.changelog != Changelog::append) return false;
+  Columns found;
+  for (size_t group : aggregate.groups) {
+    std::optional<size_t> column = group;
+    for (uint32_t at : chain.nodes) {
+      auto* project = std::get_if<ProjectNode>(&plan.nodes[at]);
+      if (project == nullptr) return false;
+      column = project->expressions[*column].column();
+      if (!column) return false;
+    }
+    found.insert(*column);
+  }
+  return std::all_of(chain.nodes.begin(), chain.nodes.end(),
+                     [&](uint32_t at) { return std::holds_alternative<ProjectNode>(plan.nodes[at]); }) &&
+         found == Columns(assign.window.keys.begin(), assign.window.keys.end());
+}
+
 void fuse_windows(Plan& plan) {
   for (uint32_t at = 0; at < plan.nodes.size(); ++at) {
     auto* aggregate = std::get_if<WindowAggregateNode>(&plan.nodes[at]);
-    // Partial answers are told per window: its rows are kept by window, not by slice.
-    if (aggregate == nullptr || aggregate->assign || aggregate->emit_updates) continue;
+    if (aggregate == nullptr || aggregate->assign) continue;
     Chain chain = chain_to_window(plan, readers(plan), aggregate->inputs[0].node.value);
     if (!chain.found) continue;
+    if (std::get<WindowAssignNode>(plan.nodes[chain.assign]).window.kind == WindowKind::session) {
+      if (!one_result_per_session(plan, chain, *aggregate)) continue;
+    } else if (aggregate->emit_updates) {
+      continue;  // Partial answers are told per window: its rows are kept by window, not by slice.
+    }
     WindowAggregateNode fused = *aggregate;
     if (carry_time(plan, chain, fused)) plan.nodes[at] = std::move(fused);
   }
@@ -179,8 +208,6 @@ void drop_identities(Plan& plan) {
 
 // ---- Columns ----
 
-using Columns = std::set<size_t>;
-
 void need(Columns& set, const Expr& expression) {
   if (expression.empty()) return;
   for (size_t column : expression.columns()) set.insert(column);
@@ -204,6 +231,14 @@ std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& 
                         },
                         [&](const ProjectNode& n) {
                           for (size_t column : wanted) need(out[0], n.expressions[column]);
+                        },
+                        [&](const WindowAssignNode& n) {
+                          if (!n.late_name.empty()) return all();  // A late row is shown whole.
+                          const size_t width = n.output.columns.size() - 3;
+                          for (size_t column : wanted)
+                            if (column < width) out[0].insert(column);
+                          out[0].insert(n.window.time_column);
+                          out[0].insert(n.window.keys.begin(), n.window.keys.end());
                         },
                         [&](const WindowAggregateNode& n) {
                           if (n.assign)
@@ -343,6 +378,7 @@ void prune(Plan& plan) {
                           },
                           [&](WindowAssignNode& n) {
                             n.window.time_column = in[0][n.window.time_column];
+                            follow(n.window.keys, 0);
                             pass_on(3);
                           },
                           [&](LateFilterNode& n) {

@@ -46,9 +46,10 @@ std::string expressions_json(const std::vector<Expr>& expressions) {
 }
 
 std::string window_json(const WindowSpec& window) {
-  return fmt::format("{{\"kind\":\"{}\",\"time_column\":{},\"size_ms\":{},\"slide_ms\":{},\"offset_ms\":{}}}",
-                     window_words[static_cast<int>(window.kind)], window.time_column, window.size_ms, window.slide_ms,
-                     window.offset_ms);
+  return fmt::format(
+      "{{\"kind\":\"{}\",\"time_column\":{},\"size_ms\":{},\"slide_ms\":{},\"offset_ms\":{},\"keys\":{}}}",
+      window_words[static_cast<int>(window.kind)], window.time_column, window.size_ms, window.slide_ms,
+      window.offset_ms, numbers(window.keys));
 }
 
 std::string aggregates_json(const std::vector<Aggregate>& aggregates) {
@@ -81,10 +82,13 @@ std::string own_members(const Node& node) {
           },
           [](const FilterNode& n) { return ",\"predicate\":" + n.predicate.json(); },
           [](const ProjectNode& n) { return ",\"expressions\":" + expressions_json(n.expressions); },
-          [](const WindowAssignNode& n) { return ",\"window\":" + window_json(n.window); },
+          [](const WindowAssignNode& n) {
+            return ",\"window\":" + window_json(n.window) + fmt::format(",\"hold_at_end\":{}", n.hold_at_end);
+          },
           [](const LateFilterNode& n) { return ",\"window\":" + window_json(n.window); },
           [](const AggregateNode& n) {
-            return ",\"groups\":" + numbers(n.groups) + ",\"aggregates\":" + aggregates_json(n.aggregates);
+            return ",\"groups\":" + numbers(n.groups) + ",\"aggregates\":" + aggregates_json(n.aggregates) +
+                   fmt::format(",\"emit_every_ms\":{}", n.emit_every_ms);
           },
           [](const WindowAggregateNode& n) {
             std::string window =
@@ -92,7 +96,8 @@ std::string own_members(const Node& node) {
                          : fmt::format("{{\"start_column\":{},\"end_column\":{}}}", n.window_start, n.window_end);
             return ",\"window\":" + window + ",\"groups\":" + numbers(n.groups) +
                    ",\"aggregates\":" + aggregates_json(n.aggregates) +
-                   fmt::format(",\"emit_updates\":{},\"hold_at_end\":{}", n.emit_updates, n.hold_at_end);
+                   fmt::format(",\"emit_updates\":{},\"emit_every_ms\":{},\"hold_at_end\":{}", n.emit_updates,
+                               n.emit_every_ms, n.hold_at_end);
           },
           [](const LookupJoinNode& n) {
             return fmt::format(",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"residual\":{}",
@@ -131,6 +136,12 @@ std::string kept_until(const JoinSide& side) {
                      side.expiry->keep_ms < 0 ? "-" : "+", std::abs(side.expiry->keep_ms));
 }
 
+std::string window_detail(const WindowSpec& window) {
+  const char* word = window_words[static_cast<int>(window.kind)];
+  if (window.kind == WindowKind::session) return fmt::format("{} gap {} ms", word, window.size_ms);
+  return fmt::format("{} size {} ms, slide {} ms", word, window.size_ms, window.slide_ms);
+}
+
 /// One line for people about what the node does.
 std::string detail(const Node& node) {
   return std::visit(
@@ -144,17 +155,17 @@ std::string detail(const Node& node) {
                    for (const Expr& e : n.expressions) out += (out.empty() ? "" : ", ") + e.text();
                    return out;
                  },
+                 [](const WindowAssignNode& n) {
+                   const bool session = n.window.kind == WindowKind::session;
+                   return window_detail(n.window) + (session ? "; rows are held until their session has closed" : "");
+                 },
                  [](const AggregateNode& n) {
                    std::string out;
                    for (const Aggregate& a : n.aggregates) out += (out.empty() ? "" : ", ") + a.call.text;
                    return out + "; state is kept for every key, without bound";
                  },
                  [](const WindowAggregateNode& n) {
-                   std::string out =
-                       n.assign
-                           ? fmt::format("{} size {} ms, slide {} ms: ", window_words[static_cast<int>(n.assign->kind)],
-                                         n.assign->size_ms, n.assign->slide_ms)
-                           : "window of the input: ";
+                   std::string out = n.assign ? window_detail(*n.assign) + ": " : "window of the input: ";
                    for (const Aggregate& a : n.aggregates) out += a.call.text + " ";
                    return out + "; state is freed when the watermark passes the window's end";
                  },

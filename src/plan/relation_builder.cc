@@ -96,6 +96,7 @@ void RelationBuilder::begin(const std::string& name, const Location& at, const E
   name_ = name;
   at_ = at;
   emit_updates_ = emit.kind == Emit::on_update || emit.kind == Emit::every;
+  emit_every_ms_ = emit.kind == Emit::every ? emit.every_ms : 0;
   hold_at_end_ = emit.flush_on_end == false;
 }
 
@@ -230,8 +231,6 @@ Result<Input> RelationBuilder::build_late(const BoundRelation& relation) {
 Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
   const Output in = output_of(input);
-  if (relation.window == WindowKind::session)
-    return unsupported(window_text(relation) + ": this window is not supported yet", "use TUMBLE or HOP");
   std::optional<size_t> time;
   for (size_t i = 0; i < in.columns.size(); ++i)
     if (same_name(in.columns[i].name, relation.time_column)) time = i;
@@ -246,31 +245,49 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
     return user_error(Code::bad_time_column, "DESCRIPTOR(" + relation.time_column + ") is not an event-time column")
         .with_remedy("name the column of WATERMARK FOR, or window_time of a window below, unchanged");
   WindowSpec spec = spec_of(relation, *time);
+  if (spec.kind == WindowKind::session) {
+    HEADRACE_ASSIGN(spec.keys, session_keys(relation, in));
+  }
   // Late rows of a relation are told apart right above it, where the row still has all its columns.
   const BoundRelation* source = relation.inputs[0].get();
   while (source->kind == Kind::project) source = source->inputs[0].get();
   std::string late = source->kind == Kind::scan ? lower_case(source->relation) : "";
-  if (late_wanted_.count(late) && output_of(relations_.at(late)).columns.size() == in.columns.size()) {
+  if (!late_wanted_.count(late) || output_of(relations_.at(late)).columns.size() != in.columns.size()) late.clear();
+  return pick(add_window(input, std::move(spec), window_text(relation), late), relation.scan_columns);
+}
+
+Input RelationBuilder::add_window(Input input, WindowSpec window, const std::string& window_name,
+                                  const std::string& late_source) {
+  const bool session = window.kind == WindowKind::session;
+  auto tell_late = [&](Input from) { base_of(plan_.nodes[late_of(late_source).node.value]).inputs.push_back(from); };
+  if (!late_source.empty() && !session) {
     LateFilterNode filter;
     filter.inputs = {input};
-    filter.output = in;
-    filter.window = spec;
-    filter.window_name = window_text(relation);
+    filter.output = output_of(input);
+    filter.window = window;
+    filter.window_name = window_name;
     input = add(std::move(filter));
-    base_of(plan_.nodes[late_of(late).node.value]).inputs.push_back({input.node, 1});
+    tell_late({input.node, 1});
   }
   WindowAssignNode node;
+  const Output in = output_of(input);
   node.inputs = {input};
-  node.window = spec;
+  node.hold_at_end = hold_at_end_;
   node.output = in;
-  LogicalType type = in.columns[*time].type;
+  const LogicalType type = in.columns[window.time_column].type;
   for (Column& column : node.output.columns)
     column.role = column.role == TimeRole::event_time ? TimeRole::event_time : TimeRole::none;
   node.output.columns.push_back({"window_start", type, TimeRole::window_start, spec.size_ms});
   node.output.columns.push_back({"window_end", type, TimeRole::window_end});
   node.output.columns.push_back({"window_time", type, TimeRole::window_time});
   if (!node.output.key.empty()) node.output.key.push_back(in.columns.size());
-  return pick(add(std::move(node)), relation.scan_columns);
+  // A session is told when it can no longer change.
+  if (session) node.output.changelog = Changelog::append;
+  node.window = std::move(window);
+  if (session && !late_source.empty()) node.late_name = window_name;
+  const Input out = add(std::move(node));
+  if (session && !late_source.empty()) tell_late({out.node, 1});
+  return out;
 }
 
 /// The rows of a relation that meet all of `parts`. Conditions of an inner join are part of it: FROM a, b WHERE a.x =
@@ -474,6 +491,7 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
     node.inputs = {below};
     node.groups = groups;
     node.aggregates = std::move(aggregates);
+    node.emit_every_ms = emit_every_ms_;
     out.changelog = groups.empty() ? Changelog::retract : Changelog::upsert;
     if (node.aggregates.empty() && in.changelog == Changelog::append) out.changelog = Changelog::append;
     node.output = std::move(out);
@@ -484,6 +502,7 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
   node.window_start = start_column;
   node.window_end = end_column;
   node.emit_updates = emit_updates_;
+  node.emit_every_ms = emit_every_ms_;
   node.hold_at_end = hold_at_end_;
   using OutputColumn = WindowAggregateNode::OutputColumn;
   for (size_t i = 0; i < groups.size(); ++i) {

@@ -53,9 +53,14 @@ class RelationBuilder {
   Result<Input> build_where(const BoundRelation& relation, const std::vector<Expr>& parts);
   /// The rows of `input` for which all of `parts` are true.
   Result<Input> filter(Input input, const std::vector<Expr>& parts);
+  /// Adds a window function over `input`. `late_source` (lower case) is the relation whose late rows it tells; "" =
+  /// none.
+  Input add_window(Input input, WindowSpec window, const std::string& window_name, const std::string& late_source);
   Result<Input> build_aggregate(const BoundRelation& relation);
   /// Aggregates `input` by those groups of `relation` whose places are in `set`: these groups, then the aggregates.
   Result<Input> aggregate_by(Input input, const BoundRelation& relation, const std::vector<size_t>& set);
+  // build_session.cc
+  Result<std::vector<size_t>> session_keys(const BoundRelation& relation, const Output& in) const;
   // build_grouping_sets.cc
   Result<Input> build_grouping_sets(Input input, const BoundRelation& relation);
   Input copy_of_window(Input input);
@@ -92,6 +97,7 @@ class RelationBuilder {
   std::string name_;
   Location at_;
   bool emit_updates_ = false, hold_at_end_ = false;
+  int64_t emit_every_ms_ = 0;
   std::map<std::string, Input> relations_;
   std::set<std::string> late_wanted_;
   std::map<std::string, Input> late_;

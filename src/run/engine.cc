@@ -15,6 +15,11 @@
 namespace headrace {
 namespace {
 
+/// A watermark behind a node that may still give rows up to `hold_ms` older.
+EventTime held_back(EventTime time, int64_t hold_ms) {
+  return time == EventTime::min() || time == EventTime::max() ? time : EventTime{time.ms - hold_ms};
+}
+
 constexpr int64_t bytes_per_poll = 2 << 20;  ///< Taken from one source in one tick.
 constexpr int64_t waiting_rows_max =
     1'000'000;  ///< Rows for sinks held in memory; beyond, the tick loop waits for the disk.
@@ -216,7 +221,7 @@ Result<> Engine::open_for_reading() {
   make_shards();
   for (auto& shard : shards_) HEADRACE_TRY(shard->prepare());
   HEADRACE_TRY(load_blocks(manifest_));
-  publish({manifest_.tick, 0});
+  publish({manifest_.tick});
   feeds_.durable(manifest_.tick);
   return {};
 }
@@ -299,7 +304,7 @@ Result<> Engine::run() {
     tell_committed();
     TickWork work;
     HEADRACE_ASSIGN(bool input, poll(work));
-    if (input || first || alerts_wait_) HEADRACE_TRY(run_tick(work));
+    if (input || first || waits_) HEADRACE_TRY(run_tick(work));
     if (checkpoint_due() && (writer_->idle() || waiting_rows() > waiting_rows_max)) HEADRACE_TRY(checkpoint());
     if (options_.until_end && all_ended()) break;
     if (!input) wait_for_input();
@@ -346,7 +351,7 @@ Result<bool> Engine::poll(TickWork& work) {
 Result<> Engine::run_tick(TickWork& work) {
   const int64_t started = clock_.steady_ns();
   if (!work.loading_tables) manifest_.tick = Tick{manifest_.tick.value + 1};
-  work.info = {manifest_.tick, clock_.now_us()};
+  work.info = {manifest_.tick, clock_.now_us(), all_ended()};
   HEADRACE_TRY(team_->run([&](uint32_t shard) { return shards_[shard]->take_in(work); }));
   for (auto& input : inputs_) {
     input->stamp(work);
@@ -359,7 +364,7 @@ Result<> Engine::run_tick(TickWork& work) {
   keep_refused(work);
   changed_ = true;
   if (work.loading_tables) return {};
-  note_alerts();
+  note_waiting();
   publish(work.info);
   std::lock_guard lock(mutex_);
   status_.tick = work.info.tick;
@@ -380,22 +385,27 @@ Result<> Engine::fail_on_refused(const TickWork& work) const {
   return {};
 }
 
-/// The watermark of each node is the low point over its inputs; a table that is looked up in has none.
+/// The watermark of each node is the low point over its inputs; a table that is looked up in has none. What holds at
+/// the end stays where the rows have brought it.
 void Engine::set_watermarks(TickWork& work) const {
   std::vector<EventTime>& marks = work.watermarks;
   marks.assign(graph_.plan.nodes.size(), EventTime::min());
-  for (const auto& input : inputs_) marks[input->node().id.value] = input->watermark();
+  std::vector<EventTime> reached = marks;
+  for (const auto& input : inputs_) {
+    marks[input->node().id.value] = input->watermark();
+    reached[input->node().id.value] = input->reached();
+  }
   for (uint32_t node = 0; node < marks.size(); ++node) {
     const NodeBase& base = base_of(graph_.plan.nodes[node]);
     if (base.inputs.empty()) continue;
-    marks[node] = EventTime::max();
+    marks[node] = reached[node] = EventTime::max();
     for (size_t i = 0; i < (looks_up(graph_.plan.nodes[node]) ? 1 : base.inputs.size()); ++i) {
       const uint32_t from = base.inputs[i].node.value;
-      EventTime passed_on = marks[from];
-      if (passed_on != EventTime::min() && passed_on != EventTime::max())
-        passed_on.ms -= hold_ms_of(graph_.plan.nodes[from]);
-      marks[node] = std::min(marks[node], passed_on);
+      const int64_t hold_ms = hold_ms_of(graph_.plan.nodes[from]);
+      marks[node] = std::min(marks[node], held_back(marks[from], hold_ms));
+      reached[node] = std::min(reached[node], held_back(reached[from], hold_ms));
     }
+    if (holds_at_end(graph_.plan.nodes[node])) marks[node] = reached[node];
   }
 }
 
@@ -427,7 +437,7 @@ void Engine::publish(const TickInfo& tick) {
   if (writer_ && clock_.steady_ns() - last_status_ns_ > status_interval_ns) refresh_status();
 }
 
-void Engine::note_alerts() {
+void Engine::note_waiting() {
   std::vector<AlertRow> rows;
   bool wait = false, any = false;
   std::lock_guard lock(mutex_);
@@ -452,7 +462,8 @@ void Engine::note_alerts() {
       deliveries_.push_back({next_delivery_++, alert->name, alert->webhook, std::move(body)});
     }
   }
-  alerts_wait_ = wait;
+  for (const auto& shard : shards_) wait = wait || shard->waits();
+  waits_ = wait;
   if (any) alerts_ = std::move(rows);
 }
 
@@ -597,7 +608,7 @@ void Engine::wait_for_input() {
     const int64_t due_us = options_.checkpoint_interval_ms * 1000 - (clock_.steady_ns() - last_checkpoint_ns_) / 1000;
     wait_us = std::min(wait_us, std::max<int64_t>(due_us, 100));
   }
-  if (alerts_wait_) wait_us = std::min<int64_t>(wait_us, 100'000);
+  if (waits_) wait_us = std::min<int64_t>(wait_us, 100'000);
   refresh_status();
   std::unique_lock lock(mutex_);
   change_.wait_for(lock, std::chrono::microseconds(wait_us), [&] { return woken_ || stopping_; });

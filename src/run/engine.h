@@ -87,7 +87,7 @@ class Engine final : public Pipeline {
   Result<> fail_on_refused(const TickWork& work) const;
   void keep_refused(const TickWork& work);
   void publish(const TickInfo& tick);
-  void note_alerts();
+  void note_waiting();
   void refresh_status();
   bool checkpoint_due() const;
   Result<> checkpoint();
@@ -121,7 +121,7 @@ class Engine final : public Pipeline {
   bool changed_ = false;  ///< Something happened since the last checkpoint.
   int64_t checkpoints_since_whole_ = 0;
   int64_t last_checkpoint_ns_ = 0, last_status_ns_ = 0;
-  bool alerts_wait_ = false;
+  bool waits_ = false;  ///< A tick may tell something though nothing comes in.
 
   mutable std::mutex mutex_;
   std::condition_variable change_;

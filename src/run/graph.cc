@@ -11,6 +11,8 @@
 #include "ops/joins.h"
 #include "ops/outlet.h"
 #include "ops/project.h"
+#include "ops/session_aggregate.h"
+#include "ops/session_assign.h"
 #include "ops/set_operation.h"
 #include "ops/union.h"
 #include "ops/unnest.h"
@@ -33,6 +35,10 @@ Route route_to(const Plan& plan, const Node& node, uint32_t input) {
                                },
                                [&](const WindowAggregateNode& n) {
                                  return Route{Exchange::hash, n.groups};
+                               },
+                               [&](const WindowAssignNode& n) {
+                                 const bool session = n.window.kind == WindowKind::session;
+                                 return session ? Route{Exchange::hash, n.window.keys} : Route{};
                                },
                                [&](const LookupJoinNode&) {
                                  return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
@@ -104,27 +110,33 @@ Graph make_graph(Plan plan, uint32_t shards) {
 std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext& context) {
   using Made = std::unique_ptr<Operator>;
   return std::visit(
-      overloaded{
-          [&](const SourceNode&) -> Made { return nullptr; },
-          [&](const FilterNode& n) -> Made { return std::make_unique<FilterOperator>(n, context); },
-          [&](const ProjectNode& n) -> Made { return std::make_unique<ProjectOperator>(n, context); },
-          [&](const UnionNode& n) -> Made { return std::make_unique<UnionOperator>(n); },
-          [&](const WindowAssignNode& n) -> Made { return std::make_unique<WindowAssignOperator>(n); },
-          [&](const LateFilterNode& n) -> Made { return std::make_unique<LateFilterOperator>(n); },
-          [&](const LateNode& n) -> Made { return std::make_unique<LateOperator>(n); },
-          [&](const AggregateNode& n) -> Made { return std::make_unique<AggregateOperator>(n, context); },
-          [&](const WindowAggregateNode& n) -> Made { return std::make_unique<WindowAggregateOperator>(n, context); },
-          [&](const LookupJoinNode& n) -> Made { return std::make_unique<LookupJoinOperator>(n, context); },
-          [&](const AsofJoinNode& n) -> Made {
-            if (!n.table) return std::make_unique<StreamAsofJoinOperator>(n, context);
-            return std::make_unique<AsofJoinOperator>(n, context);
-          },
-          [&](const JoinNode& n) -> Made { return std::make_unique<JoinOperator>(n, context); },
-          [&](const SetOperationNode& n) -> Made { return std::make_unique<SetOperationOperator>(n); },
-          [&](const UnnestNode& n) -> Made { return std::make_unique<UnnestOperator>(n, context); },
-          [&](const ViewNode& n) -> Made { return std::make_unique<ViewOperator>(n); },
-          [&](const SinkNode& n) -> Made { return std::make_unique<OutletOperator>(n); },
-          [&](const AlertNode& n) -> Made { return std::make_unique<AlertOperator>(n, context); }},
+      overloaded{[&](const SourceNode&) -> Made { return nullptr; },
+                 [&](const FilterNode& n) -> Made { return std::make_unique<FilterOperator>(n, context); },
+                 [&](const ProjectNode& n) -> Made { return std::make_unique<ProjectOperator>(n, context); },
+                 [&](const UnionNode& n) -> Made { return std::make_unique<UnionOperator>(n); },
+                 [&](const WindowAssignNode& n) -> Made {
+                   if (n.window.kind == WindowKind::session) return std::make_unique<SessionAssignOperator>(n);
+                   return std::make_unique<WindowAssignOperator>(n);
+                 },
+                 [&](const LateFilterNode& n) -> Made { return std::make_unique<LateFilterOperator>(n); },
+                 [&](const LateNode& n) -> Made { return std::make_unique<LateOperator>(n); },
+                 [&](const AggregateNode& n) -> Made { return std::make_unique<AggregateOperator>(n, context); },
+                 [&](const WindowAggregateNode& n) -> Made {
+                   if (n.assign && n.assign->kind == WindowKind::session)
+                     return std::make_unique<SessionAggregateOperator>(n, context);
+                   return std::make_unique<WindowAggregateOperator>(n, context);
+                 },
+                 [&](const LookupJoinNode& n) -> Made { return std::make_unique<LookupJoinOperator>(n, context); },
+                 [&](const AsofJoinNode& n) -> Made {
+                   if (!n.table) return std::make_unique<StreamAsofJoinOperator>(n, context);
+                   return std::make_unique<AsofJoinOperator>(n, context);
+                 },
+                 [&](const JoinNode& n) -> Made { return std::make_unique<JoinOperator>(n, context); },
+                 [&](const SetOperationNode& n) -> Made { return std::make_unique<SetOperationOperator>(n); },
+                 [&](const UnnestNode& n) -> Made { return std::make_unique<UnnestOperator>(n, context); },
+                 [&](const ViewNode& n) -> Made { return std::make_unique<ViewOperator>(n); },
+                 [&](const SinkNode& n) -> Made { return std::make_unique<OutletOperator>(n); },
+                 [&](const AlertNode& n) -> Made { return std::make_unique<AlertOperator>(n, context); }},
       node);
 }
 

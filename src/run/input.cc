@@ -83,7 +83,10 @@ void SourceInput::account(const TickWork& work) {
 }
 
 EventTime SourceInput::watermark() const {
-  if (ended_) return EventTime::max();
+  return ended_ ? EventTime::max() : reached();
+}
+
+EventTime SourceInput::reached() const {
   return splits_.empty() ? EventTime::min() : *std::min_element(splits_.begin(), splits_.end());
 }
 

@@ -42,6 +42,8 @@ class SourceInput {
   int64_t wait_us() const { return wait_us_; }
   /// Nothing will come below this.
   EventTime watermark() const;
+  /// The same without the end: up to where its rows have brought it.
+  EventTime reached() const;
   SourceCheckpoint checkpoint() const;
   SourceStatus status() const;
 

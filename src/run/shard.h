@@ -3,6 +3,7 @@
 // lies in mailboxes.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,6 +57,11 @@ class Shard {
   Result<> take_in(TickWork& work);
   /// Runs one stage of the tick.
   Result<> run_stage(TickWork& work, uint32_t stage);
+
+  /// True when some operator waits for a later tick.
+  bool waits() const {
+    return std::any_of(operators_.begin(), operators_.end(), [](const auto& op) { return op && op->waits(); });
+  }
 
   Operator* op(NodeId node) { return operators_[node.value].get(); }
   const NodeCounters& counters(NodeId node) const;

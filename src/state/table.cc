@@ -296,6 +296,25 @@ void Table::find(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* sl
   }
 }
 
+Slot Table::create_like(Slot like, size_t column, int64_t value, uint64_t hash) {
+  if ((static_cast<size_t>(rows_) + 1) * 2 > index_.size()) grow_index();
+  const Slot slot = take_slot(hash);
+  insert_index(hash, slot);
+  Block& block = *blocks_[slot / rows_per_block];
+  char* row = block.rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
+  const char* from = address(like);
+  std::memcpy(row + sizeof(uint64_t), from + sizeof(uint64_t), layout_->key_columns);
+  for (size_t i = 0; i < layout_->key_columns; ++i) {
+    const size_t at = layout_->offsets[i], width = fixed_width(layout_->types[i]);
+    if (width > 0)
+      std::memcpy(row + at, from + at, width);
+    else
+      put_text(block, row + at, view_of(text_at(from, at)));
+  }
+  std::memcpy(row + layout_->offsets[column], &value, sizeof(value));
+  return slot;
+}
+
 void Table::append(DataChunk& columns, const uint64_t* hashes, size_t count, Slot* slots) {
   CHECK(spec_.key.empty());
   ChunkRows formats(columns, count);

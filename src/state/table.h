@@ -107,6 +107,8 @@ class Table {
   void find_or_create(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* slots, uint8_t* created);
   /// As above without making any: missing_slot where there is none.
   void find(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* slots) const;
+  /// Makes the row whose key is that of row `like` but for the BIGINT column `column`; it must be missing.
+  Slot create_like(Slot like, size_t column, int64_t value, uint64_t hash);
   /// Adds rows to a table without a key; `columns` are the values, `hashes` say where they go when shards change.
   void append(DataChunk& columns, const uint64_t* hashes, size_t count, Slot* slots);
   void erase(Slot slot);

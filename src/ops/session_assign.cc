@@ -1,0 +1,209 @@
+#include "ops/session_assign.h"
+
+#include <algorithm>
+
+#include "ops/keys.h"
+#include "ops/late_rows.h"
+#include "ops/times.h"
+
+namespace headrace {
+namespace {
+
+/// The columns of a row without those of its window.
+std::vector<LogicalType> row_types(const WindowAssignNode& node) {
+  std::vector<LogicalType> out;
+  for (size_t i = 0; i + 3 < node.output.columns.size(); ++i) out.push_back(node.output.columns[i].type);
+  return out;
+}
+
+std::vector<LogicalType> types_of_keys(const WindowAssignNode& node) {
+  std::vector<LogicalType> out;
+  for (size_t column : node.window.keys) out.push_back(node.output.columns[column].type);
+  return key_types(out);
+}
+
+}  // namespace
+
+/// A batch on its way into the state: rows from `first` on are placed in sessions, but not yet among the held rows.
+struct SessionAssignOperator::Arrived {
+  Batch batch;
+  std::vector<int64_t> times;
+  DataChunk keys;
+  uint64_t hashes[STANDARD_VECTOR_SIZE];
+  Slot heads[STANDARD_VECTOR_SIZE];
+  std::vector<uint32_t> placed;
+};
+
+SessionAssignOperator::SessionAssignOperator(const WindowAssignNode& node)
+    : node_(node),
+      schema_(node.output.schema()),
+      sessions_(types_of_keys(node), {}, node.window.size_ms, 0),
+      rows_({"held", row_types(node), node.window.keys, 0, sizeof(int64_t)}) {}
+
+Result<> SessionAssignOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
+  Arrived rows;
+  rows.batch = std::move(batch);
+  read_times(rows.batch, node_.window.time_column, rows.times);
+  take_keys(rows.batch, node_.window.keys, rows.keys, rows.hashes);
+  sessions_.find_heads(rows.keys, rows.hashes, rows.times.size(), rows.heads);
+  std::vector<uint32_t> late;
+  for (uint32_t row = 0; row < rows.times.size(); ++row) {
+    if (rows.times[row] == no_time)
+      ++out.counters.filtered;
+    else if (rows.batch.diff(row) > 0 ? !add(rows, row) : !take_back(rows, row))
+      late.push_back(row);
+    else
+      ++out.counters.passed;
+  }
+  keep_added(rows);
+  for (size_t row = 0; row < rows.times.size(); ++row) sessions_.forget_unused(rows.heads[row]);
+  return late.empty() ? Result<>() : refuse(rows.batch, late, out);
+}
+
+/// False when the row is late.
+bool SessionAssignOperator::add(Arrived& rows, uint32_t row) {
+  const int64_t stamp = rows.batch.stamps_ms.empty() ? closed_.ms : std::max(rows.batch.stamps_ms[row], closed_.ms);
+  const SessionTable::Place place = sessions_.place(rows.heads[row], rows.times[row], stamp);
+  if (place.session == missing_slot) return false;
+  if (place.absorbed != missing_slot) sessions_.drop(place.absorbed);
+  for (int32_t copy = 0; copy < rows.batch.diff(row); ++copy) rows.placed.push_back(row);
+  return true;
+}
+
+/// False when the row's session has closed, or the row was refused itself.
+bool SessionAssignOperator::take_back(Arrived& rows, uint32_t row) {
+  keep_added(rows);
+  const int64_t stamp = rows.batch.stamps_ms.empty() ? closed_.ms : std::max(rows.batch.stamps_ms[row], closed_.ms);
+  const int64_t time = rows.times[row];
+  const Slot session = sessions_.find_open(rows.heads[row], time, stamp);
+  if (session == missing_slot) return false;
+  DataChunk key;
+  key.InitializeEmpty(rows.keys.GetTypes());
+  const duckdb::sel_t selected = row;
+  key.Slice(rows.keys, duckdb::SelectionVector(const_cast<duckdb::sel_t*>(&selected)), 1);
+  Slot group;
+  rows_.find(key, &rows.hashes[row], 1, &group);
+  if (group == missing_slot) return false;
+  const ChunkRows columns(rows.batch.chunk, rows.times.size());
+  for (int32_t copy = rows.batch.diff(row); copy < 0; ++copy) {
+    const Slot held = rows_.find_equal(group, columns, row);
+    if (held == missing_slot) return false;
+    rows_.erase(held);
+  }
+  std::vector<int64_t> times;
+  for (Slot held = rows_.first(group); held != missing_slot; held = rows_.next(held))
+    if (time_of(held) >= sessions_.at(session).start && time_of(held) <= sessions_.last_time(session))
+      times.push_back(time_of(held));
+  std::sort(times.begin(), times.end());
+  sessions_.refit(session, times);
+  if (rows_.rows_in(group) == 0) rows_.erase_group(group);
+  return true;
+}
+
+/// Puts the rows that were placed among those that are held.
+void SessionAssignOperator::keep_added(Arrived& rows) {
+  for (size_t at = 0; at < rows.placed.size(); at += rows_per_batch) {
+    const size_t count = std::min<size_t>(rows_per_batch, rows.placed.size() - at);
+    duckdb::SelectionVector selection(&rows.placed[at]);
+    DataChunk added, keys;
+    added.InitializeEmpty(rows.batch.chunk.GetTypes());
+    added.Slice(rows.batch.chunk, selection, count);
+    keys.InitializeEmpty(rows.keys.GetTypes());
+    keys.Slice(rows.keys, selection, count);
+    uint64_t hashes[STANDARD_VECTOR_SIZE];
+    for (size_t i = 0; i < count; ++i) hashes[i] = rows.hashes[rows.placed[at + i]];
+    Slot groups[STANDARD_VECTOR_SIZE], slots[STANDARD_VECTOR_SIZE];
+    rows_.add(added, keys, hashes, count, groups, slots);
+    for (size_t i = 0; i < count; ++i)
+      *reinterpret_cast<int64_t*>(rows_.row_plain(slots[i])) = rows.times[rows.placed[at + i]];
+  }
+  rows.placed.clear();
+}
+
+Result<> SessionAssignOperator::refuse(const Batch& batch, const std::vector<uint32_t>& rows, Emitter& out) {
+  out.counters.late += static_cast<int64_t>(rows.size());
+  if (!node_.late_name.empty()) return out.emit(late_rows(batch, rows, node_.late_name), 1);
+  out.late(batch, rows);
+  return {};
+}
+
+Result<> SessionAssignOperator::flush(std::vector<Slot>& rows, std::vector<Slot>& sessions, Emitter& out) {
+  if (rows.empty()) return {};
+  Batch batch = Batch::make(schema_);
+  const size_t width = schema_->size() - 3;
+  for (size_t column = 0; column < width; ++column)
+    rows_.gather(column, rows.data(), rows.size(), batch.chunk.data[column]);
+  int64_t* bounds[3];
+  for (size_t i = 0; i < 3; ++i) bounds[i] = duckdb::FlatVector::GetData<int64_t>(batch.chunk.data[width + i]);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const SessionTable::Session& session = sessions_.at(sessions[i]);
+    bounds[0][i] = session.start * 1000;
+    bounds[1][i] = session.end * 1000;
+    bounds[2][i] = (session.end - 1) * 1000;
+    // Never late for what comes next: the watermark before them had not passed their own time.
+    batch.stamps_ms.push_back(session.end - 2);
+  }
+  batch.chunk.SetCardinality(rows.size());
+  HEADRACE_TRY(out.emit(std::move(batch), 0));
+  for (Slot row : rows) {
+    const Slot group = rows_.group_of(row);
+    rows_.erase(row);
+    if (rows_.rows_in(group) == 0) rows_.erase_group(group);
+  }
+  rows.clear();
+  sessions.clear();
+  return {};
+}
+
+/// Gives out the rows of closed sessions.
+Result<> SessionAssignOperator::give_out(const std::vector<Slot>& sessions, Emitter& out) {
+  std::vector<Slot> rows, sessions_of_rows;
+  for (size_t at = 0; at < sessions.size(); at += rows_per_batch) {
+    const size_t count = std::min<size_t>(rows_per_batch, sessions.size() - at);
+    const std::vector<LogicalType> types = types_of_keys(node_);
+    DataChunk keys;
+    keys.Initialize(duckdb::Allocator::DefaultAllocator(), {types.begin(), types.end()});
+    for (size_t i = 0; i < types.size(); ++i) sessions_.table().gather(i, &sessions[at], count, keys.data[i]);
+    keys.SetCardinality(count);
+    uint64_t hashes[STANDARD_VECTOR_SIZE];
+    for (size_t i = 0; i < count; ++i) hashes[i] = sessions_.at(sessions[at + i]).key_hash;
+    Slot groups[STANDARD_VECTOR_SIZE];
+    rows_.find(keys, hashes, count, groups);
+    for (size_t i = 0; i < count; ++i) {
+      const int64_t first = sessions_.at(sessions[at + i]).start, last = sessions_.last_time(sessions[at + i]);
+      for (Slot row = rows_.first(groups[i]); row != missing_slot;) {
+        const Slot next = rows_.next(row);
+        if (time_of(row) >= first && time_of(row) <= last) {
+          rows.push_back(row);
+          sessions_of_rows.push_back(sessions[at + i]);
+        }
+        if (static_cast<int64_t>(rows.size()) == rows_per_batch) HEADRACE_TRY(flush(rows, sessions_of_rows, out));
+        row = next;
+      }
+    }
+  }
+  return flush(rows, sessions_of_rows, out);
+}
+
+Result<> SessionAssignOperator::on_watermark(EventTime time, Emitter& out) {
+  if (time <= closed_) return {};
+  HEADRACE_TRY(give_out(sessions_.close(time.ms), out));
+  closed_ = time;
+  sessions_.forget(time.ms);
+  return {};
+}
+
+std::vector<Table*> SessionAssignOperator::tables() {
+  std::vector<Table*> out = rows_.tables();
+  out.push_back(&sessions_.table());
+  return out;
+}
+
+Result<> SessionAssignOperator::restored(EventTime watermark) {
+  rows_.restored();
+  sessions_.restored();
+  closed_ = watermark;
+  return {};
+}
+
+}  // namespace headrace
