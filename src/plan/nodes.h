@@ -29,7 +29,8 @@ struct Column {
   std::string name;
   LogicalType type;
   TimeRole role = TimeRole::none;
-  int64_t window_ms = 0;  ///< window_start: the longest window; 0 = not known.
+  int64_t window_ms = 0;      ///< Of a window's columns: the longest window; 0 = not known.
+  bool names_window = false;  ///< Tells one window from all others by itself, without the window's other columns.
 };
 
 /// What a watermark promises of a column: rows to come have a greater value than the watermark less `lag_ms`.

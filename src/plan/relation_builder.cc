@@ -28,22 +28,41 @@ bool is_window(TimeRole role) {
   return role == TimeRole::window_start || role == TimeRole::window_end || role == TimeRole::window_time;
 }
 
-/// The key's columns after a projection, or none when one of them is gone. One column of a window stands for all of
-/// them.
+/// True when some of these columns tell one window from all others.
+bool name_window(const std::vector<const Column*>& columns) {
+  bool alone = false, start = false, end = false;
+  for (const Column* column : columns) {
+    alone = alone || column->names_window;
+    start = start || column->role == TimeRole::window_start;
+    end = end || column->role == TimeRole::window_end || column->role == TimeRole::window_time;
+  }
+  return alone || (start && end);
+}
+
+/// The key's columns after a projection, or none when one of them is gone. Of a window's columns as many must stay as
+/// name it.
 std::vector<size_t> moved_key(const Output& in, const std::vector<Expr>& expressions) {
   std::vector<size_t> out;
-  bool window_wanted = false, window_kept = false;
+  std::vector<const Column*> kept;
+  bool window_wanted = false;
   for (size_t column : in.key) {
     std::optional<size_t> place = place_of(expressions, column);
     const bool window = is_window(in.columns[column].role);
     window_wanted = window_wanted || window;
-    window_kept = window_kept || (window && place);
     if (place)
       out.push_back(*place);
     else if (!window)
       return {};
+    if (place && window) kept.push_back(&in.columns[column]);
   }
-  return window_wanted && !window_kept ? std::vector<size_t>{} : out;
+  return window_wanted && !name_window(kept) ? std::vector<size_t>{} : out;
+}
+
+/// What UNION ALL keeps of a column's meaning: what both have. Windows of different lengths need all their columns.
+void join_columns(Column& one, const Column& other) {
+  if (one.role != other.role) one.role = TimeRole::none;
+  one.names_window = one.names_window && other.names_window && one.window_ms == other.window_ms;
+  one.window_ms = one.window_ms == 0 || other.window_ms == 0 ? 0 : std::max(one.window_ms, other.window_ms);
 }
 
 WindowSpec spec_of(const BoundRelation& relation, size_t time_column) {
@@ -122,8 +141,10 @@ Input RelationBuilder::project(Input input, const std::vector<Expr>& expressions
   node.output.columns.clear();
   for (size_t i = 0; i < expressions.size(); ++i) {
     std::optional<size_t> column = expressions[i].column();
-    node.output.columns.push_back({names[i], expressions[i].type(), column ? in.columns[*column].role : TimeRole::none,
-                                   column ? in.columns[*column].window_ms : 0});
+    Column out = column ? in.columns[*column] : Column{};
+    out.name = names[i];
+    out.type = expressions[i].type();
+    node.output.columns.push_back(std::move(out));
     node.output.deterministic = node.output.deterministic && expressions[i].deterministic();
   }
   node.output.key = moved_key(in, expressions);
@@ -275,12 +296,19 @@ Input RelationBuilder::add_window(Input input, WindowSpec window, const std::str
   node.hold_at_end = hold_at_end_;
   node.output = in;
   const LogicalType type = in.columns[window.time_column].type;
+  // The rows of a session come when it has closed, long after their own time.
   for (Column& column : node.output.columns)
-    column.role = column.role == TimeRole::event_time ? TimeRole::event_time : TimeRole::none;
-  node.output.columns.push_back({"window_start", type, TimeRole::window_start, spec.size_ms});
-  node.output.columns.push_back({"window_end", type, TimeRole::window_end});
-  node.output.columns.push_back({"window_time", type, TimeRole::window_time});
-  if (!node.output.key.empty()) node.output.key.push_back(in.columns.size());
+    if (session || column.role != TimeRole::event_time) column.role = TimeRole::none;
+  // Sessions of different keys may begin or end together; windows that grow begin together.
+  const int64_t length_ms = session ? 0 : window.size_ms;
+  const bool fixed = window.kind == WindowKind::tumble || window.kind == WindowKind::hop;
+  node.output.columns.push_back({"window_start", type, TimeRole::window_start, length_ms, fixed});
+  node.output.columns.push_back({"window_end", type, TimeRole::window_end, length_ms, !session});
+  node.output.columns.push_back({"window_time", type, TimeRole::window_time, length_ms, !session});
+  if (!node.output.key.empty()) {
+    node.output.key.push_back(in.columns.size());
+    node.output.key.push_back(in.columns.size() + 1);
+  }
   // A session is told when it can no longer change.
   if (session) node.output.changelog = Changelog::append;
   node.window = std::move(window);
@@ -399,8 +427,7 @@ Output RelationBuilder::union_of(const std::vector<Input>& inputs) const {
   Output out = output_of(inputs[0]);
   for (Input input : inputs) {
     const Output& in = output_of(input);
-    for (size_t i = 0; i < in.columns.size(); ++i)
-      if (in.columns[i].role != out.columns[i].role) out.columns[i].role = TimeRole::none;
+    for (size_t i = 0; i < in.columns.size(); ++i) join_columns(out.columns[i], in.columns[i]);
     out.watermark = out.watermark && in.watermark;
     out.deterministic = out.deterministic && in.deterministic;
     if (in.changelog != Changelog::append || out.changelog != Changelog::append) out.changelog = Changelog::retract;
@@ -458,16 +485,17 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
     aggregate.type = call.type;
     aggregates.push_back(std::move(aggregate));
   }
-  // Any of a window's columns names it: a group that is one of them makes this a windowed aggregation.
+  // Groups that tell one window from all others make this a windowed aggregation.
   std::optional<size_t> end = in.watermark ? in.find_role(TimeRole::window_end) : std::nullopt;
   std::optional<size_t> start = in.find_role(TimeRole::window_start);
-  auto role_of_group = [&](size_t i) {
+  auto column_of_group = [&](size_t i) -> const Column* {
     std::optional<size_t> column = relation.expressions[set[i]].column();
-    return column ? in.columns[*column].role : TimeRole::none;
+    return column && is_window(in.columns[*column].role) ? &in.columns[*column] : nullptr;
   };
-  bool windowed = false;
-  for (size_t i = 0; i < groups.size(); ++i) windowed |= is_window(role_of_group(i));
-  windowed = windowed && end && start;
+  std::vector<const Column*> of_window;
+  for (size_t i = 0; i < groups.size(); ++i)
+    if (const Column* column = column_of_group(i)) of_window.push_back(column);
+  const bool windowed = end && start && name_window(of_window);
   size_t end_column = 0, start_column = 0;
   if (windowed) {
     end_column = column_for(Expr::reference(*end, in.columns[*end].type, "window_end"));
@@ -477,9 +505,12 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
 
   Output out;
   out.deterministic = in.deterministic;
-  for (size_t i = 0; i < groups.size(); ++i)
-    out.columns.push_back({relation.columns[set[i]].name, relation.columns[set[i]].type,
-                           windowed ? role_of_group(i) : TimeRole::none, windowed ? in.columns[*start].window_ms : 0});
+  for (size_t i = 0; i < groups.size(); ++i) {
+    Column column = windowed && column_of_group(i) ? *column_of_group(i) : Column{};
+    column.name = relation.columns[set[i]].name;
+    column.type = relation.columns[set[i]].type;
+    out.columns.push_back(std::move(column));
+  }
   for (size_t i = 0; i < aggregates.size(); ++i) {
     const BoundColumn& column = relation.columns[relation.expressions.size() + i];
     out.columns.push_back({column.name, column.type});
@@ -506,7 +537,7 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
   node.hold_at_end = hold_at_end_;
   using OutputColumn = WindowAggregateNode::OutputColumn;
   for (size_t i = 0; i < groups.size(); ++i) {
-    switch (role_of_group(i)) {
+    switch (column_of_group(i) ? column_of_group(i)->role : TimeRole::none) {
       case TimeRole::window_start:
         node.outputs.push_back({OutputColumn::From::window_start, 0});
         break;
