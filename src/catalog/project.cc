@@ -40,6 +40,9 @@ std::optional<std::string> scalar_text(const toml::node& node, SettingKind kind)
       }
       return joined;
     }
+    case SettingKind::boolean:
+      if (const auto* flag = node.as_boolean()) return flag->get() ? "true" : "false";
+      return {};
   }
   return {};
 }
@@ -54,6 +57,8 @@ std::string_view wanted(SettingKind kind) {
       return "a number";
     case SettingKind::texts:
       return "a list of texts";
+    case SettingKind::boolean:
+      return "true or false";
   }
   return "";
 }

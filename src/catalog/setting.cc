@@ -11,6 +11,8 @@ constexpr std::array settings{
     Setting{"engine.checkpoint_interval_ms", SettingKind::integer, "Time between two checkpoints, in milliseconds."},
     Setting{"engine.python", SettingKind::text, "The interpreter that has the headrace package."},
     Setting{"engine.speed", SettingKind::real, "Speed of replay sources; overrides their own."},
+    Setting{"engine.optimize", SettingKind::boolean,
+            "false runs the plan as other engines get it; the answers are the same. true when not set."},
     Setting{"server.listen", SettingKind::text, "HOST:PORT of the HTTP server; port 0 = any free one."},
     Setting{"server.allowed_hosts", SettingKind::texts, "Further names that a request's Host header may have."},
     Setting{"server.max_body_bytes", SettingKind::integer, "Longest body of a request, also after decompression."},

@@ -8,7 +8,7 @@
 
 namespace headrace {
 
-enum class SettingKind : uint8_t { text, integer, real, texts };
+enum class SettingKind : uint8_t { text, integer, real, texts, boolean };
 
 struct Setting {
   std::string_view name;  ///< "engine.shards": table and key.

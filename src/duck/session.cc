@@ -53,6 +53,7 @@ class Session final : public SqlSession {
       register_streaming_functions(*database_->instance, relations_);
       connection_ = std::make_unique<duckdb::Connection>(*database_);
       set_values(*connection_);
+      connection_->BeginTransaction();
       return {};
     });
   }
@@ -63,11 +64,7 @@ class Session final : public SqlSession {
     std::string sql = "CREATE TABLE " + quoted(name) + " (";
     for (size_t i = 0; i < columns.size(); ++i)
       sql += (i ? ", " : "") + quoted(columns[i].name) + " " + columns[i].type.ToString();
-    return guarded(Code::bind_error, [&]() -> Result<> {
-      auto done = connection_->Query(sql + ")");
-      if (done->HasError()) return user_error(Code::bind_error, done->GetErrorObject().RawMessage());
-      return {};
-    });
+    return create(sql + ")");
   }
 
   Result<> add_function(ScalarFunctionSpec spec) override {
@@ -90,7 +87,7 @@ class Session final : public SqlSession {
 
   Result<std::unique_ptr<BoundRelation>> bind_select(const std::string& sql) override {
     return guarded(Code::bind_error, [&]() -> Result<std::unique_ptr<BoundRelation>> {
-      Transaction transaction(*connection_);
+      renew_transaction();
       duckdb::ClientContext& context = *connection_->context;
       duckdb::Parser parser(context.GetParserOptions());
       parser.ParseQuery(sql);
@@ -111,14 +108,10 @@ class Session final : public SqlSession {
 
   Result<Expr> bind_expression(const std::string& sql, const std::vector<BoundColumn>& columns) override {
     constexpr const char* relation = "headrace_row";
-    HEADRACE_TRY(guarded(Code::bind_error, [&]() -> Result<> {
-      std::string create = std::string("CREATE OR REPLACE TABLE ") + relation + " (";
-      for (size_t i = 0; i < columns.size(); ++i)
-        create += (i ? ", " : "") + quoted(columns[i].name) + " " + columns[i].type.ToString();
-      auto done = connection_->Query(create + ")");
-      if (done->HasError()) return user_error(Code::bind_error, done->GetErrorObject().RawMessage());
-      return {};
-    }));
+    std::string table = std::string("CREATE OR REPLACE TABLE ") + relation + " (";
+    for (size_t i = 0; i < columns.size(); ++i)
+      table += (i ? ", " : "") + quoted(columns[i].name) + " " + columns[i].type.ToString();
+    HEADRACE_TRY(create(table + ")"));
     std::string prefix = "SELECT ";
     Result<std::unique_ptr<BoundRelation>> bound = bind_select(prefix + sql + "\n FROM " + relation);
     if (!bound) {
@@ -135,7 +128,7 @@ class Session final : public SqlSession {
 
   Result<LogicalType> parse_type(const std::string& text) override {
     return guarded(Code::bind_error, [&]() -> Result<LogicalType> {
-      Transaction transaction(*connection_);
+      renew_transaction();
       LogicalType type = duckdb::TransformStringToLogicalType(text, *connection_->context);
       if (type.id() == LogicalTypeId::INVALID || type.id() == LogicalTypeId::UNBOUND)
         return user_error(Code::bind_error, "unknown type " + text);
@@ -146,12 +139,22 @@ class Session final : public SqlSession {
   std::unique_ptr<EvaluationContext> make_context() override { return std::make_unique<ConnectionContext>(*database_); }
 
  private:
-  /// A transaction for the time of a bind; nothing is ever written in it.
-  struct Transaction {
-    explicit Transaction(duckdb::Connection& connection_) : connection(connection_) { connection.BeginTransaction(); }
-    ~Transaction() { connection.Rollback(); }
-    duckdb::Connection& connection;
-  };
+  /// A transaction is open all the time: some bound expressions (list_sort) look into the catalogue when they are
+  /// copied. Each bind begins a new one, which sees what was created before it; nothing is ever written in it.
+  void renew_transaction() {
+    connection_->Rollback();
+    connection_->BeginTransaction();
+  }
+
+  Result<> create(const std::string& sql) {
+    return guarded(Code::bind_error, [&]() -> Result<> {
+      connection_->Rollback();
+      auto done = connection_->Query(sql);
+      connection_->BeginTransaction();
+      if (done->HasError()) return user_error(Code::bind_error, done->GetErrorObject().RawMessage());
+      return {};
+    });
+  }
 
   std::shared_ptr<RelationColumns> relations_ = std::make_shared<RelationColumns>();
   std::unique_ptr<duckdb::DuckDB> database_;

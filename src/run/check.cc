@@ -70,7 +70,9 @@ CheckedProject check_statements(const PipelineOptions& options, Project project,
   for (Node& node : out.planned.plan.nodes)
     if (auto* source = std::get_if<SourceNode>(&node)) set_future_bound(*source);
   check_connectors(options, out.planned.plan, out.errors);
-  out.optimized = optimize(out.planned.plan);
+  auto optimized = out.project.settings.find("engine.optimize");
+  out.optimized = optimized != out.project.settings.end() && optimized->second == "false" ? out.planned.plan
+                                                                                          : optimize(out.planned.plan);
   for (Node& node : out.optimized.nodes)
     if (auto* source = std::get_if<SourceNode>(&node)) leave_contract_to_door(*source);
   return out;

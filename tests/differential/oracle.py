@@ -1,0 +1,93 @@
+"""Batch DuckDB over a prefix of each input: the right answer."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+from inputs import Source, plain
+from pipelines import Pipeline
+from relations import ALL_TIME, NO_WATERMARK, Relation, View
+
+Row = tuple[str | None, ...]
+
+MACROS = """
+CREATE MACRO ms(t) AS (epoch_us(t) - ((epoch_us(t) % 1000) + 1000) % 1000) // 1000;
+CREATE MACRO floor_to(x, size, start) AS x - (((x - start) % size) + size) % size;
+CREATE MACRO moment(x) AS make_timestamp(CAST(x AS BIGINT) * 1000);
+"""
+
+
+def rows_sql(relation: Relation) -> str:
+    """Writes the question for all rows of a relation, each value as DuckDB writes it, as one list."""
+    cells = ", ".join(f"CAST({column.name} AS VARCHAR)" for column in relation.columns)
+    return f"(SELECT list([{cells}]) FROM {relation.name})"
+
+
+class OracleError(Exception):
+    """The generator wrote what DuckDB does not take: a mistake of the test."""
+
+
+class Oracle:
+    """The answers over one prefix of each input."""
+
+    def __init__(self, pipeline: Pipeline, prefix: Mapping[str, int], *, ended: bool) -> None:
+        self.connection = duckdb.connect()
+        self.connection.execute(MACROS)
+        self.connection.execute("SET TimeZone = 'UTC'; SET threads = 1; SET ieee_floating_point_ops = false")
+        self.marks: dict[str, int] = {}
+        for source in pipeline.sources:
+            rows, self.marks[source.name] = source.table(prefix.get(source.name, 0))
+            self.load(source, rows)
+        for view in pipeline.views:
+            low = ALL_TIME if ended else min((self.marks[name] for name in view.relation.sources), default=NO_WATERMARK)
+            low = low if view.relation.sources else self.low_below(pipeline, view, ended=ended)
+            sql = view.oracle_sql.replace("{watermark}", str(low))
+            try:
+                self.connection.execute(f"CREATE VIEW {view.relation.name} AS {sql}")
+            except duckdb.Error as error:
+                raise OracleError(f"{view.construct}: {error}\n{sql}") from None
+
+    def low_below(self, pipeline: Pipeline, view: View, *, ended: bool) -> int:
+        """Finds the low point of a view that shows no time itself."""
+        if ended:
+            return ALL_TIME
+        known = {v.relation.name: v for v in pipeline.views}
+        below: set[str] = set()
+        for name in view.reads:
+            relation = known[name].relation if name in known else next(s.relation for s in pipeline.sources if s.name == name)
+            below |= relation.sources
+        return min((self.marks[name] for name in below), default=NO_WATERMARK)
+
+    def load(self, source: Source, rows: list[tuple[object, ...]]) -> None:
+        """Makes a source's table, read from NDJSON by the names and types of its columns."""
+        names = [column.name for column in source.relation.columns] + ["_seq", "_stamp"]
+        types = [column.type for column in source.relation.columns] + ["BIGINT", "BIGINT"]
+        columns = ", ".join(f"{name} {kind}" for name, kind in zip(names, types, strict=True))
+        self.connection.execute(f"CREATE TABLE {source.name} ({columns})")
+        if not rows:
+            return
+        with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as file:
+            for row in rows:
+                file.write(json.dumps(dict(zip(names, map(plain, row), strict=True)), ensure_ascii=False) + "\n")
+            file.flush()
+            spec = ", ".join(f"{name}: '{kind}'" for name, kind in zip(names, types, strict=True))
+            self.connection.execute(
+                f"INSERT INTO {source.name} SELECT {', '.join(names)} FROM "
+                f"read_json('{Path(file.name)}', format = 'newline_delimited', columns = {{{spec}}})"
+            )
+
+    def rows(self, view: View) -> list[Row]:
+        """Answers a view."""
+        try:
+            answer = self.connection.execute(f"SELECT {rows_sql(view.relation)}").fetchone()
+        except duckdb.Error as error:
+            raise OracleError(f"{view.construct}: {error}\n{view.oracle_sql}") from None
+        assert answer is not None
+        return [tuple(row) for row in answer[0] or []]
+
+    def close(self) -> None:
+        self.connection.close()

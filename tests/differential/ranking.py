@@ -1,0 +1,135 @@
+"""ROW_NUMBER and its kin: Top-N, deduplication, aggregates over frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from grouping import keys_of
+from relations import BIG, DATE, DECIMAL, DOUBLE, INT, TEXT, TIME, Column, Relation, View, pick, renamed, some
+
+Relations = Sequence[Relation]
+
+
+def order_for(random: Random, relation: Relation) -> tuple[str, str] | None:
+    """Draws an ORDER BY without undefined ties, for the engine and for the oracle: it ends with a unique column, or arrival decides."""
+    found = [c for c in relation.columns if c.type in (INT, BIG, TEXT, DECIMAL, TIME, DATE, DOUBLE) and not c.near]
+    words = [f"{c.name}{random.choice(['', ' DESC', ' NULLS FIRST', ' DESC NULLS FIRST'])}" for c in some(random, found, 2, 1)]
+    if not words:
+        return None
+    if relation.unique and random.random() < 0.7:
+        words.append(relation.unique[0])
+        return ", ".join(words), ", ".join(words)
+    if relation.ordered and relation.append:
+        return ", ".join(words), ", ".join([*words, "_seq"])
+    return None
+
+
+def top_n(random: Random, name: str, relations: Relations) -> View | None:
+    """The first rows of each key."""
+    relation = pick(random, (r for r in relations if not r.static and (r.unique or (r.ordered and r.append))))
+    order = order_for(random, relation) if relation is not None else None
+    if relation is None or order is None:
+        return None
+    keys = keys_of(random, relation, 1)
+    kept = some(random, relation.columns, 4, 1)
+    over = f"PARTITION BY {', '.join(key.name for key in keys)} " if keys else ""
+    limit = random.choice([1, 1, 2, 3, 5])
+    with_rank = random.random() < 0.5
+    low = random.choice([1, 1, 1, 2])
+    condition = f"rn <= {limit}" if low == 1 else f"rn BETWEEN {low} AND {low + limit}"
+    items = ", ".join([column.name for column in kept] + (["rn"] if with_rank else []))
+    inner = ", ".join(sorted({column.name for column in [*kept, *keys]}))
+    sql = f"SELECT {items} FROM (SELECT {inner}, ROW_NUMBER() OVER ({over}ORDER BY {{}}) AS rn FROM {relation.name}) WHERE {condition}"
+    visible = {column.name for column in kept}
+    return View(
+        Relation(
+            name,
+            (*kept, *([Column("rn", BIG)] if with_rank else [])),
+            append=False,
+            settled=relation.settled,
+            unique=relation.unique if set(relation.unique) <= visible else (),
+            depth=relation.depth + 1,
+        ),
+        "deduplication" if limit == 1 and low == 1 else "Top-N",
+        sql.format(order[0]),
+        sql.format(order[1]),
+        (relation.name,),
+        ("with rank",) if with_rank else (),
+    )
+
+
+def window_top_n(random: Random, name: str, relations: Relations) -> View | None:
+    """The first rows of each window."""
+    relation = pick(random, (r for r in relations if r.window and r.append and r.unique and not r.stamped))
+    order = order_for(random, relation) if relation is not None else None
+    if relation is None or order is None:
+        return None
+    keys = keys_of(random, relation, 1)
+    over = ", ".join(["window_start", "window_end", *(key.name for key in keys)])
+    items = ", ".join(dict.fromkeys(["window_start", "window_end", *(c.name for c in relation.columns)]))
+    sql = (
+        f"SELECT {items}, rn FROM (SELECT {items}, ROW_NUMBER() OVER (PARTITION BY {over} ORDER BY {{}}) AS rn FROM {relation.name})"
+        f" WHERE rn <= {random.randint(1, 3)}"
+    )
+    columns = tuple(relation.column(word) for word in items.split(", "))
+    return View(
+        renamed(relation, name=name, columns=(*columns, Column("rn", BIG)), depth=relation.depth + 1),
+        "window Top-N",
+        sql.format(order[0]),
+        sql.format(order[1]),
+        (relation.name,),
+    )
+
+
+def over_frame(random: Random, name: str, relations: Relations) -> View | None:
+    """Aggregates over a frame of rows before each row, in event time."""
+    relation = pick(
+        random, (r for r in relations if r.time is not None and r.append and r.ordered and r.stamped and not r.late and not r.window)
+    )
+    if relation is None:
+        return None
+    keys = keys_of(random, relation, 1)
+    numbers = relation.of_type(INT, BIG, DECIMAL)
+    numbers = [c for c in numbers if not c.extreme]
+    if not numbers:
+        return None
+    number = random.choice(numbers).name
+    over = f"PARTITION BY {', '.join(key.name for key in keys)} " if keys else ""
+    frame = random.choice(
+        [
+            "ROWS BETWEEN {n} PRECEDING AND CURRENT ROW",
+            "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+            "RANGE BETWEEN INTERVAL '{n}' SECOND PRECEDING AND CURRENT ROW",
+            "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+        ]
+    ).format(n=random.randint(1, 9))
+    calls = random.sample(
+        [f"sum({number})", "count(*)", f"min({number})", f"max({number})", f"avg({number})", f"count({number})"], random.randint(1, 3)
+    )
+    ranged = frame.startswith("RANGE")
+    # Rows of one time stand in one RANGE frame; in a ROWS frame the order of arrival decides.
+    order = f"ms({relation.time})" if ranged else f"ms({relation.time}), _seq"
+    oracle_frame = (
+        frame.replace(f"INTERVAL '{frame.split(chr(39))[1]}' SECOND", str(int(frame.split("'")[1]) * 1000))
+        if "INTERVAL" in frame
+        else frame
+    )
+    kept = list(dict.fromkeys([*some(random, relation.columns, 3, 1), relation.column(relation.time)]))
+    columns = list(kept)
+    engine, oracle = [c.name for c in kept], [c.name for c in kept]
+    for index, call in enumerate(calls):
+        near = call.startswith("avg")
+        kind = DOUBLE if near else "DECIMAL(38, 2)" if relation.column(number).type == DECIMAL and call.startswith("sum") else BIG
+        columns.append(Column(f"o{index}", kind, near=near))
+        engine.append(f"{call} OVER ({over}ORDER BY {relation.time} {frame}) AS o{index}")
+        oracle.append(f"{call} OVER ({over}ORDER BY {order} {oracle_frame}) AS o{index}")
+    inner = f"SELECT {', '.join(oracle)}, _seq, _stamp, ms({relation.time}) AS _time FROM {relation.name}"
+    return View(
+        renamed(relation, name=name, columns=tuple(columns), depth=relation.depth + 1, settled=False),
+        "OVER RANGE" if ranged else "OVER ROWS",
+        f"SELECT {', '.join(engine)} FROM {relation.name}",
+        f"SELECT * EXCLUDE (_time) FROM ({inner}) WHERE _time <= {{watermark}}",
+        (relation.name,),
+        tuple(call.partition("(")[0] for call in calls),
+    )
