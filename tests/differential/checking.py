@@ -21,6 +21,11 @@ class Failure(Exception):
         super().__init__(why)
         self.pipeline, self.shards, self.optimize = pipeline, shards, optimize
 
+    @property
+    def is_wrong_answer(self) -> bool:
+        """A wrong answer; else the engine ended with an error."""
+        return "rows are missing" in str(self)
+
 
 def plan(pipeline: Pipeline, directory: Path) -> Pipeline:
     """Gives the pipeline without the views that the planner refuses.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 from expressions import Expressions
-from relations import BIG, DATE, DECIMAL, INT, TEXT, Column, Relation, View, pick, renamed, select_list, some
+from relations import BIG, DATE, DECIMAL, INT, TEXT, Column, Names, Relation, View, pick, renamed, select_list, some
 
 Relations = Sequence[Relation]
 COMPARABLE = ((INT, BIG), (TEXT,), (DECIMAL,), (DATE,))
@@ -20,11 +20,17 @@ def equal_columns(random: Random, left: Relation, right: Relation) -> tuple[str,
     return random.choice(pairs) if pairs else None
 
 
-def side(random: Random, relation: Relation, prefix: str, count: int) -> tuple[list[tuple[str, str]], list[Column]]:
+def side(
+    random: Random, relation: Relation, prefix: str, count: int, taken: Sequence[Column] = ()
+) -> tuple[list[tuple[str, str]], list[Column]]:
     """Draws columns of one side of a join, with new names."""
-    kept = some(random, relation.columns, count, 1)
-    items = [(f"{prefix}.{column.name}", f"{prefix}_{column.name}") for column in kept]
-    return items, [Column(f"{prefix}_{c.name}", c.type, c.extreme, c.near) for c in kept]
+    names = Names({column.name for column in taken})
+    items, columns = [], []
+    for column in some(random, relation.columns, count, 1):
+        name = names.fresh(f"{prefix}_{column.name}")
+        items.append((f"{prefix}.{column.name}", name))
+        columns.append(Column(name, column.type, column.extreme, column.near))
+    return items, columns
 
 
 def two(random: Random, relations: Relations) -> tuple[Relation, Relation] | None:
@@ -154,7 +160,7 @@ def look_up(random: Random, name: str, relations: Relations) -> View | None:
     kept = some(random, left.columns, 3, 1)
     if left.time is not None and left.column(left.time) not in kept:
         kept.append(left.column(left.time))
-    right_items, right_columns = side(random, right, "b", 3)
+    right_items, right_columns = side(random, right, "b", 3, kept)
     items = [(f"a.{c.name}", c.name) for c in kept] + right_items
     sql = f"SELECT {select_list(items)}{{}} FROM {left.name} AS a {kind} {right.name} AS b ON a.{keys[0]} = b.{keys[1]}"
     hidden = "".join(f", a.{column}" for column in left.hidden if column != "_seq")

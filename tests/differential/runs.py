@@ -54,7 +54,7 @@ class Project:
         shutil.rmtree(self.directory, ignore_errors=True)
         (self.directory / "sql").mkdir(parents=True)
         (self.directory / "headrace.toml").write_text(
-            f'name = "differential"\n[engine]\ncheckpoint_interval_ms = 1\noptimize = {str(self.optimize).lower()}\n'
+            'name = "differential"\n[engine]\ncheckpoint_interval_ms = 1\n' + ("" if self.optimize else "optimize = false\n")
         )
         for source in self.pipeline.sources:
             path = f"{source.name}.ndjson"

@@ -18,7 +18,10 @@ def smaller(pipeline: Pipeline, directory: Path, failure: Failure) -> str | None
     deadline = time.monotonic() + LIMIT_S
 
     def fails(candidate: Pipeline) -> bool:
-        return time.monotonic() < deadline and check(candidate, directory, failure.shards, optimize=failure.optimize) is not None
+        if time.monotonic() > deadline:
+            return False
+        found = check(candidate, directory, failure.shards, optimize=failure.optimize)
+        return found is not None and found.is_wrong_answer == failure.is_wrong_answer
 
     if not pipeline.views or not fails(pipeline):
         return None
