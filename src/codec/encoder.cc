@@ -176,6 +176,11 @@ Text append_scalar(std::string& out, const LogicalType& type, const void* data, 
       const bool wide = type.id() == LogicalTypeId::DOUBLE;
       const double number = wide ? get(double{}) : get(float{});
       if (std::isfinite(number)) {
+        // Many readers take -0 for a whole number, which has no sign.
+        if (number == 0 && std::signbit(number)) {
+          out += "-0.0";
+          return Text::bare;
+        }
         wide ? append_number(out, number) : append_number(out, static_cast<float>(number));
         return Text::bare;
       }

@@ -56,6 +56,7 @@ TEST(Ndjson, ReadsEveryType) {
             "170141183460469231731687303715884105727");
   EXPECT_EQ(cell(LogicalType::DOUBLE, "1.5e300"), "1.5e+300");
   EXPECT_EQ(cell(LogicalType::DOUBLE, "\"NaN\""), "\"NaN\"");
+  EXPECT_EQ(cell(LogicalType::DOUBLE, "-0.0"), "-0.0");
   EXPECT_EQ(cell(LogicalType::FLOAT, "0.1"), "0.1");
   EXPECT_EQ(cell(LogicalType::BOOLEAN, "true"), "true");
   EXPECT_EQ(cell(LogicalType::VARCHAR, "\"a\\u00e9\\n\\\"\""), "\"a\u00e9\\n\\\"\"");

@@ -9,7 +9,7 @@ from random import Random
 from comparing import difference
 from oracle import Oracle
 from pipelines import Pipeline
-from runs import REFUSALS, EngineError, Project
+from runs import REFUSALS, SINK, EngineError, Project
 
 PIECES = 3
 
@@ -33,7 +33,7 @@ def plan(pipeline: Pipeline, directory: Path) -> Pipeline:
     Raises:
         Failure: it refused one for another reason than that it does not run it.
     """
-    for _ in range(len(pipeline.views) + 1):
+    for _ in range(2 * len(pipeline.views) + 2):
         # A followed file is never taken for a table, which a bounded one may be; so this asks for the most.
         project = Project(pipeline, directory, "follow")
         project.write()
@@ -43,6 +43,10 @@ def plan(pipeline: Pipeline, directory: Path) -> Pipeline:
             raise Failure(str(error), pipeline) from None
         if not refused:
             return pipeline
+        sinks = {name.removeprefix(SINK) for name in refused if name.startswith(SINK)}
+        if sinks:
+            pipeline.sinks -= sinks
+            continue
         known = {view.relation.name: view for view in pipeline.views}
         at_fault = {name for name, (code, _) in refused.items() if code in REFUSALS}
         others = {
@@ -65,8 +69,11 @@ def compared(pipeline: Pipeline, project: Project, prefix: dict[str, int], *, en
     oracle = Oracle(pipeline, prefix, ended=ended)
     try:
         for view in views:
-            if found := difference(view.relation, got[view.relation.name], oracle.rows(view)):
+            wanted = oracle.rows(view)
+            if found := difference(view.relation, got[view.relation.name], wanted):
                 return f"{found}\n  {view.construct}: {view.engine_sql}"
+            if ended and view.relation.name in pipeline.sinks and (found := difference(view.relation, project.sunk(view), wanted)):
+                return f"in the sink: {found}\n  {view.construct}: {view.engine_sql}"
     finally:
         oracle.close()
     return ""

@@ -76,6 +76,10 @@ class Source:
                 watermark = max(watermark, record.time_ms - self.delay_ms)
         return list(rows.values()), watermark
 
+    def versions(self, count: int) -> list[tuple[object, ...]]:
+        """Gives every row of the first `count` records, with `_seq` and `_stamp`."""
+        return [(*record.row, sequence, NO_WATERMARK) for sequence, record in enumerate(self.records[:count])]
+
     def key_indices(self) -> list[int]:
         names = [column.name for column in self.relation.columns]
         return [names.index(name) for name in self.key]
@@ -161,6 +165,7 @@ def random_source(random: Random, name: str, kind: str, rows: int, base: dt.date
         late=late,
         static=kind == "static",
         unique=() if twins else (f"{name}_id",),
+        versions=kind == "upsert" and timed,
     )
     keyed = kind in ("upsert", "changelog_keyed")
     source = Source(relation, kind, random.choice([0, 1000, 5000, 20000]) if timed else 0, (f"{name}_id",) if keyed else ())

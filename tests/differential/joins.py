@@ -259,3 +259,29 @@ def asof(random: Random, name: str, relations: Relations) -> View | None:
         sql,
         tuple(dict.fromkeys([left.name, right.name])),
     )
+
+
+def temporal(random: Random, name: str, relations: Relations) -> View | None:
+    """Each row of a stream with the version of its key that held at its time."""
+    left = pick(random, (r for r in relations if r.time is not None and r.append and r.stamped and not r.late and not r.window))
+    right = pick(random, (r for r in relations if r.versions))
+    if left is None or right is None or not left.of_type(BIG):
+        return None
+    key, kind = random.choice(left.of_type(BIG)).name, random.choice(["JOIN", "LEFT JOIN"])
+    left_items, left_columns = side(random, left, "a", 3)
+    right_items, right_columns = side(random, right, "b", 3)
+    sql = f"SELECT {select_list(left_items + right_items)} FROM {left.name} AS a {kind} {{}} AS b ON a.{key} = b.{right.unique[0]}"
+    # Every version holds from its time to the next one's; of one time the later arrival counts.
+    start = f"ms({right.time})"
+    versions = (
+        f"(SELECT *, {start} AS _from, lead({start}) OVER (PARTITION BY {right.unique[0]} ORDER BY {start}, _seq) AS _until"
+        f" FROM {right.name}__versions)"
+    )
+    held = f" AND ms(a.{left.time}) >= b._from AND (b._until IS NULL OR ms(a.{left.time}) < b._until)"
+    return View(
+        Relation(name, (*left_columns, *right_columns), settled=False, depth=left.depth + 1),
+        f"temporal {kind}",
+        sql.format(f"{right.name} FOR SYSTEM_TIME AS OF a.{left.time}"),
+        sql.format(versions) + held,
+        (left.name, right.name),
+    )

@@ -41,15 +41,29 @@ class Oracle:
         self.marks: dict[str, int] = {}
         for source in pipeline.sources:
             rows, self.marks[source.name] = source.table(prefix.get(source.name, 0))
-            self.load(source, rows)
+            self.load(source.name, source, rows)
+            if source.relation.versions:
+                self.load(f"{source.name}__versions", source, source.versions(prefix.get(source.name, 0)))
         for view in pipeline.views:
             low = ALL_TIME if ended else min((self.marks[name] for name in view.relation.sources), default=NO_WATERMARK)
             low = low if view.relation.sources else self.low_below(pipeline, view, ended=ended)
             sql = view.oracle_sql.replace("{watermark}", str(low))
             try:
-                self.connection.execute(f"CREATE VIEW {view.relation.name} AS {sql}")
+                self.define(view, sql)
             except duckdb.Error as error:
                 raise OracleError(f"{view.construct}: {error}\n{sql}") from None
+
+    def define(self, view: View, sql: str) -> None:
+        """Makes a view of the oracle; a table where the rows are computed in Python."""
+        if view.brute_force is None:
+            self.connection.execute(f"CREATE VIEW {view.relation.name} AS {sql}")
+            return
+        columns = ", ".join(f"{column.name} {column.type}" for column in view.relation.columns)
+        self.connection.execute(f"CREATE TABLE {view.relation.name} ({columns})")
+        rows = view.brute_force(self.connection.execute(sql).fetchall())
+        if rows:
+            marks = ", ".join("?" * len(view.relation.columns))
+            self.connection.executemany(f"INSERT INTO {view.relation.name} VALUES ({marks})", rows)
 
     def low_below(self, pipeline: Pipeline, view: View, *, ended: bool) -> int:
         """Finds the low point of a view that shows no time itself."""
@@ -62,12 +76,12 @@ class Oracle:
             below |= relation.sources
         return min((self.marks[name] for name in below), default=NO_WATERMARK)
 
-    def load(self, source: Source, rows: list[tuple[object, ...]]) -> None:
-        """Makes a source's table, read from NDJSON by the names and types of its columns."""
+    def load(self, table: str, source: Source, rows: list[tuple[object, ...]]) -> None:
+        """Makes a table of a source's rows, read from NDJSON by the names and types of its columns."""
         names = [column.name for column in source.relation.columns] + ["_seq", "_stamp"]
         types = [column.type for column in source.relation.columns] + ["BIGINT", "BIGINT"]
         columns = ", ".join(f"{name} {kind}" for name, kind in zip(names, types, strict=True))
-        self.connection.execute(f"CREATE TABLE {source.name} ({columns})")
+        self.connection.execute(f"CREATE TABLE {table} ({columns})")
         if not rows:
             return
         with tempfile.NamedTemporaryFile("w", suffix=".ndjson") as file:
@@ -76,7 +90,7 @@ class Oracle:
             file.flush()
             spec = ", ".join(f"{name}: '{kind}'" for name, kind in zip(names, types, strict=True))
             self.connection.execute(
-                f"INSERT INTO {source.name} SELECT {', '.join(names)} FROM "
+                f"INSERT INTO {table} SELECT {', '.join(names)} FROM "
                 f"read_json('{Path(file.name)}', format = 'newline_delimited', columns = {{{spec}}})"
             )
 

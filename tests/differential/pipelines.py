@@ -36,6 +36,7 @@ CONSTRUCTS: dict[Construct, int] = {
     joins.interval: 2,
     joins.window_join: 2,
     joins.asof: 1,
+    joins.temporal: 2,
 }
 """Each with its weight."""
 
@@ -48,6 +49,8 @@ class Pipeline:
     sources: list[Source]
     views: list[View]
     refused: list[tuple[View, int]] = field(default_factory=list)
+    sinks: frozenset[str] = frozenset()
+    """The views that a file sink follows as well, with every change."""
 
     def without(self, names: set[str]) -> Pipeline:
         """Gives the pipeline without these views, and without those that read them."""
@@ -58,7 +61,7 @@ class Pipeline:
                 gone.add(view.relation.name)
             else:
                 kept.append(view)
-        return Pipeline(self.seed, self.sources, kept, self.refused)
+        return Pipeline(self.seed, self.sources, kept, self.refused, self.sinks - gone)
 
 
 KINDS = ("append", "append", "append", "changelog", "upsert", "changelog_keyed")
@@ -83,4 +86,5 @@ def random_pipeline(seed: str, kinds_of_sources: Sequence[str] = KINDS, views: i
         relations.append(view.relation)
         if len(made) == views:
             break
-    return Pipeline(seed, sources, made)
+    sinks = frozenset(view.relation.name for view in made if random.random() < 0.3)
+    return Pipeline(seed, sources, made, sinks=sinks)

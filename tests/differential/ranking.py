@@ -40,6 +40,8 @@ def top_n(random: Random, name: str, relations: Relations) -> View | None:
     condition = f"rn <= {limit}" if low == 1 else f"rn BETWEEN {low} AND {low + limit}"
     items = ", ".join([column.name for column in kept] + (["rn"] if with_rank else []))
     inner = ", ".join(sorted({column.name for column in [*kept, *keys]}))
+    if limit == 1 and low == 1 and order[0].removesuffix(" NULLS FIRST") == f"{relation.time} DESC":
+        order = order[0], f"{order[0]}, _seq DESC"  # Of the last rows by time the later arrival.
     sql = f"SELECT {items} FROM (SELECT {inner}, ROW_NUMBER() OVER ({over}ORDER BY {{}}) AS rn FROM {relation.name}) WHERE {condition}"
     visible = {column.name for column in kept}
     return View(

@@ -6,9 +6,10 @@ which no view of the engine sees: `_seq`, the order of arrival, and `_stamp`, th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Any
 
 NO_WATERMARK = -(2**62)
 ALL_TIME = 2**62
@@ -65,6 +66,8 @@ class Relation:
     """A table that is read before all else."""
     unique: tuple[str, ...] = ()
     """Columns that name a row, without NULLs."""
+    versions: bool = False
+    """A source whose rows of one key are versions in event time; the oracle has all of them in NAME__versions."""
     depth: int = 0
 
     def of_type(self, *types: str) -> list[Column]:
@@ -79,6 +82,9 @@ class Relation:
         return (["_seq"] if self.ordered else []) + (["_stamp"] if self.stamped else [])
 
 
+BruteForce = Callable[[list[tuple[Any, ...]]], list[tuple[Any, ...]]]
+
+
 @dataclass(frozen=True)
 class View:
     """A materialized view: its SQL for the engine and for the oracle."""
@@ -91,8 +97,8 @@ class View:
     reads: tuple[str, ...]
     parts: tuple[str, ...] = ()
     """Smaller constructs inside it, for the count."""
-    python: object = None
-    """For what no SQL of the oracle says: a function from the oracle's connection and the watermark to rows."""
+    brute_force: BruteForce | None = None
+    """Computes the rows, for what no SQL of the oracle says; `oracle_sql` gives what it works on."""
 
 
 @dataclass
@@ -130,5 +136,5 @@ def select_list(items: Sequence[tuple[str, str]]) -> str:
 
 
 def renamed(relation: Relation, **changes: object) -> Relation:
-    """Gives a changed copy."""
-    return replace(relation, **changes)  # type: ignore[arg-type]
+    """Gives a changed copy, for a view over it."""
+    return replace(relation, **{"versions": False} | changes)  # type: ignore[arg-type]

@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import duckdb
 from oracle import Row, rows_sql
 from pipelines import Pipeline
 from relations import View
@@ -64,6 +66,11 @@ class Project:
         for number, view in enumerate(self.pipeline.views, 1):
             (self.directory / "sql" / f"{number:02}_{view.relation.name}.sql").write_text(
                 f"CREATE MATERIALIZED VIEW {view.relation.name} AS\n{view.engine_sql};\n"
+            )
+        for name in sorted(self.pipeline.sinks):
+            options = f"connector = 'file', path = '{SINK}{name}.ndjson', changes = 'retract', op_column = '_op'"
+            (self.directory / "sql" / f"99_{SINK}{name}.sql").write_text(
+                f"CREATE SINK {SINK}{name} WITH ({options}) AS SELECT * FROM {name};\n"
             )
 
     def give(self, counts: dict[str, int], until: dict[str, int]) -> None:
@@ -116,6 +123,25 @@ class Project:
         answers = json.loads(done.stdout)["rows"][0]
         return {view.relation.name: [tuple(row) for row in answer or []] for view, answer in zip(views, answers, strict=True)}
 
+    def sunk(self, view: View) -> list[Row]:
+        """Reads what a sink's changes leave.
+
+        Raises:
+            EngineError: a row was taken back that was not there.
+        """
+        path = self.directory / f"{SINK}{view.relation.name}.ndjson"
+        spec = ", ".join(f"{column.name}: '{column.type.strip()}'" for column in view.relation.columns)
+        cells = ", ".join(f"CAST({column.name} AS VARCHAR)" for column in view.relation.columns)
+        lines = duckdb.sql(
+            f"SELECT _op, {cells} FROM read_json('{path}', format = 'newline_delimited', columns = {{_op: 'VARCHAR', {spec}}})"
+        ).fetchall()
+        left: Counter[Row] = Counter()
+        for op, *row in lines:
+            left[tuple(row)] += 1 if op in ("+I", "+U") else -1
+            if left[tuple(row)] < 0:
+                raise EngineError(f"sink {view.relation.name} took back {row}, which was not there")
+        return list(left.elements())
+
     def durable(self) -> dict[str, int] | None:
         """Reads how many records of each source the last durable tick holds; None = there is none."""
         try:
@@ -152,4 +178,5 @@ class Project:
         return durable is not None and all(durable.get(name, 0) >= count for name, count in until.items() if name in durable)
 
 
+SINK = "out_"
 POINTS = ("checkpoint_begin", "checkpoint_segment_written", "checkpoint_segment_synced", "checkpoint_manifest_written")

@@ -41,14 +41,15 @@ def smaller(pipeline: Pipeline, directory: Path, failure: Failure) -> str | None
 def without_unread(pipeline: Pipeline) -> Pipeline:
     """Drops sources that no view reads."""
     read = {name for view in pipeline.views for name in view.reads}
-    return Pipeline(pipeline.seed, [s for s in pipeline.sources if s.name in read], pipeline.views)
+    return Pipeline(pipeline.seed, [s for s in pipeline.sources if s.name in read], pipeline.views, sinks=pipeline.sinks)
 
 
 def with_records(pipeline: Pipeline, index: int, keep: list[bool]) -> Pipeline:
     """Gives a copy with some of a source's records."""
     source = copy.copy(pipeline.sources[index])
     source.records = [record for record, kept in zip(source.records, keep, strict=True) if kept]
-    return Pipeline(pipeline.seed, [*pipeline.sources[:index], source, *pipeline.sources[index + 1 :]], pipeline.views)
+    sources = [*pipeline.sources[:index], source, *pipeline.sources[index + 1 :]]
+    return Pipeline(pipeline.seed, sources, pipeline.views, sinks=pipeline.sinks)
 
 
 def consistent(source: Source) -> bool:
