@@ -98,6 +98,10 @@ std::vector<size_t> Expr::columns() const {
   return {found.begin(), found.end()};
 }
 
+void Expr::count_uses(std::vector<size_t>& uses) const {
+  each_reference(*bound_, [&](const duckdb::BoundReferenceExpression& reference) { ++uses[reference.index]; });
+}
+
 bool Expr::deterministic() const {
   return !bound_->IsVolatile();
 }

@@ -32,6 +32,8 @@ class Expr {
   std::optional<size_t> column() const;
   /// All columns it reads, sorted, each once.
   std::vector<size_t> columns() const;
+  /// Adds to `uses`, by column, how often it reads each.
+  void count_uses(std::vector<size_t>& uses) const;
   /// True when equal inputs always give equal outputs.
   bool deterministic() const;
   /// The names of the functions it calls, each once, sorted.

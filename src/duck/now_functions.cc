@@ -26,7 +26,8 @@ duckdb::ScalarFunction time_function(const LogicalType& result) {
     else
       out.Reference(duckdb::Value::DATE(duckdb::Timestamp::GetDate(duckdb::timestamp_t(tick_time_us))));
   });
-  function.stability = duckdb::FunctionStability::CONSISTENT_WITHIN_QUERY;
+  // A row and its retraction come in different ticks.
+  function.stability = duckdb::FunctionStability::VOLATILE;
   return function;
 }
 

@@ -175,8 +175,7 @@ void merge_projections(Plan& plan) {
     while (auto* lower = std::get_if<ProjectNode>(&plan.nodes[upper->inputs[0].node.value])) {
       // A computed column that is read twice would be computed twice.
       std::vector<size_t> uses(lower->expressions.size());
-      for (const Expr& expression : upper->expressions)
-        for (size_t column : expression.columns()) ++uses[column];
+      for (const Expr& expression : upper->expressions) expression.count_uses(uses);
       bool plain = true;
       for (size_t i = 0; i < uses.size(); ++i) plain = plain && (lower->expressions[i].column() || uses[i] <= 1);
       bool shared = read[lower->id.value] > 1 && !std::all_of(lower->expressions.begin(), lower->expressions.end(),

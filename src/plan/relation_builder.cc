@@ -194,7 +194,7 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
       return build_where(relation, {});
     case Kind::project: {
       HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
-      return project(input, relation.expressions, names_of(relation));
+      return build_project(input, relation);
     }
     case Kind::aggregate:
       return build_aggregate(relation);
@@ -318,6 +318,22 @@ Input RelationBuilder::add_window(Input input, WindowSpec window, const std::str
   return out;
 }
 
+/// A row that is taken back must be computed again as it was. Errors: nondeterministic.
+Result<> RelationBuilder::check_repeatable(Input input, const std::vector<Expr>& expressions) const {
+  if (output_of(input).changelog == Changelog::append) return {};
+  for (const Expr& expression : expressions)
+    if (!expression.deterministic())
+      return user_error(Code::nondeterministic,
+                        expression.text() + " may have another value when its row is taken back")
+          .with_remedy("compute it in a view over rows that are only added");
+  return {};
+}
+
+Result<Input> RelationBuilder::build_project(Input input, const BoundRelation& relation) {
+  HEADRACE_TRY(check_repeatable(input, relation.expressions));
+  return project(input, relation.expressions, names_of(relation));
+}
+
 /// The rows of a relation that meet all of `parts`. Conditions of an inner join are part of it: FROM a, b WHERE a.x =
 /// b.y.
 Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const std::vector<Expr>& parts) {
@@ -344,7 +360,8 @@ Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const 
       (plain ? below : above).push_back(plain ? part.compose(relation.expressions) : part);
     }
     HEADRACE_ASSIGN(Input input, build_where(*relation.inputs[0], below));
-    return filter(project(input, relation.expressions, names_of(relation)), above);
+    HEADRACE_ASSIGN(Input projected, build_project(input, relation));
+    return filter(projected, above);
   }
   HEADRACE_ASSIGN(Input input, build(relation));
   return filter(input, parts);
@@ -356,9 +373,7 @@ Result<Input> RelationBuilder::filter(Input input, const std::vector<Expr>& part
   node.inputs = {input};
   node.output = output_of(input);
   node.predicate = conjunction(parts);
-  if (!node.predicate.deterministic() && node.output.changelog != Changelog::append)
-    return user_error(Code::nondeterministic, "the condition " + node.predicate.text() +
-                                                  " may change its mind between a row and its retraction");
+  HEADRACE_TRY(check_repeatable(input, {node.predicate}));
   return add(std::move(node));
 }
 
@@ -501,6 +516,7 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
     end_column = column_for(Expr::reference(*end, in.columns[*end].type, "window_end"));
     start_column = column_for(Expr::reference(*start, in.columns[*start].type, "window_start"));
   }
+  HEADRACE_TRY(check_repeatable(input, expressions));
   Input below = project(input, expressions, names);
 
   Output out;

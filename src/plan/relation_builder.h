@@ -50,6 +50,8 @@ class RelationBuilder {
   Result<Input> build_scan(const BoundRelation& relation);
   Result<Input> build_late(const BoundRelation& relation);
   Result<Input> build_window(const BoundRelation& relation);
+  Result<> check_repeatable(Input input, const std::vector<Expr>& expressions) const;
+  Result<Input> build_project(Input input, const BoundRelation& relation);
   Result<Input> build_where(const BoundRelation& relation, const std::vector<Expr>& parts);
   /// The rows of `input` for which all of `parts` are true.
   Result<Input> filter(Input input, const std::vector<Expr>& parts);

@@ -73,6 +73,21 @@ void put_value(const RowLayout& layout, size_t column, Block& block, char* out, 
   }
 }
 
+template <class T>
+bool same_number(const char* a, const void* b) {
+  T x, y;
+  std::memcpy(&x, a, sizeof(T));
+  std::memcpy(&y, b, sizeof(T));
+  return x == y || (x != x && y != y);
+}
+
+/// Values without a text are equal when their bytes are, but for floats: 0.0 is -0.0, and NaN is NaN.
+bool same_plain(const LogicalType& type, size_t width, const char* a, const void* b) {
+  if (type.id() == LogicalTypeId::DOUBLE) return same_number<double>(a, b);
+  if (type.id() == LogicalTypeId::FLOAT) return same_number<float>(a, b);
+  return std::memcmp(a, b, width) == 0;
+}
+
 bool value_equals(const RowLayout& layout, size_t column, const char* row, const UnifiedVectorFormat& format,
                   const Vector& vector, size_t at) {
   size_t from = format.sel->get_index(at);
@@ -81,7 +96,7 @@ bool value_equals(const RowLayout& layout, size_t column, const char* row, const
   if (!valid) return true;
   size_t width = fixed_width(layout.types[column]);
   const char* place = row + layout.offsets[column];
-  if (width > 0) return std::memcmp(place, format.data + from * width, width) == 0;
+  if (width > 0) return same_plain(layout.types[column], width, place, format.data + from * width);
   string_t held = text_at(row, layout.offsets[column]);
   if (is_text(layout.types[column]))
     return view_of(held) == view_of(reinterpret_cast<const string_t*>(format.data)[from]);
@@ -373,7 +388,7 @@ bool same_columns(const RowLayout& a, const char* row_a, const RowLayout& b, con
     if (row_a[null]) continue;
     const size_t width = fixed_width(a.types[column]);
     const size_t at_a = a.offsets[column], at_b = b.offsets[column];
-    if (width > 0 ? std::memcmp(row_a + at_a, row_b + at_b, width) != 0
+    if (width > 0 ? !same_plain(a.types[column], width, row_a + at_a, row_b + at_b)
                   : view_of(text_at(row_a, at_a)) != view_of(text_at(row_b, at_b)))
       return false;
   }
