@@ -28,7 +28,7 @@ from relations import (
 )
 
 Relations = Sequence[Relation]
-KEY_TYPES = (INT, BIG, TEXT, BOOL, DATE, DECIMAL)
+KEY_TYPES = (INT, BIG, TEXT, BOOL, DATE, DECIMAL, DOUBLE)
 
 
 @dataclass
@@ -53,7 +53,9 @@ def aggregate(random: Random, relation: Relation, names: Names) -> Aggregate:
         ["count", "count", "sum", "sum", "sum", "avg", "min", "max", "bool", "distinct", "median", "list", "first", "arg", "deviation"]
     )
     integer = expressions.integer(1) if random.random() < 0.4 else expressions.a_column(INT, BIG, calm=True) or "1"
-    number = random.choice([f"CAST({integer} AS BIGINT)", expressions.double(1), expressions.decimal(0)])
+    number, sum_type = random.choice(
+        [(f"CAST({integer} AS BIGINT)", BIG), (expressions.double(1), DOUBLE), (expressions.decimal(0), "DECIMAL(38, 2)")]
+    )
     anything = [column for column in relation.columns if not column.near and column.type != ARRAY]
     some_column = random.choice(anything) if anything else Column("1", INT)
     filtered = f" FILTER (WHERE {expressions.condition(1)})" if random.random() < 0.25 else ""
@@ -61,7 +63,7 @@ def aggregate(random: Random, relation: Relation, names: Names) -> Aggregate:
     if choice == "count":
         text = "count(*)" if random.random() < 0.5 else f"count({some_column.name})"
     elif choice == "sum":
-        text, kind = f"sum({number})", type_of_sum(number)
+        text, kind = f"sum({number})", sum_type
     elif choice == "avg":
         text, kind, near = f"avg({number})", DOUBLE, True
     elif choice in ("min", "max"):
@@ -104,13 +106,6 @@ def aggregate(random: Random, relation: Relation, names: Names) -> Aggregate:
     return Aggregate(written, written, column, word + (" FILTER" if filtered else ""))
 
 
-def type_of_sum(number: str) -> str:
-    """Says what a sum of an expression is."""
-    if number.startswith("CAST(") and number.endswith("AS BIGINT)"):
-        return BIG
-    return "DECIMAL(38, 2)" if "DECIMAL" in number or ("." not in number and "DOUBLE" not in number and "CAST" not in number) else DOUBLE
-
-
 def having(random: Random, made: Sequence[Aggregate]) -> str:
     """Draws a HAVING over an aggregate that is there."""
     if random.random() > 0.25:
@@ -141,7 +136,7 @@ def group_by(random: Random, name: str, relations: Relations) -> View | None:
             (*keys, *(a.column for a in made)),
             append=False,
             settled=relation.settled,
-            unique=(),
+            identity=tuple(items),
             depth=relation.depth + 1,
         ),
         "GROUP BY",
@@ -305,7 +300,7 @@ def windowed(random: Random, name: str, relations: Relations) -> View | None:
         stamped="window_time" in ends and not updates,
         settled=relation.settled,
         window=not updates and "window_start" in ends and "window_end" in ends,
-        unique=tuple([*words, *ends]) if False else (),
+        identity=(*words, *ends) if "window_end" in ends and not sets else (),
         depth=relation.depth + 1,
     )
     stamp = [f"{-(2**62)}::BIGINT AS _stamp"] if out.stamped else []

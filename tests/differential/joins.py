@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from random import Random
 
 from expressions import Expressions
-from relations import BIG, DATE, DECIMAL, INT, TEXT, Column, Names, Relation, View, pick, renamed, select_list, some
+from relations import BIG, BOOL, DATE, DECIMAL, DOUBLE, INT, TEXT, Column, Names, Relation, View, pick, renamed, select_list, some
 
 Relations = Sequence[Relation]
-COMPARABLE = ((INT, BIG), (TEXT,), (DECIMAL,), (DATE,))
+COMPARABLE = ((INT, BIG), (INT, BIG), (TEXT,), (DECIMAL,), (DATE,), (DOUBLE,), (BOOL,))
 
 
 def equal_columns(random: Random, left: Relation, right: Relation) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -19,6 +19,11 @@ CREATE MACRO ms(t) AS (epoch_us(t) - ((epoch_us(t) % 1000) + 1000) % 1000) // 10
 CREATE MACRO floor_to(x, size, start) AS x - (((x - start) % size) + size) % size;
 CREATE MACRO moment(x) AS make_timestamp(CAST(x AS BIGINT) * 1000);
 """
+
+
+def signless(row: Sequence[str | None]) -> Row:
+    """Gives a row with -0.0 as 0.0: they are equal, and of equal keys any may be shown."""
+    return tuple("0.0" if cell == "-0.0" else cell for cell in row)
 
 
 def rows_sql(relation: Relation) -> str:
@@ -101,7 +106,7 @@ class Oracle:
         except duckdb.Error as error:
             raise OracleError(f"{view.construct}: {error}\n{view.oracle_sql}") from None
         assert answer is not None
-        return [tuple(row) for row in answer[0] or []]
+        return [signless(row) for row in answer[0] or []]
 
     def close(self) -> None:
         self.connection.close()

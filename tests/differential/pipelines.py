@@ -26,6 +26,7 @@ CONSTRUCTS: dict[Construct, int] = {
     grouping.windowed: 6,
     grouping.window_rows: 2,
     ranking.top_n: 2,
+    ranking.limited: 1,
     ranking.window_top_n: 2,
     ranking.over_frame: 2,
     joins.regular: 4,

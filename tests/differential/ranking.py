@@ -11,12 +11,17 @@ from relations import BIG, DATE, DECIMAL, DOUBLE, INT, TEXT, TIME, Column, Relat
 Relations = Sequence[Relation]
 
 
-def order_for(random: Random, relation: Relation) -> tuple[str, str] | None:
-    """Draws an ORDER BY without undefined ties, for the engine and for the oracle: it ends with a unique column, or arrival decides."""
+def order_for(random: Random, relation: Relation, *, ties: bool = False) -> tuple[str, str] | None:
+    """Draws an ORDER BY for the engine and for the oracle; unless `ties` are welcome, it ends with a unique column, or arrival decides."""
     found = [c for c in relation.columns if c.type in (INT, BIG, TEXT, DECIMAL, TIME, DATE, DOUBLE) and not c.near]
     words = [f"{c.name}{random.choice(['', ' DESC', ' NULLS FIRST', ' DESC NULLS FIRST'])}" for c in some(random, found, 2, 1)]
     if not words:
         return None
+    if ties:
+        return ", ".join(words), ", ".join(words)
+    if relation.identity:
+        words += [name for name in relation.identity if not any(word.split()[0] == name for word in words)]
+        return ", ".join(words), ", ".join(words)
     if relation.unique and random.random() < 0.7:
         words.append(relation.unique[0])
         return ", ".join(words), ", ".join(words)
@@ -25,10 +30,17 @@ def order_for(random: Random, relation: Relation) -> tuple[str, str] | None:
     return None
 
 
+def orderable(relation: Relation) -> bool:
+    """Says whether no two different rows of it need be equal in an ORDER BY."""
+    return bool(relation.unique or relation.identity) or (relation.ordered and relation.append)
+
+
 def top_n(random: Random, name: str, relations: Relations) -> View | None:
     """The first rows of each key."""
-    relation = pick(random, (r for r in relations if not r.static and (r.unique or (r.ordered and r.append))))
-    order = order_for(random, relation) if relation is not None else None
+    function = random.choice(["ROW_NUMBER", "ROW_NUMBER", "ROW_NUMBER", "RANK", "DENSE_RANK"])
+    numbered = function == "ROW_NUMBER"
+    relation = pick(random, (r for r in relations if not r.static and (not numbered or orderable(r))))
+    order = order_for(random, relation, ties=not numbered) if relation is not None else None
     if relation is None or order is None:
         return None
     keys = keys_of(random, relation, 1)
@@ -40,9 +52,9 @@ def top_n(random: Random, name: str, relations: Relations) -> View | None:
     condition = f"rn <= {limit}" if low == 1 else f"rn BETWEEN {low} AND {low + limit}"
     items = ", ".join([column.name for column in kept] + (["rn"] if with_rank else []))
     inner = ", ".join(sorted({column.name for column in [*kept, *keys]}))
-    if limit == 1 and low == 1 and order[0].removesuffix(" NULLS FIRST") == f"{relation.time} DESC":
+    if numbered and limit == 1 and low == 1 and order[0].removesuffix(" NULLS FIRST") == f"{relation.time} DESC":
         order = order[0], f"{order[0]}, _seq DESC"  # Of the last rows by time the later arrival.
-    sql = f"SELECT {items} FROM (SELECT {inner}, ROW_NUMBER() OVER ({over}ORDER BY {{}}) AS rn FROM {relation.name}) WHERE {condition}"
+    sql = f"SELECT {items} FROM (SELECT {inner}, {function}() OVER ({over}ORDER BY {{}}) AS rn FROM {relation.name}) WHERE {condition}"
     visible = {column.name for column in kept}
     return View(
         Relation(
@@ -53,7 +65,7 @@ def top_n(random: Random, name: str, relations: Relations) -> View | None:
             unique=relation.unique if set(relation.unique) <= visible else (),
             depth=relation.depth + 1,
         ),
-        "deduplication" if limit == 1 and low == 1 else "Top-N",
+        f"Top-N by {function}" if not numbered else "deduplication" if limit == 1 and low == 1 else "Top-N",
         sql.format(order[0]),
         sql.format(order[1]),
         (relation.name,),
@@ -61,25 +73,46 @@ def top_n(random: Random, name: str, relations: Relations) -> View | None:
     )
 
 
+def limited(random: Random, name: str, relations: Relations) -> View | None:
+    """ORDER BY with LIMIT, and now and then OFFSET."""
+    relation = pick(random, (r for r in relations if not r.static and orderable(r)))
+    order = order_for(random, relation) if relation is not None else None
+    if relation is None or order is None:
+        return None
+    kept = some(random, relation.columns, 4, 1)
+    end = f" LIMIT {random.randint(1, 6)}" + (f" OFFSET {random.randint(1, 3)}" if random.random() < 0.3 else "")
+    sql = f"SELECT {', '.join(column.name for column in kept)} FROM {relation.name} ORDER BY {{}}{end}"
+    return View(
+        Relation(name, tuple(kept), append=False, settled=relation.settled, depth=relation.depth + 1),
+        "ORDER BY LIMIT",
+        sql.format(order[0]),
+        sql.format(order[1]),
+        (relation.name,),
+        ("OFFSET",) if "OFFSET" in end else (),
+    )
+
+
 def window_top_n(random: Random, name: str, relations: Relations) -> View | None:
     """The first rows of each window."""
-    relation = pick(random, (r for r in relations if r.window and r.append and r.unique and not r.stamped))
+    relation = pick(random, (r for r in relations if r.window and r.append and r.identity))
     order = order_for(random, relation) if relation is not None else None
     if relation is None or order is None:
         return None
     keys = keys_of(random, relation, 1)
     over = ", ".join(["window_start", "window_end", *(key.name for key in keys)])
     items = ", ".join(dict.fromkeys(["window_start", "window_end", *(c.name for c in relation.columns)]))
+    hidden = "".join(f", {column}" for column in relation.hidden)
     sql = (
-        f"SELECT {items}, rn FROM (SELECT {items}, ROW_NUMBER() OVER (PARTITION BY {over} ORDER BY {{}}) AS rn FROM {relation.name})"
+        f"SELECT {items}, rn{{hidden}} FROM (SELECT {items}{{hidden}}, ROW_NUMBER() OVER (PARTITION BY {over} ORDER BY {{order}}) AS rn"
+        f" FROM {relation.name})"
         f" WHERE rn <= {random.randint(1, 3)}"
     )
     columns = tuple(relation.column(word) for word in items.split(", "))
     return View(
         renamed(relation, name=name, columns=(*columns, Column("rn", BIG)), depth=relation.depth + 1),
         "window Top-N",
-        sql.format(order[0]),
-        sql.format(order[1]),
+        sql.format(order=order[0], hidden=""),
+        sql.format(order=order[1], hidden=hidden),
         (relation.name,),
     )
 

@@ -66,6 +66,8 @@ class Relation:
     """A table that is read before all else."""
     unique: tuple[str, ...] = ()
     """Columns that name a row, without NULLs."""
+    identity: tuple[str, ...] = ()
+    """Columns that name a row, NULLs among their values."""
     versions: bool = False
     """A source whose rows of one key are versions in event time; the oracle has all of them in NAME__versions."""
     depth: int = 0
@@ -137,4 +139,4 @@ def select_list(items: Sequence[tuple[str, str]]) -> str:
 
 def renamed(relation: Relation, **changes: object) -> Relation:
     """Gives a changed copy, for a view over it."""
-    return replace(relation, **{"versions": False} | changes)  # type: ignore[arg-type]
+    return replace(relation, **{"versions": False, "identity": ()} | changes)  # type: ignore[arg-type]

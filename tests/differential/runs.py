@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 
 import duckdb
-from oracle import Row, rows_sql
+from oracle import Row, rows_sql, signless
 from pipelines import Pipeline
 from relations import View
 
@@ -121,7 +121,7 @@ class Project:
         if done.returncode != 0:
             raise EngineError(f"query: exit {done.returncode}\n{done.stderr}")
         answers = json.loads(done.stdout)["rows"][0]
-        return {view.relation.name: [tuple(row) for row in answer or []] for view, answer in zip(views, answers, strict=True)}
+        return {view.relation.name: [signless(row) for row in answer or []] for view, answer in zip(views, answers, strict=True)}
 
     def sunk(self, view: View) -> list[Row]:
         """Reads what a sink's changes leave.
@@ -137,8 +137,8 @@ class Project:
         ).fetchall()
         left: Counter[Row] = Counter()
         for op, *row in lines:
-            left[tuple(row)] += 1 if op in ("+I", "+U") else -1
-            if left[tuple(row)] < 0:
+            left[signless(row)] += 1 if op in ("+I", "+U") else -1
+            if left[signless(row)] < 0:
                 raise EngineError(f"sink {view.relation.name} took back {row}, which was not there")
         return list(left.elements())
 
