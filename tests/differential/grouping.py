@@ -158,8 +158,9 @@ def grouping_sets(random: Random, name: str, relations: Relations) -> View | Non
     group = f"{form} ({', '.join(words)})" if form != "SETS" else f"GROUPING SETS (({', '.join(words)}), ({words[0]}), ({words[-1]}), ())"
     names = Names(set(words) | {column.name for column in relation.columns})
     made = aggregates(random, relation, names, 2)
-    marks = f"GROUPING({words[0]}) AS grouped, " if random.random() < 0.4 else ""
-    columns = ([Column("grouped", BIG)] if marks else []) + [*keys, *(a.column for a in made)]
+    mark = names.fresh("grouped")
+    marks = f"GROUPING({words[0]}) AS {mark}, " if random.random() < 0.4 else ""
+    columns = ([Column(mark, BIG)] if marks else []) + [*keys, *(a.column for a in made)]
     sql = f"SELECT {marks}{', '.join(words)}, {{}} FROM {relation.name} GROUP BY {group}"
     return View(
         Relation(name, tuple(columns), append=False, settled=relation.settled, depth=relation.depth + 1),
