@@ -17,9 +17,11 @@ PIECES = 3
 class Failure(Exception):
     """A pipeline that went wrong."""
 
-    def __init__(self, why: str, pipeline: Pipeline | None, shards: int = 1, *, optimize: bool = True) -> None:
+    def __init__(
+        self, why: str, pipeline: Pipeline | None, shards: int = 1, *, optimize: bool = True, prefix: dict[str, int] | None = None
+    ) -> None:
         super().__init__(why)
-        self.pipeline, self.shards, self.optimize = pipeline, shards, optimize
+        self.pipeline, self.shards, self.optimize, self.prefix = pipeline, shards, optimize, prefix
 
     @property
     def is_wrong_answer(self) -> bool:
@@ -96,6 +98,18 @@ def check(pipeline: Pipeline, directory: Path, shards: int, *, optimize: bool = 
     return Failure(f"[{words}] {found}", pipeline, shards, optimize=optimize) if found else None
 
 
+def check_durable(pipeline: Pipeline, directory: Path, shards: int) -> Failure | None:
+    """Runs over followed files until all they hold is durable, once; None = all views are right then."""
+    project = Project(pipeline, directory, "follow")
+    project.write()
+    try:
+        project.run_until_durable(whole(pipeline), shards)
+        found = compared(pipeline, project, whole(pipeline), ended=False)
+    except EngineError as error:
+        found = str(error)
+    return Failure(f"[following, --shards {shards}] {found}", pipeline, shards, prefix=whole(pipeline)) if found else None
+
+
 def check_piecewise(pipeline: Pipeline, directory: Path, random: Random) -> int:
     """Runs over growing files with kills in between; gives how many durable ticks were compared.
 
@@ -110,7 +124,6 @@ def check_piecewise(pipeline: Pipeline, directory: Path, random: Random) -> int:
         until = {name: random.randint(given[name], count) for name, count in whole(pipeline).items()}
         until |= {source.name: given[source.name] for source in pipeline.sources if source.kind == "static"}
         shards = random.choice([1, 2, 3, 7])
-        project.give(given, until)
         given = until
         where = f"[following, --shards {shards}]"
         try:
@@ -123,8 +136,8 @@ def check_piecewise(pipeline: Pipeline, directory: Path, random: Random) -> int:
         except EngineError as error:
             raise Failure(f"{where} {error}", pipeline) from None
         if found:
-            raise Failure(f"{where} at the durable tick of {durable}: {found}", pipeline, shards)
-    project.give(given, whole(pipeline))
+            raise Failure(f"{where} at the durable tick of {durable}: {found}", pipeline, shards, prefix=durable)
+    project.give(whole(pipeline))
     try:
         project.run_to_end(random.choice([1, 2, 3, 7]))
         found = compared(pipeline, project, whole(pipeline), ended=True)

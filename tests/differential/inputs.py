@@ -51,7 +51,7 @@ class Source:
             parts.append(f"WATERMARK FOR {relation.time} AS {relation.time} - INTERVAL '{self.delay_ms / 1000:g}' SECOND")
         form = "changelog-ndjson" if self.kind.startswith("changelog") else "ndjson"
         options = f"connector = 'file', path = '{path}', format = '{form}', mode = '{'bounded' if self.kind == 'static' else mode}'"
-        options += ", max_future = '0'" if mode == "follow" and self.kind != "static" else ""
+        options += ", max_future = '0', poll_wait_ms = 1" if mode == "follow" and self.kind != "static" else ""
         return f"CREATE SOURCE {self.name} ({', '.join(parts)}) WITH ({options});"
 
     def table(self, count: int) -> tuple[list[tuple[object, ...]], int]:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -50,6 +50,8 @@ class Project:
     mode: str
     state: str = ".headrace"
     optimize: bool = True
+    given: dict[str, int] = field(default_factory=dict)
+    """How many records of each source its file holds, when it is followed."""
 
     def write(self) -> None:
         """Writes it anew: one file per statement, so that an error names its statement; nothing is given yet."""
@@ -73,10 +75,11 @@ class Project:
                 f"CREATE SINK {SINK}{name} WITH ({options}) AS SELECT * FROM {name};\n"
             )
 
-    def give(self, counts: dict[str, int], until: dict[str, int]) -> None:
-        """Appends records to the files, from `counts` on."""
+    def give(self, until: dict[str, int]) -> None:
+        """Appends records to the files, up to these counts."""
         for source in self.pipeline.sources:
-            new = source.records[counts.get(source.name, 0) : until[source.name]]
+            new = source.records[self.given.get(source.name, 0) : until[source.name]]
+            self.given[source.name] = max(self.given.get(source.name, 0), until[source.name])
             if new and source.kind != "static":
                 with (self.directory / f"{source.name}.ndjson").open("a") as file:
                     file.write("".join(record.text + "\n" for record in new))
@@ -150,23 +153,33 @@ class Project:
             return None
         return {name: int(source["read"]) for name, source in manifest["sources"].items()}
 
-    def run_until_durable(self, until: dict[str, int], shards: int, random: Random) -> None:
-        """Runs until the given records are durable, or now and then only for a moment or to a point of a checkpoint; then SIGKILL.
+    def run_until_durable(self, until: dict[str, int], shards: int, random: Random | None = None) -> None:
+        """Runs until all records up to `until` are durable, then kills it with SIGKILL.
+
+        With `random`, records come a few at a time, so that there are many ticks; and now and then it is killed sooner, at a random moment
+        or at a point of a checkpoint.
 
         Raises:
             EngineError: it ended by itself, or the records never became durable.
         """
-        draw = random.random()
-        crash = f"{random.choice(POINTS)}:{random.randint(1, 2)}" if draw < 0.2 else ""
-        limit_s = random.uniform(0.01, 0.08) if 0.2 <= draw < 0.4 else LIMIT_S
+        draw = random.random() if random else 1
+        crash = f"{random.choice(POINTS)}:{random.randint(1, 2)}" if random and draw < 0.2 else ""
+        limit_s = random.uniform(0.01, 0.08) if random and 0.2 <= draw < 0.4 else LIMIT_S
+        most = random.choice([3, 12, 50]) if random else max(until.values())
+
+        def few() -> int:
+            return random.randint(0, most) if random else most
+
         command = [str(BINARY), "run", str(self.directory), "--no-listen", "--shards", str(shards)]
         command += ["--state", str(self.directory / self.state)]
         with (self.directory / "log").open("w+") as log:
             process = subprocess.Popen(command, env=environment(crash), stdout=log, stderr=log)
             started = time.monotonic()
             while process.poll() is None and time.monotonic() - started < limit_s and not self.holds(until):
+                self.give({name: min(count, self.given.get(name, 0) + few()) for name, count in until.items()})
                 time.sleep(0.002)
             held = self.holds(until)
+            self.give(until)
             process.kill()
             code = process.wait()
             log.seek(0)

@@ -6,7 +6,7 @@ import copy
 import time
 from pathlib import Path
 
-from checking import Failure, check
+from checking import Failure, check, check_durable
 from inputs import Source
 from pipelines import Pipeline
 
@@ -14,15 +14,24 @@ LIMIT_S = 40
 
 
 def smaller(pipeline: Pipeline, directory: Path, failure: Failure) -> str | None:
-    """Gives the smallest project found, as text; None = it does not fail when it is run over whole files."""
+    """Gives the smallest project found, as text; None = it does not fail again."""
     deadline = time.monotonic() + LIMIT_S
 
     def fails(candidate: Pipeline) -> bool:
         if time.monotonic() > deadline:
             return False
-        found = check(candidate, directory, failure.shards, optimize=failure.optimize)
+        found = run(candidate)
         return found is not None and found.is_wrong_answer == failure.is_wrong_answer
 
+    def run(candidate: Pipeline) -> Failure | None:
+        if failure.prefix is not None:
+            return check_durable(candidate, directory, failure.shards)
+        return check(candidate, directory, failure.shards, optimize=failure.optimize)
+
+    for index, source in enumerate(pipeline.sources):
+        if failure.prefix is not None:
+            kept = failure.prefix.get(source.name, len(source.records))
+            pipeline = with_records(pipeline, index, [number < kept for number in range(len(source.records))])
     if not pipeline.views or not fails(pipeline):
         return None
     for view in reversed(list(pipeline.views)):
@@ -32,7 +41,7 @@ def smaller(pipeline: Pipeline, directory: Path, failure: Failure) -> str | None
     pipeline = without_unread(pipeline)
     for index in range(len(pipeline.sources)):
         pipeline = fewer_records(pipeline, index, fails)
-    final = check(pipeline, directory, failure.shards, optimize=failure.optimize)
+    final = run(pipeline)
     files = [f"  {path.name}: {path.read_text().strip()}" for path in sorted((directory / "sql").iterdir())]
     records = [f"  {source.name}: {record.text}" for source in pipeline.sources for record in source.records[:30]]
     return "\n".join([*files, *records, f"  {final}"])
