@@ -165,7 +165,7 @@ class Project:
         draw = random.random() if random else 1
         crash = f"{random.choice(POINTS)}:{random.randint(1, 2)}" if random and draw < 0.2 else ""
         limit_s = random.uniform(0.01, 0.08) if random and 0.2 <= draw < 0.4 else LIMIT_S
-        most = random.choice([3, 12, 50]) if random else max(until.values())
+        most = random.choice([3, 12, 50]) * (1 + max(until.values()) // 200) if random else max(until.values())
 
         def few() -> int:
             return random.randint(0, most) if random else most

@@ -65,7 +65,7 @@ def consistent(source: Source) -> bool:
     """Says whether each row that is taken back was there."""
     try:
         source.table(len(source.records))
-    except StopIteration:
+    except IndexError:
         return False
     return True
 
