@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,21 +21,50 @@ struct BoundColumn {
   LogicalType type;
 };
 
+/// One item of an ORDER BY.
+struct SortKey {
+  Expr by;
+  bool descending = false;
+  bool nulls_first = false;
+};
+
 /// One aggregate call, by DuckDB's name of the function.
 struct AggregateCall {
   std::string function;  ///< count_star, count, sum, avg, min, max, first ...
   std::vector<Expr> arguments;
   Expr filter;  ///< empty() = none
   bool distinct = false;
-  struct Order {
-    Expr by;
-    bool descending = false;
-    bool nulls_first = false;
-  };
-  std::vector<Order> order;
+  std::vector<SortKey> order;
   LogicalType type;
   std::string text;
   std::shared_ptr<const duckdb::Expression> bound;  ///< For BagFunction; its arguments are not used.
+};
+
+/// The rows around a row that a window function looks at.
+struct Frame {
+  enum class Unit : uint8_t { rows, range, groups } unit = Unit::range;
+  enum class End : uint8_t { unbounded_preceding, preceding, current_row, following, unbounded_following };
+  struct Bound {
+    End end = End::unbounded_preceding;
+    std::string text;                 ///< preceding, following: the distance as an SQL constant.
+    std::optional<int64_t> distance;  ///< The same as a number of rows, groups or microseconds, where it is one.
+  };
+  Bound start, stop;
+  std::string exclude;  ///< "" or the EXCLUDE clause.
+};
+
+/// One call of a window function, by its SQL name.
+struct WindowCall {
+  std::string function;         ///< row_number, rank, lag, sum ...
+  std::vector<Expr> arguments;  ///< With offset and default of lag and lead.
+  Expr filter;                  ///< empty() = none
+  bool distinct = false, ignore_nulls = false;
+  std::vector<SortKey> argument_order;  ///< first_value(x ORDER BY y)
+  std::vector<Expr> partition;
+  std::vector<SortKey> order;
+  Frame frame;
+  LogicalType type;
+  std::string text;
 };
 
 struct BoundRelation {
@@ -55,6 +85,10 @@ struct BoundRelation {
     cte_ref,        ///< the rows of the CTE `relation`
     delim_get,      ///< The distinct values of `delim` of the join it stands below, on the right.
     distinct,       ///< on all columns
+    distinct_on,    ///< one row per value of `expressions`, the first by `order`
+    over,           ///< the input's columns, then one per call of `calls`
+    sort,           ///< by `order`
+    limit,          ///< `limit` rows after the first `offset`, by `order`
     values,         ///< constant rows
     unsupported     ///< `relation` names what it is
   };
@@ -68,6 +102,10 @@ struct BoundRelation {
   std::vector<std::vector<size_t>> grouping_sets;       ///< Places in the groups; empty = one set of all groups.
   std::vector<std::vector<size_t>> grouping_functions;  ///< GROUPING(...): the places of its arguments, BIGINT.
   bool except = false, all = false;                     ///< set_operation
+  std::vector<WindowCall> calls;
+  std::vector<SortKey> order;
+  std::optional<int64_t> limit;  ///< Empty: no end.
+  int64_t offset = 0;
   JoinKind join = JoinKind::inner;
   bool by_row = false;      ///< join: the right side is computed of each left row (UNNEST, lateral).
   std::vector<Expr> delim;  ///< join: over the left columns, what a correlated right side depends on.

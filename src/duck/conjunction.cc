@@ -1,8 +1,10 @@
 #include "duck/conjunction.h"
 
 #include <duckdb/planner/expression/bound_between_expression.hpp>
+#include <duckdb/planner/expression/bound_cast_expression.hpp>
 #include <duckdb/planner/expression/bound_comparison_expression.hpp>
 #include <duckdb/planner/expression/bound_conjunction_expression.hpp>
+#include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_operator_expression.hpp>
 
 #include "duck/walk.h"
@@ -50,6 +52,16 @@ std::optional<BoundRelation::Condition> as_comparison(const Expr& expression) {
   const auto& comparison = expression.bound().Cast<duckdb::BoundComparisonExpression>();
   return BoundRelation::Condition{handle(comparison.left->Copy()), handle(comparison.right->Copy()),
                                   comparison_of(comparison.GetExpressionType())};
+}
+
+std::optional<int64_t> constant_integer(const Expr& expression) {
+  const duckdb::Expression* inner = &expression.bound();
+  while (inner->GetExpressionClass() == duckdb::ExpressionClass::BOUND_CAST && inner->return_type.IsIntegral())
+    inner = inner->Cast<duckdb::BoundCastExpression>().child.get();
+  if (inner->GetExpressionClass() != duckdb::ExpressionClass::BOUND_CONSTANT) return std::nullopt;
+  duckdb::Value value = inner->Cast<duckdb::BoundConstantExpression>().value;
+  if (value.IsNull() || !value.type().IsIntegral() || !value.DefaultTryCastAs(LogicalType::BIGINT)) return std::nullopt;
+  return value.GetValue<int64_t>();
 }
 
 Expr comparison(const BoundRelation::Condition& condition) {

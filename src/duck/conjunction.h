@@ -14,6 +14,8 @@ std::vector<Expr> conjuncts(const Expr& predicate);
 Expr conjunction(const std::vector<Expr>& predicates);
 /// left `comparison` right, when the expression is a comparison.
 std::optional<BoundRelation::Condition> as_comparison(const Expr& expression);
+/// The value of a whole number that is written out.
+std::optional<int64_t> constant_integer(const Expr& expression);
 /// The comparison as one expression over one row of columns.
 Expr comparison(const BoundRelation::Condition& condition);
 

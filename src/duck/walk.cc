@@ -5,9 +5,11 @@
 #include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_reference_expression.hpp>
 #include <duckdb/planner/expression/bound_unnest_expression.hpp>
+#include <duckdb/planner/expression/bound_window_expression.hpp>
 #include <duckdb/planner/operator/list.hpp>
 
 #include "duck/streaming_call.h"
+#include "duck/walk_window.h"
 
 namespace headrace {
 namespace {
@@ -108,11 +110,7 @@ AggregateCall call_of(const duckdb::BoundAggregateExpression& bound) {
   for (const auto& child : bound.children) call.arguments.push_back(handle(*child));
   if (bound.filter) call.filter = handle(*bound.filter);
   call.distinct = bound.IsDistinct();
-  if (bound.order_bys) {
-    for (const auto& order : bound.order_bys->orders)
-      call.order.push_back({handle(*order.expression), order.type == duckdb::OrderType::DESCENDING,
-                            order.null_order == duckdb::OrderByNullType::NULLS_FIRST});
-  }
+  if (bound.order_bys) call.order = sort_keys(bound.order_bys->orders);
   call.type = bound.return_type;
   call.text = bound.ToString();
   call.bound = std::shared_ptr<const duckdb::Expression>(bound.Copy().release());
@@ -135,6 +133,54 @@ std::unique_ptr<BoundRelation> walk_aggregate(const duckdb::LogicalAggregate& op
     out->grouping_functions.emplace_back(arguments.begin(), arguments.end());
     out->columns.push_back({"grouping", LogicalType::BIGINT});
   }
+  return out;
+}
+
+std::unique_ptr<BoundRelation> walk_window(const duckdb::LogicalWindow& op) {
+  auto out = relation_of(Kind::over, op);
+  copy_columns(*out);
+  for (const auto& expression : op.expressions) {
+    out->calls.push_back(window_call(expression->Cast<duckdb::BoundWindowExpression>()));
+    out->columns.push_back({expression->GetName(), expression->return_type});
+  }
+  return out;
+}
+
+std::unique_ptr<BoundRelation> walk_order(const duckdb::LogicalOrder& op) {
+  auto out = relation_of(Kind::sort, op);
+  copy_columns(*out);
+  out->order = sort_keys(op.orders);
+  return out;
+}
+
+/// LIMIT and OFFSET, with the ORDER BY below them.
+std::unique_ptr<BoundRelation> walk_limit(const duckdb::LogicalLimit& op) {
+  using duckdb::LimitNodeType;
+  auto out = relation_of(Kind::limit, op);
+  if (out->inputs[0]->kind == Kind::sort) {
+    out->order = std::move(out->inputs[0]->order);
+    out->inputs[0] = std::move(out->inputs[0]->inputs[0]);
+  }
+  copy_columns(*out);
+  auto plain = [](LimitNodeType type) { return type == LimitNodeType::UNSET || type == LimitNodeType::CONSTANT_VALUE; };
+  if (!plain(op.limit_val.Type()) || !plain(op.offset_val.Type())) {
+    out->kind = Kind::unsupported;
+    out->relation = "LIMIT or OFFSET with anything but a number";
+    return out;
+  }
+  if (op.limit_val.Type() == LimitNodeType::CONSTANT_VALUE)
+    out->limit = static_cast<int64_t>(op.limit_val.GetConstantValue());
+  if (op.offset_val.Type() == LimitNodeType::CONSTANT_VALUE)
+    out->offset = static_cast<int64_t>(op.offset_val.GetConstantValue());
+  return out;
+}
+
+std::unique_ptr<BoundRelation> walk_distinct(const duckdb::LogicalDistinct& op) {
+  auto out = relation_of(op.distinct_type == duckdb::DistinctType::DISTINCT ? Kind::distinct : Kind::distinct_on, op);
+  copy_columns(*out);
+  if (out->kind == Kind::distinct) return out;
+  for (const auto& target : op.distinct_targets) out->expressions.push_back(handle(*target));
+  if (op.order_by) out->order = sort_keys(op.order_by->orders);
   return out;
 }
 
@@ -319,13 +365,14 @@ std::unique_ptr<BoundRelation> walk_plan(const LogicalOperator& op) {
         out->columns.push_back({out->inputs[0]->columns[i].name, op.types[i]});
       return out;
     }
-    case LogicalOperatorType::LOGICAL_DISTINCT: {
-      bool whole_rows = op.Cast<duckdb::LogicalDistinct>().distinct_type == duckdb::DistinctType::DISTINCT;
-      auto out = relation_of(whole_rows ? Kind::distinct : Kind::unsupported, op);
-      out->relation = "DISTINCT ON";
-      copy_columns(*out);
-      return out;
-    }
+    case LogicalOperatorType::LOGICAL_DISTINCT:
+      return walk_distinct(op.Cast<duckdb::LogicalDistinct>());
+    case LogicalOperatorType::LOGICAL_WINDOW:
+      return walk_window(op.Cast<duckdb::LogicalWindow>());
+    case LogicalOperatorType::LOGICAL_ORDER_BY:
+      return walk_order(op.Cast<duckdb::LogicalOrder>());
+    case LogicalOperatorType::LOGICAL_LIMIT:
+      return walk_limit(op.Cast<duckdb::LogicalLimit>());
     default: {
       auto out = relation_of(Kind::unsupported, op);
       out->relation = duckdb::LogicalOperatorToString(op.type);

@@ -57,8 +57,9 @@ std::string_view kind_of(const Node& node) {
                  [](const WindowAggregateNode&) { return "window_aggregate"; },
                  [](const LookupJoinNode&) { return "lookup_join"; }, [](const AsofJoinNode&) { return "asof_join"; },
                  [](const JoinNode&) { return "join"; }, [](const SetOperationNode&) { return "set_operation"; },
-                 [](const UnnestNode&) { return "unnest"; }, [](const ViewNode&) { return "view"; },
-                 [](const SinkNode&) { return "sink"; }, [](const AlertNode&) { return "alert"; }},
+                 [](const UnnestNode&) { return "unnest"; }, [](const TopNNode&) { return "top_n"; },
+                 [](const ViewNode&) { return "view"; }, [](const SinkNode&) { return "sink"; },
+                 [](const AlertNode&) { return "alert"; }},
       node);
 }
 

@@ -232,6 +232,31 @@ struct UnnestNode : NodeBase {
   std::vector<Expr> lists;  ///< Over the input; their elements become the last columns.
 };
 
+/// An item of an ORDER BY over columns.
+struct OrderColumn {
+  size_t column = 0;
+  bool descending = false;
+  bool nulls_first = false;
+};
+
+/// Of the rows of each partition, those whose rank is in (offset, offset + limit].
+struct TopNNode : NodeBase {
+  enum class Rank : uint8_t { row_number, rank };
+  std::vector<size_t> partition;
+  std::vector<OrderColumn> order;
+  /// The first `order_written` items of `order` are the query's; the others decide between ties where the order of
+  /// arrival says nothing.
+  size_t order_written = 0;
+  Rank rank = Rank::row_number;
+  int64_t offset = 0, limit = 0;
+  bool rank_output = true;           ///< The last column is the rank.
+  bool last_first = false;           ///< Of equal rows the later arrival stands first.
+  bool keeps_all_rows = false;       ///< Rows may be taken back: those behind the limit may move up.
+  std::optional<size_t> window_end;  ///< Partitions end when the watermark passes this column, which they hold.
+  bool emit_updates = false;         ///< With window_end: changes every tick, not one result at the end.
+  bool hold_at_end = false;          ///< ON END HOLD: the end of input ends no partition.
+};
+
 /// Keeps a materialized view.
 struct ViewNode : NodeBase {
   EmitText emit;
@@ -253,7 +278,7 @@ struct AlertNode : NodeBase {
 
 using Node = std::variant<SourceNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode, LateFilterNode, LateNode,
                           AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode, JoinNode, SetOperationNode,
-                          UnnestNode, ViewNode, SinkNode, AlertNode>;
+                          UnnestNode, TopNNode, ViewNode, SinkNode, AlertNode>;
 
 const NodeBase& base_of(const Node& node);
 NodeBase& base_of(Node& node);

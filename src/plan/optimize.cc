@@ -281,9 +281,28 @@ std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& 
                             if (side.promise) out[i].insert(side.promise->column);
                           }
                         },
+                        [&](const TopNNode& n) {
+                          out[0] = wanted;
+                          if (n.rank_output) out[0].erase(width_of(0));
+                          out[0].insert(n.partition.begin(), n.partition.end());
+                          for (const OrderColumn& item : n.order) out[0].insert(item.column);
+                          // A row that is taken back is found by what names it.
+                          const Output& in = base_of(plan[n.inputs[0].node]).output;
+                          if (n.keeps_all_rows) out[0].insert(in.key.begin(), in.key.end());
+                          if (n.keeps_all_rows && in.key.empty()) all();
+                        },
                         [&](const auto&) { all(); }},
              node);
   return out;
+}
+
+/// Nobody reads the rank: a row that changes its rank is the same row.
+void drop_rank(TopNNode& node) {
+  node.rank_output = false;
+  node.output.columns.pop_back();
+  if (node.limit == 1 && node.rank == TopNNode::Rank::row_number) return;
+  node.output.key.clear();
+  if (node.output.changelog == Changelog::upsert) node.output.changelog = Changelog::retract;
 }
 
 /// Narrows sources and projections to the columns that are read; every node above is told where its columns went.
@@ -340,8 +359,16 @@ void prune(Plan& plan) {
       for (size_t i = 0; i < extra; ++i) columns.push_back(base.output.columns[width - extra + i]);
       for (size_t i = 0; i < width - extra; ++i) places[at][i] = in[0][i];
       for (size_t i = 0; i < extra; ++i) places[at][width - extra + i] = kept + i;
-      for (size_t& column : base.output.key) column = places[at][column];
       base.output.columns = std::move(columns);
+      std::vector<size_t> key;
+      for (size_t column : base.output.key)
+        if (column >= width - extra || wanted[base.inputs[0].node.value].count(column))
+          key.push_back(places[at][column]);
+      if (key.size() != base.output.key.size()) {
+        key.clear();
+        if (base.output.changelog == Changelog::upsert) base.output.changelog = Changelog::retract;
+      }
+      base.output.key = std::move(key);
     };
     /// A join has the columns that its stream still has, then those of its table.
     auto put_side_by_side = [&] {
@@ -431,6 +458,14 @@ void prune(Plan& plan) {
                               if (side.expiry) side.expiry->column = in[i][side.expiry->column];
                               if (side.promise) side.promise->column = in[i][side.promise->column];
                             }
+                          },
+                          [&](TopNNode& n) {
+                            const bool unread = n.rank_output && wanted[at].count(width - 1) == 0;
+                            pass_on(n.rank_output ? 1 : 0);
+                            follow(n.partition, 0);
+                            for (OrderColumn& item : n.order) item.column = in[0][item.column];
+                            if (n.window_end) n.window_end = in[0][*n.window_end];
+                            if (unread) drop_rank(n);
                           },
                           [&](auto&) {}},
                node);

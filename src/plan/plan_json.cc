@@ -70,6 +70,37 @@ std::string side_json(const JoinSide& side) {
   return fmt::format("{{\"keys\":{},\"expiry\":{}}}", numbers(side.keys), expiry);
 }
 
+std::string order_json(const std::vector<OrderColumn>& order) {
+  std::string out = "[";
+  for (const OrderColumn& item : order)
+    out += fmt::format("{}{{\"column\":{},\"descending\":{},\"nulls_first\":{}}}", out.size() > 1 ? "," : "",
+                       item.column, item.descending, item.nulls_first);
+  return out + "]";
+}
+
+std::string names_of(const std::vector<size_t>& columns, const Output& output) {
+  std::string out;
+  for (size_t column : columns) out += (out.empty() ? "" : ", ") + output.columns[column].name;
+  return out;
+}
+
+std::string order_text(const std::vector<OrderColumn>& order, size_t count, const Output& output) {
+  std::string out;
+  for (size_t i = 0; i < count; ++i)
+    out += (i ? ", " : "") + output.columns[order[i].column].name + (order[i].descending ? " desc" : "") +
+           (order[i].nulls_first ? " nulls first" : "");
+  return out;
+}
+
+std::string top_n_text(const TopNNode& n) {
+  std::string out =
+      fmt::format("{} {} to {}", n.rank == TopNNode::Rank::rank ? "rank" : "row", n.offset + 1, n.offset + n.limit);
+  if (!n.partition.empty()) out += " of each " + names_of(n.partition, n.output);
+  if (n.order_written > 0) out += " by " + order_text(n.order, n.order_written, n.output);
+  out += n.keeps_all_rows ? "; every row is kept" : fmt::format("; {} rows are kept per partition", n.offset + n.limit);
+  return out + (n.window_end ? " until the watermark passes the window's end" : ", without bound");
+}
+
 /// What is special to the node's kind, as JSON members that begin with a comma.
 std::string own_members(const Node& node) {
   return std::visit(
@@ -120,6 +151,14 @@ std::string own_members(const Node& node) {
             return fmt::format(",\"operation\":\"{}\",\"all\":{}", n.except ? "except" : "intersect", n.all);
           },
           [](const UnnestNode& n) { return ",\"lists\":" + expressions_json(n.lists); },
+          [](const TopNNode& n) {
+            return fmt::format(
+                ",\"partition\":{},\"order\":{},\"rank\":\"{}\",\"offset\":{},\"limit\":{},\"rank_output\":{},"
+                "\"last_first\":{},\"window_end\":{},\"emit_updates\":{},\"hold_at_end\":{}",
+                numbers(n.partition), order_json(n.order), n.rank == TopNNode::Rank::rank ? "rank" : "row_number",
+                n.offset, n.limit, n.rank_output, n.last_first, n.window_end ? std::to_string(*n.window_end) : "null",
+                n.emit_updates, n.hold_at_end);
+          },
           [](const SinkNode& n) {
             return ",\"connector\":" + json_string(n.connector) + ",\"options\":" + options_json(n.options);
           },
@@ -185,8 +224,8 @@ std::string detail(const Node& node) {
                    return std::string(n.except ? "except" : "intersect") + (n.all ? " all" : "") +
                           "; state is kept for every row, without bound";
                  },
-                 [](const SinkNode& n) { return n.connector; }, [](const AlertNode& n) { return n.condition.text(); },
-                 [](const auto&) { return std::string(); }},
+                 [](const TopNNode& n) { return top_n_text(n); }, [](const SinkNode& n) { return n.connector; },
+                 [](const AlertNode& n) { return n.condition.text(); }, [](const auto&) { return std::string(); }},
       node);
 }
 

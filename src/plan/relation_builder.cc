@@ -217,12 +217,20 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
       return delim_.back();
     case Kind::distinct:
       return build_distinct(relation);
+    case Kind::distinct_on:
+      return build_distinct_on(relation);
+    case Kind::over:
+      return build_over(relation, {});
+    case Kind::limit:
+      return build_limit(relation);
+    case Kind::sort:  // A view is a set of rows: who reads it orders them.
+      return build(*relation.inputs[0]);
     case Kind::values:
     case Kind::unsupported:
       break;
   }
   return unsupported(relation.relation + " is not supported in a pipeline",
-                     "ORDER BY, LIMIT and OVER belong in an ad-hoc query over the view (headrace sql)");
+                     "ask it in an ad-hoc query over the view (headrace sql)");
 }
 
 Result<Input> RelationBuilder::build_scan(const BoundRelation& relation) {
@@ -350,6 +358,7 @@ Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const 
   }
   if (relation.kind == Kind::cross || (relation.kind == Kind::join && relation.join == JoinKind::inner))
     return build_join(relation, parts);
+  if (relation.kind == Kind::over) return build_over(relation, parts);
   if (relation.kind == Kind::project) {
     // Conditions on columns that are only passed on stand below the projection, where joins look for theirs.
     std::vector<Expr> below, above;
@@ -492,7 +501,7 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
     if (call.function == "first" && gives_one_row(plan_, input)) aggregate.call.function = "any_value";
     HEADRACE_ASSIGN(aggregate.kind, aggregate_kind(aggregate.call, in.changelog));
     for (const Expr& argument : call.arguments) aggregate.arguments.push_back(column_for(argument));
-    for (const AggregateCall::Order& order : call.order)
+    for (const SortKey& order : call.order)
       if (call.arguments.empty() || order.by.json() != call.arguments[0].json())
         return unsupported("ORDER BY inside " + call.function + " may only name its own argument",
                            "sort when querying the view");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -92,6 +93,12 @@ class RelationBuilder {
   /// A copy of `input` that is read first, as a table: when it is fed by one bounded file without changes or event
   /// time, through filters and projections, and no row of that file comes through `stream`.
   std::optional<Input> as_table(Input input, Input stream);
+  // build_over.cc
+  Result<Input> build_over(const BoundRelation& relation, const std::vector<Expr>& parts);
+  Result<Input> build_limit(const BoundRelation& relation);
+  Result<Input> build_distinct_on(const BoundRelation& relation);
+  Input add_top_n(Input input, const std::vector<Expr>& partition, const std::vector<SortKey>& order, TopNNode node);
+  bool keeps_arrival(Input input) const;
   /// The input with one more column per expression that is not a plain column; `columns` says where each lies.
   Input with_columns(Input input, const std::vector<Expr>& expressions, std::vector<size_t>& columns);
 

@@ -14,6 +14,7 @@
 #include "ops/session_aggregate.h"
 #include "ops/session_assign.h"
 #include "ops/set_operation.h"
+#include "ops/top_n.h"
 #include "ops/union.h"
 #include "ops/unnest.h"
 #include "ops/view.h"
@@ -54,6 +55,9 @@ Route route_to(const Plan& plan, const Node& node, uint32_t input) {
                                  std::vector<size_t> all(n.output.columns.size());
                                  std::iota(all.begin(), all.end(), 0);
                                  return Route{Exchange::hash, std::move(all)};
+                               },
+                               [&](const TopNNode& n) {
+                                 return Route{Exchange::hash, n.partition};
                                },
                                [&](const SinkNode&) {
                                  return Route{Exchange::single, {}};
@@ -134,6 +138,7 @@ std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext&
                  [&](const JoinNode& n) -> Made { return std::make_unique<JoinOperator>(n, context); },
                  [&](const SetOperationNode& n) -> Made { return std::make_unique<SetOperationOperator>(n); },
                  [&](const UnnestNode& n) -> Made { return std::make_unique<UnnestOperator>(n, context); },
+                 [&](const TopNNode& n) -> Made { return std::make_unique<TopNOperator>(n, context); },
                  [&](const ViewNode& n) -> Made { return std::make_unique<ViewOperator>(n); },
                  [&](const SinkNode& n) -> Made { return std::make_unique<OutletOperator>(n); },
                  [&](const AlertNode& n) -> Made { return std::make_unique<AlertOperator>(n, context); }},

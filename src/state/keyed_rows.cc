@@ -46,6 +46,10 @@ void KeyedRows::chain(Slot group, Slot row) {
 
 void KeyedRows::add(DataChunk& rows, DataChunk& keys, const uint64_t* hashes, size_t count, Slot* groups, Slot* slots) {
   find_or_create(keys, hashes, count, groups);
+  append(rows, hashes, count, groups, slots);
+}
+
+void KeyedRows::append(DataChunk& rows, const uint64_t* hashes, size_t count, const Slot* groups, Slot* slots) {
   rows_.append(rows, hashes, count, slots);
   for (size_t i = 0; i < count; ++i) {
     link(slots[i]).arrival = head(groups[i]).next_arrival++;

@@ -23,6 +23,8 @@ class KeyedRows {
   /// Adds the first `count` rows of `rows` at the ends of their groups, which are made where missing. `keys` and
   /// `hashes` are the rows' keys (take_keys). Writes the place of each row and of its group.
   void add(DataChunk& rows, DataChunk& keys, const uint64_t* hashes, size_t count, Slot* groups, Slot* slots);
+  /// As add(), to groups that are known.
+  void append(DataChunk& rows, const uint64_t* hashes, size_t count, const Slot* groups, Slot* slots);
   /// The groups of keys, missing_slot where there is none.
   void find(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* groups) const {
     groups_.find(keys, hashes, count, groups);

@@ -1,0 +1,19 @@
+// Private to src/duck: the window functions and sort orders of a bound plan.
+#pragma once
+
+#include <duckdb/planner/bound_query_node.hpp>
+#include <duckdb/planner/expression/bound_window_expression.hpp>
+
+#include "duck/bound_relation.h"
+
+namespace headrace {
+
+std::vector<SortKey> sort_keys(const duckdb::vector<duckdb::BoundOrderByNode>& orders);
+
+/// The distances of its frame are constants: fold_windows() has seen to it.
+WindowCall window_call(const duckdb::BoundWindowExpression& bound);
+
+/// Replaces what is constant in the plan's window functions by its value.
+void fold_windows(duckdb::LogicalOperator& plan, duckdb::ClientContext& context);
+
+}  // namespace headrace
