@@ -1,9 +1,11 @@
 // The program: reads the command line and runs one command. What each command does is in its own file.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 
 #include "app/command.h"
+#include "base/text.h"
 #include "connect/spec.h"
 #include "lake/lake.h"
 
@@ -43,6 +45,25 @@ void add_run(CLI::App& command, ProjectOptions& options) {
                   "Replay so many seconds of event time per second (overrides the sources' own)")
       ->check(CLI::PositiveNumber);
   command.add_flag("--json-log", options.json_log, "Log lines as JSON, also on a terminal");
+}
+
+/// Tells which option or command an unknown word of the command line was meant to be.
+void name_the_nearest(const CLI::App& app, const std::vector<std::string>& words) {
+  const auto chosen = app.get_subcommands();
+  const CLI::App& command = chosen.empty() ? app : *chosen.front();
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  if (chosen.empty())
+    for (const CLI::App* other : app.get_subcommands([](const CLI::App*) { return true; }))
+      known.push_back(other->get_name());
+  for (const std::string& word : words) {
+    const std::string name = word.substr(0, word.find('='));
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    if (!chosen.empty() && name.rfind("--", 0) != 0) continue;
+    if (const std::string nearest = nearest_name(name, known); !nearest.empty())
+      std::fprintf(stderr, "%s: did you mean %s?\n", name.c_str(), nearest.c_str());
+  }
 }
 
 int main_command(int argc, char** argv) {
@@ -139,6 +160,10 @@ int main_command(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError& error) {
+    app.exit(error);
+    name_the_nearest(app, std::vector<std::string>(argv + 1, argv + argc));
+    return exit_wrong;
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? exit_ok : exit_wrong;

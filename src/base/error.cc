@@ -41,8 +41,11 @@ Error environment_error(Code code, std::string message) {
 }
 
 Error errno_error(std::string_view what, int error_number) {
-  Code code = error_number == ENOSPC || error_number == EDQUOT ? Code::disk_full : Code::io_error;
-  return environment_error(code, fmt::format("{}: {}", what, std::generic_category().message(error_number)));
+  const bool full = error_number == ENOSPC || error_number == EDQUOT;
+  Error out = environment_error(full ? Code::disk_full : Code::io_error,
+                                fmt::format("{}: {}", what, std::generic_category().message(error_number)));
+  if (full) out.remedy = "make room on the disk and start again: the next run goes on where this one was durable";
+  return out;
 }
 
 }  // namespace headrace

@@ -85,6 +85,7 @@ class CsvDecoder final : public Decoder {
         header_(config.header),
         delimiter_(config.delimiter),
         null_text_(config.null_text),
+        null_on_error_(config.null_on_error),
         rows_(config.schema),
         places_(declared_->size()) {
     for (const Field& field : schema_->fields()) {
@@ -147,7 +148,7 @@ class CsvDecoder final : public Decoder {
     if (fields_.size() == 1 && fields_[0].text.empty() && !fields_[0].quoted) return;  // A blank line is no record.
     ValueFault fault;
     if (read_record(record, fault)) {
-      rows_.keep_row(1);
+      rows_.keep_row(1, line);
     } else {
       rows_.reject_row(without_line_end(record), fault.code, std::move(fault.reason), line);
     }
@@ -165,11 +166,11 @@ class CsvDecoder final : public Decoder {
     }
     for (size_t i = 0; i < columns_.size(); ++i) {
       const bool null = columns_[i].place == npos || is_null(columns_[i], fields_[columns_[i].place]);
-      if (!null) {
-        if (!read_field(i, fields_[columns_[i].place], fault)) return false;
-      } else {
+      if (null || (!read_field(i, fields_[columns_[i].place], fault) && null_on_error_)) {
         set_null(rows_.vector(i), rows_.row());
+        fault = ValueFault{};
       }
+      if (!fault.reason.empty()) return false;
       if ((*schema_)[i].nullable ||
           !duckdb::FlatVector::IsNull(rows_.vector(i), static_cast<duckdb::idx_t>(rows_.row())))
         continue;
@@ -222,6 +223,7 @@ class CsvDecoder final : public Decoder {
   const bool header_;
   const char delimiter_;
   const std::string null_text_;
+  const bool null_on_error_;
   std::vector<CsvColumn> columns_;
   RowWriter rows_;
   size_t places_;  ///< Fields that a record must have.

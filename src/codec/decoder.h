@@ -11,10 +11,17 @@
 
 namespace headrace {
 
+/// Where a row's record stood: what is said of a row that is refused after it was decoded.
+struct RecordPlace {
+  int64_t line = 0;   ///< The number of its first line in the origin.
+  int64_t index = 0;  ///< Its place among the records, from 0.
+};
+
 struct Decoded {
-  std::vector<Batch> batches;      ///< Rows in the order of their records; full batches but for the last.
-  std::vector<Rejected> rejected;  ///< `index` and `origin` are filled from the record's number.
-  int64_t records = 0;             ///< = rows + rejected. Blank lines do not count.
+  std::vector<Batch> batches;                    ///< Rows in the order of their records; full batches but for the last.
+  std::vector<std::vector<RecordPlace>> places;  ///< Beside `batches`: one per row.
+  std::vector<Rejected> rejected;                ///< `index` and `origin` are filled from the record's number.
+  int64_t records = 0;                           ///< = rows + rejected. Blank lines do not count.
 };
 
 /// What a decoder is made for.
@@ -27,6 +34,7 @@ struct DecoderConfig {
   char delimiter = ',';  ///< csv
   std::string null_text;             ///< csv: an unquoted field equal to this is NULL.
   bool reject_extra_fields = false;  ///< A field that is not declared breaks the record.
+  bool null_on_error = false;        ///< A value that does not fit its column is NULL, and does not break the record.
 };
 
 /// One per thread: keeps scratch memory between calls. Deterministic: the same bytes give the same rows.

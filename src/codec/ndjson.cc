@@ -41,6 +41,7 @@ class JsonRecordReader {
       : schema_(config.schema),
         declared_(config.declared ? config.declared : config.schema),
         reject_extra_fields_(config.reject_extra_fields),
+        null_on_error_(config.null_on_error),
         changelog_(changelog),
         seen_(config.schema->size()) {
     for (const Field& field : schema_->fields()) {
@@ -256,7 +257,11 @@ class JsonRecordReader {
       ++columns_seen_;
     }
     seen.exact = name.exact;
-    return read_json_value(columns_[name.column], value, vector, rows.row(), fault_);
+    if (read_json_value(columns_[name.column], value, vector, rows.row(), fault_)) return true;
+    if (!null_on_error_ || (fault_.code != Code::wrong_type && fault_.code != Code::out_of_range)) return false;
+    set_null(vector, rows.row());
+    fault_ = ValueFault{};
+    return true;
   }
 
   bool read_operation(ondemand::value value) {
@@ -291,7 +296,7 @@ class JsonRecordReader {
   }
 
   SchemaRef schema_, declared_;
-  const bool reject_extra_fields_, changelog_;
+  const bool reject_extra_fields_, null_on_error_, changelog_;
   std::vector<JsonColumn> columns_;
   ondemand::parser parser_;
   std::unordered_map<std::string, FieldName> names_;
@@ -325,7 +330,7 @@ void decode_record(std::string_view record, const char* readable_end, bool utf8,
     readable = padded.size();
   }
   if ((utf8 && reader.read_plain(text, rows)) || reader.read(text, readable, rows)) {
-    rows.keep_row(reader.diff());
+    rows.keep_row(reader.diff(), line);
   } else {
     rows.reject_row(record, reader.fault().code, std::move(reader.fault().reason), line);
   }

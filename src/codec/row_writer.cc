@@ -8,13 +8,13 @@
 
 namespace headrace {
 
-void RowWriter::keep_row(int32_t diff) {
+void RowWriter::keep_row(int32_t diff, int64_t line) {
   if (diff != 1 && batch_.diffs.empty()) {
     batch_.diffs.reserve(rows_per_batch);
     batch_.diffs.assign(static_cast<size_t>(row_), 1);
   }
   if (diff != 1 || !batch_.diffs.empty()) batch_.diffs.push_back(diff);
-  ++decoded_.records;
+  places_.push_back({line, decoded_.records++});
   if (++row_ == rows_per_batch) close_batch();
 }
 
@@ -32,11 +32,13 @@ void RowWriter::reject_row(std::string_view bytes, Code code, std::string reason
 void RowWriter::close_batch() {
   batch_.chunk.SetCardinality(static_cast<duckdb::idx_t>(row_));
   decoded_.batches.push_back(std::move(batch_));
+  decoded_.places.push_back(std::move(places_));
   new_batch();
 }
 
 void RowWriter::new_batch() {
   batch_ = Batch::make(schema_);
+  places_.clear();
   blocks_.assign(schema_->size(), TextBlock{});
   row_ = 0;
 }
@@ -52,6 +54,7 @@ Decoded RowWriter::finish() {
   if (row_ > 0) {
     batch_.chunk.SetCardinality(static_cast<duckdb::idx_t>(row_));
     decoded_.batches.push_back(std::move(batch_));
+    decoded_.places.push_back(std::move(places_));
   }
   batch_ = Batch();
   return std::move(decoded_);

@@ -39,8 +39,8 @@ class RowWriter {
       cells[row_] = duckdb::string_t(text.data(), length);
     }
   }
-  /// The row is complete; `diff` is +1 or -1.
-  void keep_row(int32_t diff);
+  /// The row is complete; `diff` is +1 or -1. Its record began on line `line`.
+  void keep_row(int32_t diff, int64_t line);
   /// The record failed: its row's cells are made valid again, and the record goes to the rejected ones.
   void reject_row(std::string_view bytes, Code code, std::string reason, int64_t line);
   Decoded finish();
@@ -59,7 +59,8 @@ class RowWriter {
   std::string_view origin_;
   Decoded decoded_;
   Batch batch_;
-  std::vector<TextBlock> blocks_;  ///< By column; each belongs to the batch's vector.
+  std::vector<RecordPlace> places_;  ///< Of the batch's rows.
+  std::vector<TextBlock> blocks_;    ///< By column; each belongs to the batch's vector.
   int64_t row_ = 0;
 };
 

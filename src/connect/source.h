@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "codec/decoder.h"
 #include "data/batch.h"
 
 namespace headrace {
@@ -22,11 +23,12 @@ struct Morsel {
   uint32_t split = 0;                        ///< Which split of the source it came from.
   std::shared_ptr<const std::string> bytes;  ///< Set: whole records, to be decoded.
   std::string_view text() const { return bytes ? std::string_view(*bytes) : std::string_view(); }
-  std::vector<Batch> rows;         ///< Set when `bytes` is not: rows that are ready.
-  std::vector<Rejected> rejected;  ///< Records that the source itself had to refuse.
-  int64_t records_read = 0;        ///< Only with `rows`: records read = rows accepted + rejected.
-  std::string origin;              ///< "path" for bytes: a rejected record's origin becomes origin:line.
-  int64_t first_record = 1;        ///< Number of its first record in `origin` (a line number), from 1.
+  std::vector<Batch> rows;                       ///< Set when `bytes` is not: rows that are ready.
+  std::vector<std::vector<RecordPlace>> places;  ///< Beside `rows`: where their records stood; empty = not known.
+  std::vector<Rejected> rejected;                ///< Records that the source itself had to refuse.
+  int64_t records_read = 0;                      ///< Only with `rows`: records read = rows accepted + rejected.
+  std::string origin;                            ///< "path" for bytes: a rejected record's origin becomes origin:line.
+  int64_t first_record = 1;                      ///< Number of its first record in `origin` (a line number), from 1.
 };
 
 struct Polled {

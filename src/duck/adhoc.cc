@@ -14,6 +14,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/text.h"
 #include "duck/failure.h"
 #include "duck/functions.h"
 #include "duck/lake_files.h"
@@ -318,16 +319,8 @@ class Database final : public AdhocDatabase {
 
   static void name_the_missing(const std::string& missing, const std::vector<std::string>& known, Error& error) {
     error.message = "there is no view '" + missing + "'";
-    std::string lower_missing = duckdb::StringUtil::Lower(missing);
-    const std::string* nearest = nullptr;
-    duckdb::idx_t best = std::max<duckdb::idx_t>(2, missing.size() / 2);
-    for (const std::string& name : known) {
-      duckdb::idx_t distance = duckdb::StringUtil::LevenshteinDistance(lower_missing, duckdb::StringUtil::Lower(name));
-      if (distance >= best) continue;
-      best = distance;
-      nearest = &name;
-    }
-    error.remedy = nearest ? "did you mean '" + *nearest + "'?" : "GET /v1/views lists what there is";
+    const std::string nearest = nearest_name(missing, known);
+    error.remedy = nearest.empty() ? "GET /v1/views lists what there is" : "did you mean '" + nearest + "'?";
   }
 
   std::unique_ptr<duckdb::DuckDB> database_;

@@ -32,11 +32,12 @@ std::string lower(std::string text) {
   return duckdb::StringUtil::Lower(text);
 }
 
+/// `reason` is DuckDB's; the query that it quotes is not the user's, and is left out.
 Error damaged(const std::string& path, const std::string& reason) {
   return Error{Code::truncated_input,
                Blame::environment,
                Retry::never,
-               fmt::format("{} cannot be read as Parquet: {}", path, reason),
+               fmt::format("{} cannot be read as Parquet: {}", path, reason.substr(0, reason.find("\n\nLINE "))),
                "write the file again, or take it out of the source's path",
                {}};
 }

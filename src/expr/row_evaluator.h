@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "data/batch.h"
@@ -10,11 +11,15 @@
 
 namespace headrace {
 
+/// What becomes of a row on which an expression fails: it is reported, or the expression is NULL there (and a
+/// condition not true).
+enum class Failing : uint8_t { reported, null };
+
 class RowEvaluator {
  public:
   using OnRejected = std::function<void(uint32_t row, const Error& reason)>;
 
-  RowEvaluator(EvaluationContext& context, std::vector<Expr> expressions);
+  RowEvaluator(EvaluationContext& context, std::vector<Expr> expressions, Failing failing = Failing::reported);
 
   /// Computes all expressions for the rows that do not fail. Gives a batch of `schema` with their diffs and stamps; it
   /// may reference `in`. Errors: only those that are not a row's (a function's process could not be started ...).
@@ -27,8 +32,15 @@ class RowEvaluator {
   Result<std::vector<uint32_t>> healthy_rows(Batch& in, const OnRejected& on_rejected);
   Result<> bisect(Batch& in, std::vector<uint32_t> rows, std::vector<uint32_t>& healthy, const OnRejected& on_rejected);
 
+  /// Every expression by itself, NULL where it fails.
+  Result<> evaluate_each(Batch& in, DataChunk& out);
+
+  EvaluationContext& context_;
+  const std::vector<Expr> expressions_;
+  const Failing failing_;
   std::vector<LogicalType> types_;
   Evaluator evaluator_;
+  std::vector<std::unique_ptr<RowEvaluator>> each_;  ///< Made when something fails for the first time.
 };
 
 }  // namespace headrace

@@ -1,14 +1,36 @@
 #include "ops/alert.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include "duck/rows.h"
+#include "ops/failing.h"
+#include "ops/keys.h"
+#include "ops/times.h"
 
 namespace headrace {
 namespace {
 
-TableSpec rows_spec(const AlertNode& node, size_t plain_bytes) {
+std::vector<size_t> identity_of(const Output& output) {
+  if (output.changelog != Changelog::append && !output.key.empty()) return output.key;
+  std::vector<size_t> all(output.columns.size());
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+std::vector<size_t> others(const Output& output, const std::vector<size_t>& identity) {
+  std::vector<size_t> out;
+  for (size_t column = 0; column < output.columns.size(); ++column)
+    if (std::find(identity.begin(), identity.end(), column) == identity.end()) out.push_back(column);
+  return out;
+}
+
+TableSpec rows_spec(const Output& output, size_t plain_bytes) {
+  const std::vector<size_t> identity = identity_of(output);
   TableSpec out;
   out.name = "rows";
-  for (const Column& column : node.output.columns) out.key.push_back(column.type);
+  for (size_t column : identity) out.key.push_back(output.columns[column].type);
+  for (size_t column : others(output, identity)) out.values.push_back(output.columns[column].type);
   out.plain_bytes = plain_bytes;
   return out;
 }
@@ -16,7 +38,13 @@ TableSpec rows_spec(const AlertNode& node, size_t plain_bytes) {
 }  // namespace
 
 AlertOperator::AlertOperator(const AlertNode& node, const OperatorContext& context)
-    : node_(node), condition_(context.evaluation, {node.condition}), table_(rows_spec(node, sizeof(Plain))) {}
+    : node_(node),
+      schema_(node.output.schema()),
+      condition_(context.evaluation, {node.condition}, failing_of(node)),
+      identity_(identity_of(node.output)),
+      rest_(others(node.output, identity_)),
+      time_column_(node.output.watermark ? node.output.time_column() : std::nullopt),
+      table_(rows_spec(node.output, sizeof(Plain))) {}
 
 Result<> AlertOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   std::vector<uint32_t> rows;
@@ -30,15 +58,73 @@ Result<> AlertOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   out.counters.filtered += batch.rows() - static_cast<int64_t>(rows.size()) - rejected;
   if (rows.empty()) return {};
   Batch held = batch.slice(rows);
+  DataChunk keys;
   uint64_t hashes[STANDARD_VECTOR_SIZE];
   Slot slots[STANDARD_VECTOR_SIZE];
   uint8_t created[STANDARD_VECTOR_SIZE];
-  hash_rows(held.chunk, hashes);
-  table_.find_or_create(held.chunk, hashes, rows.size(), slots, created);
+  take_keys(held, identity_, keys, hashes);
+  table_.find_or_create(keys, hashes, rows.size(), slots, created);
   for (size_t row = 0; row < rows.size(); ++row)
     reinterpret_cast<Plain*>(table_.plain(slots[row]))->copies += held.diff(static_cast<int64_t>(row));
+  keep_values(held, slots);
   changed_ = true;
   return {};
+}
+
+/// The columns beside the key are those of the row that came last.
+void AlertOperator::keep_values(const Batch& held, const Slot* slots) {
+  if (rest_.empty()) return;
+  std::vector<uint32_t> inserted;
+  std::vector<Slot> places;
+  for (uint32_t row = 0; row < held.rows(); ++row) {
+    if (held.diff(row) < 0) continue;
+    inserted.push_back(row);
+    places.push_back(slots[row]);
+  }
+  Batch values = held.slice(inserted);
+  for (size_t i = 0; i < rest_.size(); ++i)
+    table_.set_value(i, places.data(), places.size(), values.chunk.data[rest_[i]]);
+}
+
+Result<> AlertOperator::on_watermark(EventTime watermark, Emitter&) {
+  watermark_ = watermark;
+  return {};
+}
+
+std::shared_ptr<Batch> AlertOperator::row_of(Slot slot) const {
+  auto row = std::make_shared<Batch>(Batch::make(schema_));
+  for (size_t i = 0; i < identity_.size(); ++i) table_.gather(i, &slot, 1, row->chunk.data[identity_[i]]);
+  for (size_t i = 0; i < rest_.size(); ++i) table_.gather(identity_.size() + i, &slot, 1, row->chunk.data[rest_[i]]);
+  row->chunk.SetCardinality(1);
+  return row;
+}
+
+bool AlertOperator::has_held_long(const Plain& plain, const TickInfo& tick) const {
+  if (node_.for_ms == 0) return true;
+  if (time_column_) return plain.since_us / 1000 + node_.for_ms <= watermark_.ms;
+  return tick.now_us - plain.since_us >= node_.for_ms * 1000;
+}
+
+bool AlertOperator::move(Plain& plain, const Batch& row, const TickInfo& tick) const {
+  const bool holds = plain.copies > 0;
+  const auto become = [&](AlertState state) { plain.state = static_cast<int64_t>(state); };
+  if (holds && (plain.state == 0 || plain.state == static_cast<int64_t>(AlertState::resolved))) {
+    std::vector<int64_t> times;
+    if (time_column_) read_times(row, *time_column_, times);
+    become(AlertState::pending);
+    plain.since_us = !time_column_ ? tick.now_us : times[0] == no_time ? 0 : times[0] * 1000;
+  }
+  if (holds && plain.state == static_cast<int64_t>(AlertState::pending) && has_held_long(plain, tick)) {
+    become(AlertState::firing);
+    plain.fired_us = tick.now_us;
+    return true;
+  }
+  if (!holds && plain.state == static_cast<int64_t>(AlertState::firing)) {
+    become(AlertState::resolved);
+    plain.resolved_us = tick.now_us;
+    return true;
+  }
+  return false;
 }
 
 Result<> AlertOperator::on_tick_end(const TickInfo& tick, Emitter&) {
@@ -46,38 +132,19 @@ Result<> AlertOperator::on_tick_end(const TickInfo& tick, Emitter&) {
   if (!changed_) return {};
   changed_ = false;
   instances_.clear();
-  const SchemaRef schema = node_.output.schema();
   for (Slot slot : table_.slots()) {
+    std::shared_ptr<Batch> row = row_of(slot);
     Plain& plain = *reinterpret_cast<Plain*>(table_.plain(slot));
-    const auto state = static_cast<AlertState>(plain.state);
-    const bool holds = plain.copies > 0;
-    bool event = false;
-    if (holds && plain.state == 0) {
-      plain.state = static_cast<int64_t>(AlertState::pending);
-      plain.since_us = tick.now_us;
-    }
-    if (holds && static_cast<AlertState>(plain.state) == AlertState::pending &&
-        tick.now_us - plain.since_us >= node_.for_ms * 1000) {
-      plain.state = static_cast<int64_t>(AlertState::firing);
-      plain.fired_us = tick.now_us;
-      event = true;
-    }
-    if (!holds && state == AlertState::firing) {
-      plain.state = static_cast<int64_t>(AlertState::resolved);
-      plain.resolved_us = tick.now_us;
-      event = true;
-    } else if (!holds) {
+    const bool event = move(plain, *row, tick);
+    if (plain.copies <= 0 && !event) {
       table_.erase(slot);
       continue;
     }
-    auto row = std::make_shared<Batch>(Batch::make(schema));
-    for (size_t column = 0; column < schema->size(); ++column) table_.gather(column, &slot, 1, row->chunk.data[column]);
-    row->chunk.SetCardinality(1);
-    AlertInstance instance{std::move(row), static_cast<AlertState>(plain.state), plain.since_us, plain.fired_us,
-                           plain.resolved_us};
+    AlertInstance instance{table_.hash(slot), std::move(row), static_cast<AlertState>(plain.state),
+                           plain.since_us,    plain.fired_us, plain.resolved_us};
     if (event) events_.push_back(instance);
+    changed_ |= instance.state != AlertState::firing;
     instances_.push_back(std::move(instance));
-    changed_ |= static_cast<AlertState>(plain.state) != AlertState::firing;
   }
   return {};
 }

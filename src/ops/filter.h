@@ -1,7 +1,7 @@
 // Filter: passes on the rows for which a condition is true.
 #pragma once
 
-#include "expr/row_evaluator.h"
+#include "ops/failing.h"
 #include "ops/operator.h"
 #include "plan/nodes.h"
 
@@ -11,7 +11,7 @@ namespace headrace {
 class FilterOperator final : public Operator {
  public:
   FilterOperator(const FilterNode& node, const OperatorContext& context)
-      : predicate_(context.evaluation, {node.predicate}) {}
+      : predicate_(context.evaluation, {node.predicate}, failing_of(node)) {}
 
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override {
     int64_t rejected = 0;

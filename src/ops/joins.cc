@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ops/failing.h"
 #include "ops/keys.h"
 
 namespace headrace {
@@ -26,7 +27,7 @@ Batch side_by_side(Batch& stream, const std::vector<uint32_t>& left, const Stati
 
 LookupJoinOperator::LookupJoinOperator(const LookupJoinNode& node, const OperatorContext& context)
     : node_(node), schema_(node.output.schema()), table_(node.right_keys) {
-  if (!node.residual.empty()) residual_.emplace(context.evaluation, std::vector<Expr>{node.residual});
+  if (!node.residual.empty()) residual_.emplace(context.evaluation, std::vector<Expr>{node.residual}, failing_of(node));
 }
 
 /// Emits the pairs that meet the further condition; notes which stream rows found a partner.

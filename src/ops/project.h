@@ -1,7 +1,7 @@
 // Project: computes one column per expression.
 #pragma once
 
-#include "expr/row_evaluator.h"
+#include "ops/failing.h"
 #include "ops/operator.h"
 #include "plan/nodes.h"
 
@@ -11,7 +11,7 @@ namespace headrace {
 class ProjectOperator final : public Operator {
  public:
   ProjectOperator(const ProjectNode& node, const OperatorContext& context)
-      : schema_(node.output.schema()), expressions_(context.evaluation, node.expressions) {}
+      : schema_(node.output.schema()), expressions_(context.evaluation, node.expressions, failing_of(node)) {}
 
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override {
     const int64_t rows = batch.rows();

@@ -32,6 +32,12 @@ std::optional<Promise> Output::promise_of(size_t column) const {
   return std::nullopt;
 }
 
+std::optional<size_t> Output::time_column() const {
+  for (TimeRole role : {TimeRole::window_end, TimeRole::window_time, TimeRole::event_time, TimeRole::window_start})
+    if (std::optional<size_t> column = find_role(role)) return column;
+  return std::nullopt;
+}
+
 const NodeBase& base_of(const Node& node) {
   return std::visit([](const auto& n) -> const NodeBase& { return n; }, node);
 }

@@ -56,6 +56,8 @@ struct Output {
   std::optional<size_t> find_role(TimeRole role) const;
   /// What the watermark says of column `column`, if anything.
   std::optional<Promise> promise_of(size_t column) const;
+  /// The column that says best when a row is: of a window its end.
+  std::optional<size_t> time_column() const;
 };
 
 struct NodeBase {
@@ -64,6 +66,7 @@ struct NodeBase {
   std::vector<Input> inputs;
   Output output;
   Location at;
+  OnError on_error = OnError::quarantine;  ///< What becomes of a row on which its expressions fail.
 };
 
 struct WatermarkRule {
@@ -87,7 +90,6 @@ struct SourceNode : NodeBase {
   std::vector<size_t> primary_key;  ///< In `declared`.
   std::optional<WatermarkRule> watermark;
   std::vector<BoundExpectation> expectations;
-  OnError on_error = OnError::quarantine;
   bool reject_extra_fields = false;
   int64_t max_future_ms = 0;  ///< 0 = off.
   bool is_static = false;     ///< Read to its end before anything else; a table for look-ups.

@@ -178,6 +178,10 @@ void merge_projections(Plan& plan) {
       for (const Expr& expression : upper->expressions) expression.count_uses(uses);
       bool plain = true;
       for (size_t i = 0; i < uses.size(); ++i) plain = plain && (lower->expressions[i].column() || uses[i] <= 1);
+      // NULL for what fails would then be NULL for all that is computed from it.
+      const bool apart = upper->on_error != lower->on_error || upper->on_error == OnError::null;
+      plain = plain && (!apart || std::all_of(lower->expressions.begin(), lower->expressions.end(),
+                                              [](const Expr& e) { return e.column(); }));
       bool shared = read[lower->id.value] > 1 && !std::all_of(lower->expressions.begin(), lower->expressions.end(),
                                                               [](const Expr& e) { return e.column(); });
       if (!plain || shared) break;

@@ -246,6 +246,8 @@ std::string node_json(const Node& node, bool identity) {
   out += fmt::format("],\"changelog\":\"{}\",\"key\":{},\"deterministic\":{}",
                      changelog_words[static_cast<int>(base.output.changelog)], numbers(base.output.key),
                      base.output.deterministic);
+  if (base.on_error != OnError::quarantine)
+    out += fmt::format(",\"on_error\":\"{}\"", base.on_error == OnError::null ? "null" : "fail");
   out += own_members(node);
   if (!identity) out += ",\"detail\":" + json_string(detail(node)) + ",\"at\":" + json_string(base.at.text());
   return out + "}";

@@ -57,6 +57,7 @@ class Planner {
     for (const Statement& statement : statements) plan(statement);
     check_contracts();
     sort();
+    spread_on_error();
     return std::move(out_);
   }
 
@@ -166,6 +167,7 @@ class Planner {
     auto connector = node.options.find("connector");
     if (connector != node.options.end()) node.connector = connector->second;
     node.options.erase("connector");
+    HEADRACE_TRY(take_on_error(statement.name, statement.options));
     if (statement.watermark_column) HEADRACE_TRY(watermark(statement, node));
     HEADRACE_TRY(contract(statement, node));
     builder_.begin(statement.name, statement.at, {});
@@ -196,14 +198,6 @@ class Planner {
 
   /// Binds the expectations of the source's contract, if it has one.
   Result<> contract(const CreateSource& statement, SourceNode& node) {
-    auto on_error = node.options.find("on_error");
-    if (on_error != node.options.end() && on_error->second == "null")
-      return user_error(Code::unsupported_sql, "on_error = 'null' is not supported yet")
-          .with_remedy("use TRY_CAST or TRY(...) for values that may fail, and leave the rest to the quarantine");
-    if (on_error != node.options.end())
-      node.on_error = on_error->second == "null"   ? OnError::null
-                      : on_error->second == "fail" ? OnError::fail
-                                                   : OnError::quarantine;
     auto extra_fields = node.options.find("extra_fields");
     node.reject_extra_fields = extra_fields != node.options.end() && extra_fields->second == "quarantine";
     for (const Contract& contract : project_.contracts) {
@@ -229,11 +223,42 @@ class Planner {
     return {};
   }
 
+  /// Notes the statement's own on_error, if it has one.
+  Result<> take_on_error(const std::string& name, const OptionTexts& options) {
+    auto option = options.find("on_error");
+    if (option == options.end()) return {};
+    const std::string& word = option->second.value;
+    if (word != "quarantine" && word != "null" && word != "fail")
+      return user_error(Code::bad_config, "on_error = '" + word + "' is none of quarantine, null, fail")
+          .with_location(option->second.at);
+    on_error_[lower_case(name)] = word == "null" ? OnError::null : word == "fail" ? OnError::fail : OnError::quarantine;
+    return {};
+  }
+
+  /// Each node follows its statement's on_error; where that says nothing, what its inputs agree in.
+  void spread_on_error() {
+    std::vector<Node>& nodes = out_.plan.nodes;
+    for (Node& node : nodes) {
+      NodeBase& base = base_of(node);
+      if (auto own = on_error_.find(lower_case(base.name)); own != on_error_.end()) {
+        base.on_error = own->second;
+        continue;
+      }
+      if (base.inputs.empty()) continue;
+      const auto of = [&](const Input& input) { return base_of(nodes[input.node.value]).on_error; };
+      const bool agree = std::all_of(base.inputs.begin(), base.inputs.end(),
+                                     [&](const Input& input) { return of(input) == of(base.inputs[0]); });
+      if (agree) base.on_error = of(base.inputs[0]);
+    }
+  }
+
   Result<> view(const CreateView& statement) {
+    HEADRACE_TRY(take_on_error(statement.name, statement.options));
     for (const auto& [key, option] : statement.options)
-      return user_error(Code::unknown_option, "a view has no option '" + key + "'")
-          .with_remedy("options stand with sources and sinks")
-          .with_location(option.at);
+      if (key != "on_error")
+        return user_error(Code::unknown_option, "a view has no option '" + key + "'")
+            .with_remedy("the options are on_error; others stand with sources and sinks")
+            .with_location(option.at);
     HEADRACE_ASSIGN(Input input, select(statement.select, statement.name, statement.at, statement.emit));
     if (!statement.materialized) return define(statement.name, input);
     ViewNode node;
@@ -255,6 +280,8 @@ class Planner {
           .with_remedy("add connector = 'file', 'iceberg', 'print' or 'blackhole' to WITH");
     node.connector = connector->second;
     node.options.erase("connector");
+    HEADRACE_TRY(take_on_error(statement.name, statement.options));
+    node.options.erase("on_error");
     HEADRACE_TRY(check_changes(statement, node));
     builder_.add(std::move(node));
     return {};
@@ -361,6 +388,7 @@ class Planner {
   Planned out_;
   RelationBuilder builder_;
   std::vector<std::string> names_;
+  std::map<std::string, OnError> on_error_;  ///< By statement, where it has one.
   std::set<const Contract*> contracts_used_;
 };
 

@@ -24,26 +24,34 @@ void leave_contract_to_door(SourceNode& source) {
   if (source.connector == "http" || source.connector == "log") source.expectations.clear();
 }
 
+/// A sink's connector and options. From its statement: a query that cannot be planned must not hide them.
+Result<> check_sink(const CreateSink& sink) {
+  std::map<std::string, std::string> given;
+  for (const auto& [key, option] : sink.options) given[key] = option.value;
+  auto connector = given.find("connector");
+  if (connector == given.end()) return {};  // The planner has said so.
+  HEADRACE_ASSIGN(const ConnectorSpec* spec, find_connector(connector->second));
+  if (spec->make_sink == nullptr)
+    return user_error(Code::bad_config, "connector '" + connector->second + "' has no sink");
+  given.erase(connector);
+  given.erase("on_error");
+  Result<Options> checked = check_options("sink '" + sink.name + "'", spec->sink_fields, given);
+  return checked ? Result<>() : std::move(checked).error();
+}
+
 /// Options and connectors of every source and sink, without opening anything.
-void check_connectors(const PipelineOptions& options, const Plan& plan, std::vector<Error>& errors) {
+void check_connectors(const PipelineOptions& options, const std::vector<Statement>& statements, const Plan& plan,
+                      std::vector<Error>& errors) {
   InputContext context{
       options.project_directory, options.state_directory, options.until_end, options.speed, &system_clock(), [] {}};
-  for (const Node& node : plan.nodes) {
-    if (auto* source = std::get_if<SourceNode>(&node)) {
+  for (const Node& node : plan.nodes)
+    if (auto* source = std::get_if<SourceNode>(&node))
       if (Result<std::unique_ptr<SourceInput>> made = SourceInput::make(*source, context); !made)
         errors.push_back(std::move(made).error());
-    } else if (auto* sink = std::get_if<SinkNode>(&node)) {
-      Result<const ConnectorSpec*> spec = find_connector(sink->connector);
-      if (spec && (*spec)->make_sink == nullptr)
-        spec = user_error(Code::bad_config, "connector '" + sink->connector + "' has no sink");
-      if (!spec) {
-        errors.push_back(Error(std::move(spec).error()).with_location(sink->at));
-        continue;
-      }
-      Result<Options> checked = check_options("sink '" + sink->name + "'", (*spec)->sink_fields, sink->options);
-      if (!checked) errors.push_back(Error(std::move(checked).error()).with_location(sink->at));
-    }
-  }
+  for (const Statement& statement : statements)
+    if (auto* sink = std::get_if<CreateSink>(&statement))
+      if (Result<> checked = check_sink(*sink); !checked)
+        errors.push_back(Error(std::move(checked).error()).with_location(sink->at));
 }
 
 }  // namespace
@@ -66,10 +74,10 @@ CheckedProject check_statements(const PipelineOptions& options, Project project,
   out.planned = plan_project(out.project, statements, out.functions.get());
   for (Error& error : out.planned.errors) out.errors.push_back(std::move(error));
   out.planned.errors.clear();
-  if (!out.errors.empty()) return out;
   for (Node& node : out.planned.plan.nodes)
     if (auto* source = std::get_if<SourceNode>(&node)) set_future_bound(*source);
-  check_connectors(options, out.planned.plan, out.errors);
+  check_connectors(options, statements, out.planned.plan, out.errors);
+  if (!out.errors.empty()) return out;
   auto optimized = out.project.settings.find("engine.optimize");
   out.optimized = optimized != out.project.settings.end() && optimized->second == "false" ? out.planned.plan
                                                                                           : optimize(out.planned.plan);

@@ -70,8 +70,8 @@ std::string Manifest::json() const {
   out += "],\"deliveries\":[";
   comma = "";
   for (const PendingDelivery& d : deliveries) {
-    out += fmt::format("{}{{\"id\":{},\"alert\":{},\"webhook\":{},\"body\":{}}}", comma, d.id, json_string(d.alert),
-                       json_string(d.webhook), json_string(d.body));
+    out += fmt::format("{}{{\"id\":{},\"alert\":{},\"instance\":{},\"body\":{}}}", comma, d.id, json_string(d.alert),
+                       d.instance, json_string(d.body));
     comma = ",";
   }
   return out + "]}\n";
@@ -109,7 +109,7 @@ Result<Manifest> Manifest::parse(std::string_view text) {
     for (simdjson::dom::element segment : simdjson::dom::array(root["segments"]))
       out.segments.push_back(string(segment));
     for (simdjson::dom::element d : simdjson::dom::array(root["deliveries"]))
-      out.deliveries.push_back({uint64_t(d["id"]), string(d["alert"]), string(d["webhook"]), string(d["body"])});
+      out.deliveries.push_back({uint64_t(d["id"]), string(d["alert"]), uint64_t(d["instance"]), string(d["body"])});
   } catch (const simdjson::simdjson_error& error) {
     return corrupt(std::string("checkpoint.json cannot be read: ") + error.what());
   }
@@ -117,11 +117,13 @@ Result<Manifest> Manifest::parse(std::string_view text) {
 }
 
 Result<std::unique_ptr<StateDirectory>> StateDirectory::open(const std::string& path) {
-  HEADRACE_TRY(make_directories(path + "/segments"));
+  const std::string remedy = "make the state directory writable, or give another one with --state";
+  if (Result<> made = make_directories(path + "/segments"); !made)
+    return Error(std::move(made).error()).with_remedy(remedy);
   std::unique_ptr<StateDirectory> out(new StateDirectory(path));
   const std::string lock = path + "/lock";
   out->lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (out->lock_ < 0) return errno_error("open " + lock, errno);
+  if (out->lock_ < 0) return errno_error("open " + lock, errno).with_remedy(remedy);
   if (::flock(out->lock_, LOCK_EX | LOCK_NB) != 0)
     return user_error(Code::state_locked, "another process uses the state directory " + path)
         .with_remedy("stop it, or give another directory with --state");

@@ -35,10 +35,13 @@ struct SinkCheckpoint {
   int64_t rows = 0;
 };
 
-/// Alerts that wait to be delivered.
+/// A message of an alert that waits to be delivered. Where to is the plan's to say: an address may hold a secret.
 struct PendingDelivery {
   uint64_t id = 0;
-  std::string alert, webhook, body;
+  std::string alert;
+  uint64_t instance = 0;  ///< AlertRow::id
+  std::string body;
+  int32_t failed = 0;  ///< Tries since the engine started; not kept.
 };
 
 struct Manifest {

@@ -9,11 +9,22 @@ namespace {
 constexpr int commit_tries_max = 8;
 constexpr int64_t first_wait_ms = 50;
 
+/// The error with the place of the sink's statement, where it names none itself.
+Error of_sink(const SinkOutput& sink, Error error) {
+  if (error.at.file.empty()) error.at = sink.at;
+  return error;
+}
+
 }  // namespace
 
 CheckpointWriter::CheckpointWriter(StateDirectory& directory, std::vector<SinkOutput>& sinks, const Clock& clock,
                                    Events events)
-    : directory_(directory), sinks_(sinks), clock_(clock), events_(std::move(events)), thread_([this] { serve(); }) {}
+    : directory_(directory),
+      sinks_(sinks),
+      clock_(clock),
+      events_(std::move(events)),
+      committed_(sinks.size()),
+      thread_([this] { serve(); }) {}
 
 CheckpointWriter::~CheckpointWriter() {
   {
@@ -26,7 +37,8 @@ CheckpointWriter::~CheckpointWriter() {
 
 Result<> CheckpointWriter::open_sinks(const Manifest& last) {
   segments_ = last.segments;
-  for (SinkOutput& sink : sinks_) {
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    SinkOutput& sink = sinks_[i];
     SinkRestore restore;
     restore.last = {last.lineage, sink.name, last.generation, last.epoch};
     auto known = last.sinks.find(sink.name);
@@ -36,9 +48,16 @@ Result<> CheckpointWriter::open_sinks(const Manifest& last) {
     } else {
       restore.last.epoch = Epoch{0};
     }
-    HEADRACE_TRY(sink.sink->open(restore));
+    if (Result<> opened = sink.sink->open(restore); !opened) return of_sink(sink, std::move(opened).error());
+    std::lock_guard lock(mutex_);
+    committed_[i] = {sink.rows, restore.last.epoch, 0};
   }
   return {};
+}
+
+SinkCommit CheckpointWriter::committed(size_t sink) const {
+  std::lock_guard lock(mutex_);
+  return committed_[sink];
 }
 
 bool CheckpointWriter::idle() const {
@@ -55,7 +74,8 @@ Result<> CheckpointWriter::wait_idle() {
 
 Result<> CheckpointWriter::finish() {
   HEADRACE_TRY(wait_idle());
-  for (SinkOutput& sink : sinks_) HEADRACE_TRY(sink.sink->finish());
+  for (SinkOutput& sink : sinks_)
+    if (Result<> done = sink.sink->finish(); !done) return of_sink(sink, std::move(done).error());
   return {};
 }
 
@@ -91,14 +111,10 @@ Result<> CheckpointWriter::write(CheckpointJob& job) {
   crash_point("checkpoint_begin");
   for (size_t i = 0; i < sinks_.size(); ++i) {
     SinkOutput& sink = sinks_[i];
-    for (Batch& batch : job.output[i]) {
-      HEADRACE_TRY(sink.sink->write(batch));
-      sink.rows += batch.rows();
-    }
-    job.output[i].clear();
-    HEADRACE_ASSIGN(std::string prepared,
-                    sink.sink->prepare({manifest.lineage, sink.name, manifest.generation, manifest.epoch}));
-    manifest.sinks[sink.name] = {std::move(prepared), sink.rows};
+    Result<std::string> prepared =
+        prepare(sink, job.output[i], {manifest.lineage, sink.name, manifest.generation, manifest.epoch});
+    if (!prepared) return of_sink(sink, std::move(prepared).error());
+    manifest.sinks[sink.name] = {*std::move(prepared), sink.rows};
     crash_point("checkpoint_sink_prepared");
   }
   HEADRACE_ASSIGN(std::string segment, directory_.write_segment(manifest.epoch, job.blocks));
@@ -106,11 +122,16 @@ Result<> CheckpointWriter::write(CheckpointJob& job) {
   if (!segment.empty()) segments_.push_back(segment);
   manifest.segments = segments_;
   HEADRACE_TRY(directory_.write_manifest(manifest));
-  for (SinkOutput& sink : sinks_) {
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    SinkOutput& sink = sinks_[i];
     crash_point("checkpoint_sink_commit");
-    HEADRACE_TRY(commit(sink, {manifest.lineage, sink.name, manifest.generation, manifest.epoch},
-                        manifest.sinks[sink.name].prepared));
-    sink.last_commit_us = clock_.now_us();
+    Result<> done = commit(sink, {manifest.lineage, sink.name, manifest.generation, manifest.epoch},
+                           manifest.sinks[sink.name].prepared);
+    if (!done) return of_sink(sink, std::move(done).error());
+    {
+      std::lock_guard lock(mutex_);
+      committed_[i] = {sink.rows, manifest.epoch, clock_.now_us()};
+    }
     crash_point("checkpoint_sink_committed");
   }
   int64_t bytes = 0;
@@ -119,6 +140,16 @@ Result<> CheckpointWriter::write(CheckpointJob& job) {
   last_us_ = (clock_.steady_ns() - started) / 1000;
   events_.durable(manifest);
   return {};
+}
+
+Result<std::string> CheckpointWriter::prepare(SinkOutput& sink, std::vector<Batch>& output,
+                                              const CommitIdentity& identity) {
+  for (Batch& batch : output) {
+    HEADRACE_TRY(sink.sink->write(batch));
+    sink.rows += batch.rows();
+  }
+  output.clear();
+  return sink.sink->prepare(identity);
 }
 
 /// Commits are idempotent: one whose outcome is not known is asked for again, with growing waits.

@@ -27,9 +27,16 @@ struct CheckpointJob {
 struct SinkOutput {
   std::string name, connector;
   NodeId node;
+  Location at;
   std::unique_ptr<Sink> sink;
+  int64_t rows = 0;  ///< Given to it since the state directory was new.
+};
+
+/// What a sink has committed since the state directory was new.
+struct SinkCommit {
   int64_t rows = 0;
-  int64_t last_commit_us = 0;
+  Epoch epoch;
+  int64_t time_us = 0;  ///< 0 = not in this life.
 };
 
 class CheckpointWriter {
@@ -50,12 +57,15 @@ class CheckpointWriter {
   Result<> wait_idle();
   /// After the last checkpoint of a run that ends in order: sinks make visible what they held back.
   Result<> finish();
+  /// Of sink number `sink`; safe from any thread.
+  SinkCommit committed(size_t sink) const;
   int64_t last_bytes() const { return last_bytes_; }
   int64_t last_us() const { return last_us_; }
 
  private:
   void serve();
   Result<> write(CheckpointJob& job);
+  Result<std::string> prepare(SinkOutput& sink, std::vector<Batch>& output, const CommitIdentity& identity);
   Result<> commit(SinkOutput& sink, const CommitIdentity& identity, const std::string& prepared);
 
   StateDirectory& directory_;
@@ -68,6 +78,7 @@ class CheckpointWriter {
   mutable std::mutex mutex_;
   std::condition_variable change_;
   std::optional<CheckpointJob> job_;
+  std::vector<SinkCommit> committed_;
   bool busy_ = false, leaving_ = false;
   std::optional<Error> failure_;
   std::thread thread_;

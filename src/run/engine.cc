@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 
 #include "base/json_text.h"
@@ -52,11 +53,8 @@ Engine::Engine(PipelineOptions options, CheckedProject project)
   for (const Node& node : graph_.plan.nodes) {
     const NodeBase& base = base_of(node);
     if (std::holds_alternative<ViewNode>(node)) {
-      ViewInfo info{base.name, base.output.schema(), base.output.key, changelog_word(base.output.changelog),
-                    std::nullopt};
-      for (TimeRole role : {TimeRole::window_end, TimeRole::window_time, TimeRole::event_time, TimeRole::window_start})
-        if (!info.time_column) info.time_column = base.output.find_role(role);
-      views_.push_back(std::move(info));
+      views_.push_back({base.name, base.output.schema(), base.output.key, changelog_word(base.output.changelog),
+                        base.output.time_column()});
     }
   }
   for (const Node& node : project_.planned.plan.nodes)
@@ -89,9 +87,8 @@ Result<> Engine::make_inputs() {
         std::shared_ptr<EvaluationContext> evaluation = project_.planned.session->make_context();
         Result<std::unique_ptr<Intake>> intake = Intake::make(*declared, *evaluation);
         if (!intake) return [error = intake.error()](Decoded&) -> Result<> { return error; };
-        return [evaluation, shared = std::shared_ptr<Intake>(*std::move(intake))](Decoded& decoded) {
-          int64_t dropped = 0;
-          return shared->check(decoded.batches, decoded.rejected, dropped);
+        return [this, evaluation, shared = std::shared_ptr<Intake>(*std::move(intake))](Decoded& decoded) {
+          return shared->check(decoded, clock_.now_us());
         };
       });
       doors_[lower_case(source->name)] = door;
@@ -132,6 +129,7 @@ Result<> Engine::make_sinks() {
     output.name = sink->name;
     output.connector = sink->connector;
     output.node = sink->id;
+    output.at = sink->at;
     output.sink = *std::move(made);
     sinks_.push_back(std::move(output));
   }
@@ -361,7 +359,7 @@ Result<> Engine::run_tick(TickWork& work) {
   set_watermarks(work);
   for (uint32_t stage = 0; stage < graph_.stages; ++stage)
     HEADRACE_TRY(team_->run([&](uint32_t shard) { return shards_[shard]->run_stage(work, stage); }));
-  keep_refused(work);
+  HEADRACE_TRY(keep_refused(work));
   changed_ = true;
   if (work.loading_tables) return {};
   note_waiting();
@@ -409,13 +407,21 @@ void Engine::set_watermarks(TickWork& work) const {
   }
 }
 
-void Engine::keep_refused(const TickWork& work) {
+/// Puts what was refused in this tick into the quarantine; with on_error = 'fail' it ends the pipeline instead.
+Result<> Engine::keep_refused(const TickWork& work) {
   for (const MorselJob& job : work.jobs)
     for (const Rejected& record : job.taken.rejected)
       quarantine_.add(base_of(graph_.plan[job.source]).name, record, false, work.info.now_us);
   for (auto& shard : shards_)
-    for (const RefusedRow& row : shard->take_refused())
-      quarantine_.add(base_of(graph_.plan[row.node]).name, row.record, row.late, work.info.now_us);
+    for (const RefusedRow& row : shard->take_refused()) {
+      const NodeBase& node = base_of(graph_.plan[row.node]);
+      if (node.on_error == OnError::fail && !row.late)
+        return user_error(row.record.code, row.record.origin + ": " + row.record.reason)
+            .with_remedy("mend the expression, or say on_error = 'quarantine' in '" + node.name + "'")
+            .with_location(node.at);
+      quarantine_.add(node.name, row.record, row.late, work.info.now_us);
+    }
+  return {};
 }
 
 void Engine::publish(const TickInfo& tick) {
@@ -448,9 +454,10 @@ void Engine::note_waiting() {
     auto& op = static_cast<AlertOperator&>(*shards_[0]->op(alert->id));
     for (const AlertInstance& instance : op.instances()) {
       static constexpr const char* words[] = {"", "pending", "firing", "resolved"};
-      rows.push_back({alert->name, row_json(*instance.row, 0), words[static_cast<int>(instance.state)],
+      rows.push_back({instance.id, alert->name, row_json(*instance.row, 0), words[static_cast<int>(instance.state)],
                       instance.since_us, instance.fired_us, instance.resolved_us, 0});
-      wait = wait || instance.state != AlertState::firing;
+      wait = wait || (instance.state == AlertState::pending && !op.on_event_time()) ||
+             instance.state == AlertState::resolved;
     }
     for (const AlertInstance& event : op.take_events()) {
       if (alert->webhook.empty()) continue;
@@ -459,12 +466,14 @@ void Engine::note_waiting() {
           fmt::format("{{\"pipeline\":{},\"alert\":{},\"state\":\"{}\",\"row\":{},\"since_us\":{},\"tick\":{}}}",
                       json_string(project_.project.name), json_string(alert->name), firing ? "firing" : "resolved",
                       row_json(*event.row, 0), event.since_us, manifest_.tick.value);
-      deliveries_.push_back({next_delivery_++, alert->name, alert->webhook, std::move(body)});
+      deliveries_.push_back({next_delivery_++, alert->name, event.id, std::move(body)});
     }
   }
   for (const auto& shard : shards_) wait = wait || shard->waits();
   waits_ = wait;
-  if (any) alerts_ = std::move(rows);
+  if (!any) return;
+  alerts_ = std::move(rows);
+  count_failed_deliveries();
 }
 
 NodeCounters Engine::counters_of(NodeId node) const {
@@ -508,8 +517,10 @@ void Engine::refresh_status() {
   std::vector<SourceStatus> sources;
   for (const auto& input : inputs_) sources.push_back(input->status());
   std::vector<SinkStatus> sinks;
-  for (const SinkOutput& sink : sinks_)
-    sinks.push_back({sink.name, sink.connector, counters_of(sink.node).passed, status_.epoch, sink.last_commit_us});
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    const SinkCommit commit = writer_->committed(i);
+    sinks.push_back({sinks_[i].name, sinks_[i].connector, commit.rows, commit.epoch, commit.time_us});
+  }
   std::lock_guard lock(mutex_);
   status_.nodes = std::move(nodes);
   status_.sources = std::move(sources);
@@ -653,19 +664,42 @@ std::vector<AlertRow> Engine::alerts() const {
   return alerts_;
 }
 
+std::string Engine::webhook_of(const std::string& alert) const {
+  for (const Node& node : graph_.plan.nodes)
+    if (auto* found = std::get_if<AlertNode>(&node); found && found->name == alert) return found->webhook;
+  return "";
+}
+
 std::vector<AlertDelivery> Engine::undelivered() const {
   std::lock_guard lock(mutex_);
   std::vector<AlertDelivery> out;
   for (const PendingDelivery& delivery : deliveries_)
     if (delivery.id <= durable_delivery_)
-      out.push_back({delivery.id, delivery.alert, delivery.webhook, status_.lineage + "-" + std::to_string(delivery.id),
-                     delivery.body});
+      out.push_back({delivery.id, delivery.alert, webhook_of(delivery.alert),
+                     status_.lineage + "-" + std::to_string(delivery.id), delivery.body});
   return out;
+}
+
+void Engine::delivery_failed(uint64_t id) {
+  std::lock_guard lock(mutex_);
+  for (PendingDelivery& delivery : deliveries_) delivery.failed += delivery.id == id;
+  count_failed_deliveries();
+}
+
+/// Tells each alert of its messages that could not be sent; under the lock.
+void Engine::count_failed_deliveries() {
+  for (AlertRow& alert : alerts_) {
+    alert.deliveries_failed = 0;
+    for (const PendingDelivery& delivery : deliveries_)
+      if (delivery.failed > 0 && delivery.alert == alert.alert && delivery.instance == alert.id)
+        alert.deliveries_failed += delivery.failed;
+  }
 }
 
 void Engine::delivered(uint64_t id) {
   std::lock_guard lock(mutex_);
   std::erase_if(deliveries_, [&](const PendingDelivery& delivery) { return delivery.id == id; });
+  count_failed_deliveries();
   delivered_ = true;
   woken_ = true;
   change_.notify_all();
@@ -683,6 +717,27 @@ Result<Admitted> Engine::admit(const std::string& source, std::string_view body,
   }
   HEADRACE_ASSIGN(DoorAnswer answer, door->second->admit(body, format, idempotency_key));
   return Admitted{answer.accepted, std::move(answer.rejected), answer.position, answer.repeated};
+}
+
+/// What was refused, by reason, and how to see it; "" = nothing was.
+std::string Engine::quarantine_summary() const {
+  struct Kind {
+    int64_t records = 0;
+    std::string first;
+  };
+  std::map<std::pair<std::string, Code>, Kind> kinds;
+  for (const QuarantineRow& row : quarantine_.rows(0, std::numeric_limits<int64_t>::max())) {
+    if (row.late) continue;
+    Kind& kind = kinds[{row.source, row.code}];
+    if (kind.records++ == 0) kind.first = row.origin + ": " + row.reason;
+  }
+  std::string out;
+  for (const auto& [what, kind] : kinds)
+    out += fmt::format("quarantine of {}: {} with {} ({}), the first at {}\n", what.first, kind.records,
+                       static_cast<int>(what.second), name_of(what.second), kind.first);
+  if (!out.empty())
+    out += fmt::format("  see them: headrace query {} \"SELECT * FROM quarantine\"\n", options_.project_directory);
+  return out;
 }
 
 std::string Engine::summary() const {
@@ -707,6 +762,11 @@ std::string Engine::summary() const {
   for (const SinkStatus& sink : now.sinks)
     out +=
         fmt::format("sink {}: {} rows written, epoch {}\n", sink.name, sink.rows_written, sink.committed_epoch.value);
+  out += quarantine_summary();
+  if (const size_t waiting = undelivered().size(); waiting > 0)
+    out += fmt::format("alerts: {} not delivered; {} for the next run\n",
+                       waiting == 1 ? "1 message was" : fmt::format("{} messages were", waiting),
+                       waiting == 1 ? "it waits" : "they wait");
   out += balanced ? "books: balanced\n" : "books: NOT balanced; this is a bug in Headrace\n";
   return out;
 }

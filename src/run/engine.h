@@ -69,6 +69,7 @@ class Engine final : public Pipeline {
   std::vector<AlertRow> alerts() const override;
   std::vector<AlertDelivery> undelivered() const override;
   void delivered(uint64_t id) override;
+  void delivery_failed(uint64_t id) override;
   std::string functions_json() const override;
 
  private:
@@ -85,9 +86,11 @@ class Engine final : public Pipeline {
   Result<> run_tick(TickWork& work);
   void set_watermarks(TickWork& work) const;
   Result<> fail_on_refused(const TickWork& work) const;
-  void keep_refused(const TickWork& work);
+  Result<> keep_refused(const TickWork& work);
   void publish(const TickInfo& tick);
   void note_waiting();
+  void count_failed_deliveries();
+  std::string webhook_of(const std::string& alert) const;
   void refresh_status();
   bool checkpoint_due() const;
   Result<> checkpoint();
@@ -97,6 +100,7 @@ class Engine final : public Pipeline {
   int64_t waiting_rows() const;
   bool all_ended() const;
   NodeCounters counters_of(NodeId node) const;
+  std::string quarantine_summary() const;
 
   PipelineOptions options_;
   CheckedProject project_;

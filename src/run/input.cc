@@ -46,9 +46,10 @@ Result<> SourceInput::open(const SourceCheckpoint* from) {
 
 Result<> SourceInput::poll(int64_t bytes_max, TickWork& work) {
   if (ended_) return {};
-  HEADRACE_ASSIGN(Polled polled, source_->poll(bytes_max));
+  Result<Polled> polled = source_->poll(bytes_max);
+  if (!polled) return Error(std::move(polled).error()).with_location(node_.at);
   uint64_t number = 0;
-  for (Morsel& morsel : polled.morsels) {
+  for (Morsel& morsel : polled->morsels) {
     if (morsel.split >= splits_.size()) splits_.resize(morsel.split + 1, EventTime::min());
     MorselJob job;
     job.source = node_.id;
@@ -56,9 +57,9 @@ Result<> SourceInput::poll(int64_t bytes_max, TickWork& work) {
     job.morsel = std::move(morsel);
     work.jobs.push_back(std::move(job));
   }
-  ended_ = polled.end_of_input;
-  caught_up_ = polled.caught_up;
-  wait_us_ = polled.wait_us;
+  ended_ = polled->end_of_input;
+  caught_up_ = polled->caught_up;
+  wait_us_ = polled->wait_us;
   return {};
 }
 

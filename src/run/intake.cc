@@ -6,6 +6,7 @@
 #include "base/json_text.h"
 #include "codec/encoder.h"
 #include "connect/spec.h"
+#include "ops/failing.h"
 #include "ops/times.h"
 
 namespace headrace {
@@ -60,6 +61,7 @@ Result<std::unique_ptr<Intake>> Intake::make(const SourceNode& node, EvaluationC
     config.delimiter = option_or(node, "delimiter", ",")[0];
     config.null_text = option_or(node, "null", "");
     config.reject_extra_fields = node.reject_extra_fields;
+    config.null_on_error = node.on_error == OnError::null;
     HEADRACE_ASSIGN(decoder, make_decoder(config));
   }
   return std::unique_ptr<Intake>(new Intake(node, context, std::move(decoder)));
@@ -68,70 +70,80 @@ Result<std::unique_ptr<Intake>> Intake::make(const SourceNode& node, EvaluationC
 Intake::Intake(const SourceNode& node, EvaluationContext& context, std::unique_ptr<Decoder> decoder)
     : node_(node), schema_(delivered_schema(node)), decoder_(std::move(decoder)) {
   for (const BoundExpectation& expectation : node.expectations)
-    violations_.emplace_back(context, std::vector<Expr>{expectation.violation});
+    violations_.emplace_back(context, std::vector<Expr>{expectation.violation}, failing_of(node));
   if (node.watermark) watermark_.emplace(context, std::vector<Expr>{node.watermark->expression});
 }
 
-/// Gives the rows that meet the contract.
-Result<Batch> Intake::apply_contract(Batch batch, const std::string& origin, std::vector<Rejected>& rejected,
-                                     int64_t& dropped) {
-  for (size_t i = 0; i < violations_.size() && batch.rows() > 0; ++i) {
+void Intake::Rows::refuse(uint32_t row, Code code, const std::string& reason) const {
+  Rejected out{origin, row_json(batch, row), code, reason, row};
+  if (!places.empty()) {
+    out.origin += ":" + std::to_string(places[row].line);
+    out.index = places[row].index;
+  }
+  rejected.push_back(std::move(out));
+}
+
+void Intake::Rows::drop(const std::vector<uint32_t>& gone) {
+  if (gone.empty()) return;
+  const std::vector<uint32_t> kept = all_but(batch.rows(), gone);
+  batch = batch.slice(kept);
+  if (places.empty()) return;
+  for (size_t i = 0; i < kept.size(); ++i) places[i] = places[kept[i]];
+  places.resize(kept.size());
+}
+
+/// Leaves the rows that meet the contract.
+Result<> Intake::apply_contract(Rows& rows, int64_t& dropped) {
+  for (size_t i = 0; i < violations_.size() && rows.batch.rows() > 0; ++i) {
     const BoundExpectation& expectation = node_.expectations[i];
-    auto refuse = [&](uint32_t row, Code code, const std::string& reason) {
-      rejected.push_back({origin, row_json(batch, row), code, reason, row});
-    };
     std::vector<uint32_t> broken, failed;
-    HEADRACE_TRY(violations_[i].select(batch, broken, [&](uint32_t row, const Error& reason) {
-      refuse(row, reason.code, "expectation '" + expectation.name + "' could not be checked: " + reason.message);
+    HEADRACE_TRY(violations_[i].select(rows.batch, broken, [&](uint32_t row, const Error& reason) {
+      rows.refuse(row, reason.code, "expectation '" + expectation.name + "' could not be checked: " + reason.message);
       failed.push_back(row);
     }));
     if (broken.empty() && failed.empty()) continue;
     if (expectation.action == ExpectationAction::fail && !broken.empty())
       return user_error(Code::expectation_failed, "a row breaks expectation '" + expectation.name + "' (" +
-                                                      expectation.condition + "): " + row_json(batch, broken[0]));
+                                                      expectation.condition + "): " + row_json(rows.batch, broken[0]));
     if (expectation.action == ExpectationAction::warn) broken.clear();
     if (expectation.action == ExpectationAction::drop) dropped += static_cast<int64_t>(broken.size());
     if (expectation.action == ExpectationAction::quarantine)
       for (uint32_t row : broken)
-        refuse(row, Code::expectation_failed,
-               "breaks expectation '" + expectation.name + "': " + expectation.condition);
+        rows.refuse(row, Code::expectation_failed,
+                    "breaks expectation '" + expectation.name + "': " + expectation.condition);
     broken.insert(broken.end(), failed.begin(), failed.end());
     std::sort(broken.begin(), broken.end());
-    if (!broken.empty()) batch = batch.slice(all_but(batch.rows(), broken));
-  }
-  return batch;
-}
-
-Result<> Intake::check(std::vector<Batch>& batches, std::vector<Rejected>& rejected, int64_t& dropped) {
-  for (Batch& batch : batches) {
-    HEADRACE_ASSIGN(batch, apply_contract(std::move(batch), node_.name, rejected, dropped));
+    rows.drop(broken);
   }
   return {};
 }
 
-Result<> Intake::compute_watermarks(TakenIn& taken, int64_t now_us, const std::string& origin) {
-  if (!watermark_) return {};
+/// Leaves the rows that have an event time, and one that max_future allows.
+void Intake::judge_times(Rows& rows, int64_t now_us) const {
+  if (!node_.watermark) return;
   const int64_t bound = node_.max_future_ms > 0 ? now_us / 1000 + node_.max_future_ms : INT64_MAX;
   const std::string& time_name = (*schema_)[node_.watermark->column].name;
+  std::vector<int64_t> times;
+  read_times(rows.batch, node_.watermark->column, times);
+  std::vector<uint32_t> refused;
+  for (uint32_t row = 0; row < times.size(); ++row) {
+    if (times[row] != no_time && times[row] <= bound) continue;
+    refused.push_back(row);
+    if (times[row] == no_time)
+      rows.refuse(row, Code::missing_field, "the event time '" + time_name + "' is NULL");
+    else
+      rows.refuse(row, Code::future_time,
+                  "the time '" + time_name + "' lies more than max_future = " + std::to_string(node_.max_future_ms) +
+                      " ms ahead of the clock");
+  }
+  rows.drop(refused);
+}
+
+Result<> Intake::compute_watermarks(TakenIn& taken) {
+  if (!watermark_) return {};
+  auto schema = std::make_shared<Schema>(std::vector<Field>{{"watermark", node_.watermark->expression.type()}});
   for (Batch& batch : taken.batches) {
-    std::vector<int64_t> times;
-    read_times(batch, node_.watermark->column, times);
-    std::vector<uint32_t> refused;
-    for (uint32_t row = 0; row < times.size(); ++row) {
-      if (times[row] != no_time && times[row] <= bound) continue;
-      refused.push_back(row);
-      if (times[row] == no_time)
-        taken.rejected.push_back(
-            {origin, row_json(batch, row), Code::missing_field, "the event time '" + time_name + "' is NULL", row});
-      else
-        taken.rejected.push_back({origin, row_json(batch, row), Code::future_time,
-                                  "the time '" + time_name + "' lies more than max_future = " +
-                                      std::to_string(node_.max_future_ms) + " ms ahead of the clock",
-                                  row});
-    }
-    if (!refused.empty()) batch = batch.slice(all_but(batch.rows(), refused));
     Batch input = batch.share();
-    auto schema = std::make_shared<Schema>(std::vector<Field>{{"watermark", node_.watermark->expression.type()}});
     std::vector<uint32_t> failed;
     HEADRACE_ASSIGN(Batch result,
                     watermark_->project(input, schema, [&](uint32_t row, const Error&) { failed.push_back(row); }));
@@ -145,26 +157,41 @@ Result<> Intake::compute_watermarks(TakenIn& taken, int64_t now_us, const std::s
   return {};
 }
 
+Result<> Intake::check(Decoded& decoded, int64_t now_us) {
+  int64_t dropped = 0;
+  for (size_t i = 0; i < decoded.batches.size(); ++i) {
+    Rows rows{std::move(decoded.batches[i]), std::move(decoded.places[i]), node_.name, decoded.rejected};
+    HEADRACE_TRY(apply_contract(rows, dropped));
+    judge_times(rows, now_us);
+    decoded.batches[i] = std::move(rows.batch);
+    decoded.places[i] = std::move(rows.places);
+  }
+  return {};
+}
+
 Result<TakenIn> Intake::take(Morsel& morsel, int64_t now_us) {
   TakenIn out;
-  std::vector<Batch> batches;
+  Decoded decoded;
   if (morsel.bytes) {
     if (!decoder_) return Error{Code::internal, Blame::engine, Retry::never, "bytes came from a source of rows"};
-    Decoded decoded = decoder_->decode(morsel.text(), morsel.origin, morsel.first_record);
-    batches = std::move(decoded.batches);
-    out.rejected = std::move(decoded.rejected);
-    out.records = decoded.records;
+    decoded = decoder_->decode(morsel.text(), morsel.origin, morsel.first_record);
   } else {
-    batches = std::move(morsel.rows);
-    out.rejected = std::move(morsel.rejected);
-    out.records = morsel.records_read;
+    decoded.batches = std::move(morsel.rows);
+    decoded.rejected = std::move(morsel.rejected);
+    decoded.places = std::move(morsel.places);
+    decoded.records = morsel.records_read;
   }
-  for (Batch& batch : batches) {
-    HEADRACE_ASSIGN(Batch kept, apply_contract(std::move(batch), morsel.origin.empty() ? node_.name : morsel.origin,
-                                               out.rejected, out.dropped));
-    if (kept.rows() > 0) out.batches.push_back(std::move(kept));
+  out.rejected = std::move(decoded.rejected);
+  out.records = decoded.records;
+  const std::string& origin = morsel.origin.empty() ? node_.name : morsel.origin;
+  decoded.places.resize(decoded.batches.size());
+  for (size_t i = 0; i < decoded.batches.size(); ++i) {
+    Rows rows{std::move(decoded.batches[i]), std::move(decoded.places[i]), origin, out.rejected};
+    HEADRACE_TRY(apply_contract(rows, out.dropped));
+    judge_times(rows, now_us);
+    if (rows.batch.rows() > 0) out.batches.push_back(std::move(rows.batch));
   }
-  HEADRACE_TRY(compute_watermarks(out, now_us, morsel.origin.empty() ? node_.name : morsel.origin));
+  HEADRACE_TRY(compute_watermarks(out));
   return out;
 }
 

@@ -31,14 +31,26 @@ class Intake {
   /// Decodes (if the morsel holds bytes), checks, computes watermarks. `now_us` judges max_future. Errors: an
   /// expectation whose action is fail.
   Result<TakenIn> take(Morsel& morsel, int64_t now_us);
-  /// Only the contract, over rows that a door has decoded.
-  Result<> check(std::vector<Batch>& batches, std::vector<Rejected>& rejected, int64_t& dropped);
+  /// Only the contract and the event times, over rows that a door has decoded. Errors: as take().
+  Result<> check(Decoded& decoded, int64_t now_us);
 
  private:
+  /// A batch with the places of its rows, while rows are refused.
+  struct Rows {
+    Batch batch;
+    std::vector<RecordPlace> places;  ///< Empty: not known.
+    const std::string& origin;
+    std::vector<Rejected>& rejected;
+
+    void refuse(uint32_t row, Code code, const std::string& reason) const;
+    /// Takes the rows `gone` (ascending) out.
+    void drop(const std::vector<uint32_t>& gone);
+  };
+
   Intake(const SourceNode& node, EvaluationContext& context, std::unique_ptr<Decoder> decoder);
-  Result<Batch> apply_contract(Batch batch, const std::string& origin, std::vector<Rejected>& rejected,
-                               int64_t& dropped);
-  Result<> compute_watermarks(TakenIn& taken, int64_t now_us, const std::string& origin);
+  Result<> apply_contract(Rows& rows, int64_t& dropped);
+  void judge_times(Rows& rows, int64_t now_us) const;
+  Result<> compute_watermarks(TakenIn& taken);
 
   const SourceNode node_;
   SchemaRef schema_;

@@ -74,7 +74,7 @@ struct SourceStatus {
 
 struct SinkStatus {
   std::string name, connector;
-  int64_t rows_written = 0;
+  int64_t rows_written = 0;  ///< That are committed, since the state directory was new.
   Epoch committed_epoch;
   int64_t last_commit_us = 0;  ///< Wall time, microseconds since 1970.
 };
@@ -107,11 +107,13 @@ struct QuarantineRow {
 
 /// One alert instance: a row of an alert's view whose condition holds.
 struct AlertRow {
+  uint64_t id = 0;         ///< Of the row within its alert.
   std::string alert, key;  ///< The key is the row as JSON text.
   std::string state;       ///< pending | firing | resolved
   int64_t since_us = 0;    ///< When the condition began to hold (event time where the view has one, else tick time).
   int64_t fired_us = 0, resolved_us = 0;
-  int32_t deliveries_failed = 0;
+  int32_t deliveries_failed =
+      0;  ///< Tries that failed, of messages about it that still wait; since the engine started.
 };
 
 /// A message of an alert that began or ended to fire; durable, to be sent at least once with its key.
@@ -186,6 +188,7 @@ class Pipeline {
   /// Alert messages that are durable and not yet delivered, oldest first.
   virtual std::vector<AlertDelivery> undelivered() const = 0;
   virtual void delivered(uint64_t id) = 0;
+  virtual void delivery_failed(uint64_t id) = 0;
   /// What the function host tells, as JSON.
   virtual std::string functions_json() const = 0;
 };

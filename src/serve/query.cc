@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 namespace headrace {
 namespace {
+
+constexpr std::string_view quarantine_name = "quarantine";  ///< A view of this name stands before it.
 
 std::string lower(std::string name) {
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -32,6 +35,72 @@ class SnapshotTable final : public AdhocTable {
   std::shared_ptr<const ViewSnapshot> snapshot_;
   std::vector<std::string> names_;
   duckdb::vector<LogicalType> types_;
+};
+
+/// The quarantine as a table. Its rows are copied when the query names it.
+class QuarantineTable final : public AdhocTable {
+ public:
+  explicit QuarantineTable(std::vector<QuarantineRow> records) : records_(std::move(records)) {}
+
+  const std::vector<std::string>& names() const override {
+    static const std::vector<std::string> out = {"id",   "source", "origin", "bytes", "code",
+                                                 "name", "reason", "time",   "late"};
+    return out;
+  }
+  const duckdb::vector<LogicalType>& types() const override {
+    static const duckdb::vector<LogicalType> out = {LogicalType::BIGINT,  LogicalType::VARCHAR,   LogicalType::VARCHAR,
+                                                    LogicalType::BLOB,    LogicalType::INTEGER,   LogicalType::VARCHAR,
+                                                    LogicalType::VARCHAR, LogicalType::TIMESTAMP, LogicalType::BOOLEAN};
+    return out;
+  }
+  int64_t rows() const override { return static_cast<int64_t>(records_.size()); }
+  size_t blocks() const override { return (records_.size() + STANDARD_VECTOR_SIZE - 1) / STANDARD_VECTOR_SIZE; }
+  void scan(size_t block, const std::vector<size_t>& columns, DataChunk& out) const override {
+    const size_t begin = block * STANDARD_VECTOR_SIZE;
+    const size_t count = std::min<size_t>(records_.size() - begin, STANDARD_VECTOR_SIZE);
+    for (size_t i = 0; i < columns.size(); ++i)
+      for (size_t row = 0; row < count; ++row) set(columns[i], records_[begin + row], out.data[i], row);
+    out.SetCardinality(count);
+  }
+
+ private:
+  static void set(size_t column, const QuarantineRow& record, Vector& out, size_t row) {
+    const auto text = [&](std::string_view value) {
+      duckdb::FlatVector::GetData<duckdb::string_t>(out)[row] =
+          duckdb::StringVector::AddStringOrBlob(out, value.data(), value.size());
+    };
+    switch (column) {
+      case 0:
+        duckdb::FlatVector::GetData<int64_t>(out)[row] = record.id;
+        break;
+      case 1:
+        text(record.source);
+        break;
+      case 2:
+        text(record.origin);
+        break;
+      case 3:
+        text(record.bytes);
+        break;
+      case 4:
+        duckdb::FlatVector::GetData<int32_t>(out)[row] = static_cast<int32_t>(record.code);
+        break;
+      case 5:
+        text(name_of(record.code));
+        break;
+      case 6:
+        text(record.reason);
+        break;
+      case 7:
+        duckdb::FlatVector::GetData<int64_t>(out)[row] = record.time_us;
+        break;
+      default:
+        duckdb::FlatVector::GetData<bool>(out)[row] = record.late;
+        break;
+    }
+  }
+
+  std::vector<QuarantineRow> records_;
 };
 
 /// Counts a query while it runs.
@@ -63,11 +132,13 @@ Result<RowTable> QueryEngine::run(const std::string& sql, std::vector<AdhocValue
   AdhocTables tables;
   tables.table = [&](const std::string& name) -> std::shared_ptr<const AdhocTable> {
     auto found = published->views.find(lower(name));
-    if (found == published->views.end()) return nullptr;
-    return std::make_shared<SnapshotTable>(found->second);
+    if (found != published->views.end()) return std::make_shared<SnapshotTable>(found->second);
+    if (lower(name) != quarantine_name) return nullptr;
+    return std::make_shared<QuarantineTable>(pipeline_.quarantine(0, std::numeric_limits<int64_t>::max()));
   };
   tables.lake_files = options_.lake_files;
   for (const ViewInfo& view : pipeline_.views()) tables.names.push_back(view.name);
+  tables.names.emplace_back(quarantine_name);
 
   HEADRACE_ASSIGN(AdhocResult result, database_->run({.sql = sql,
                                                       .parameters = std::move(parameters),

@@ -1,4 +1,5 @@
-// Queries over the views: every query reads all its views at one tick.
+// Queries over the views: every query reads all its views at one tick. `quarantine` is there as a table too, as it is
+// now.
 #pragma once
 
 #include <atomic>

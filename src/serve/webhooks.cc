@@ -152,9 +152,14 @@ void Webhooks::send_due(bool last) {
       pipeline_.delivered(delivery.id);
       continue;
     }
+    pipeline_.delivery_failed(delivery.id);
     // The address may hold a secret: the log names the alert only.
     if (receiver.failures == 0)
-      log_line(LogLevel::warning, "webhook_failed", {{"alert", delivery.alert}, {"message", sent.error().message}});
+      log_line(LogLevel::warning, "webhook_failed",
+               {{"alert", delivery.alert},
+                {"code", std::to_string(static_cast<int>(sent.error().code))},
+                {"name", std::string(name_of(sent.error().code))},
+                {"message", sent.error().message}});
     receiver.wait_until_ns = now + std::min(wait_ns_max, wait_ns_first << std::min(receiver.failures, 10));
     ++receiver.failures;
   }

@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,14 @@ class RunningEngine:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{sql} gives {got} instead of {wanted}")
             time.sleep(0.02)  # The view follows within a tick.
+
+
+def wait_until(holds: Callable[[], bool], seen: Callable[[], str] = str, limit_s: float = 60) -> None:
+    """Waits until something holds; tells what is seen where it never does."""
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < deadline, seen()
+        time.sleep(0.02)  # Nothing announces it.
 
 
 def free_port() -> int:

@@ -134,6 +134,7 @@ class FakePipeline final : public Pipeline {
   std::vector<AlertRow> alerts() const override { return alert_rows; }
   std::vector<AlertDelivery> undelivered() const override { return {}; }
   void delivered(uint64_t) override {}
+  void delivery_failed(uint64_t) override {}
   std::string functions_json() const override { return R"({"functions":[]})"; }
 
  private:

@@ -116,6 +116,8 @@ void ParquetSource::take(DataChunk& rows, const std::string& file, int64_t first
     rejected.bytes += '}';
     morsel.rejected.push_back(std::move(rejected));
   }
+  std::vector<RecordPlace> places;
+  for (uint32_t row : whole) places.push_back({first_row + row + 1, morsel.records_read + row});
   morsel.records_read += count;
   if (whole.empty()) return;
   Batch batch;
@@ -124,6 +126,7 @@ void ParquetSource::take(DataChunk& rows, const std::string& file, int64_t first
   batch.chunk.SetCardinality(static_cast<duckdb::idx_t>(count));
   if (morsel.rejected.size() > rejected_before) batch = batch.slice(whole);
   morsel.rows.push_back(std::move(batch));
+  morsel.places.push_back(std::move(places));
 }
 
 Result<std::optional<Morsel>> ParquetSource::next_morsel() {

@@ -41,6 +41,7 @@ Result<std::unique_ptr<Source>> ReplaySource::make(const SourceContext& context,
   config.null_text = options.text("null");
   if (config.format == "parquet") config.format = "ndjson";  // Its rows come decoded; the decoder stays idle.
   config.reject_extra_fields = options.text("extra_fields") == "quarantine";
+  config.null_on_error = options.text("on_error") == "null";
   HEADRACE_ASSIGN(std::unique_ptr<Decoder> decoder, make_decoder(config));
   return std::unique_ptr<Source>(new ReplaySource(context, std::move(files), std::move(decoder)));
 }
@@ -73,6 +74,7 @@ Result<bool> ReplaySource::load() {
     decoded_ = morsel.bytes ? decoder_->decode(morsel.text(), morsel.origin, morsel.first_record) : Decoded{};
     if (!morsel.bytes) {
       decoded_.batches = std::move(morsel.rows);
+      decoded_.places = std::move(morsel.places);
       decoded_.rejected = std::move(morsel.rejected);
       decoded_.records = morsel.records_read;
     }
@@ -110,6 +112,8 @@ int64_t ReplaySource::wait_us() {
 void ReplaySource::flush_rows(Morsel& out, std::vector<uint32_t>& rows) {
   if (rows.empty()) return;
   out.rows.push_back(decoded_.batches[batch_].slice(rows));
+  std::vector<RecordPlace>& places = out.places.emplace_back();
+  for (uint32_t row : rows) places.push_back(decoded_.places[batch_][row]);
   rows.clear();
 }
 

@@ -148,7 +148,8 @@ Result<> FileSink::start_over() {
 
 Result<> FileSink::open(const SinkRestore& restore) {
   HEADRACE_TRY(make_directories(config_.part_directory));
-  HEADRACE_TRY(make_directories(directory_of(config_.path)));
+  if (Result<> made = make_directories(directory_of(config_.path)); !made)
+    return Error(std::move(made).error()).with_remedy("name a path that can be written in the option path");
   if (restore.last.epoch.value == 0 || restore.prepared.empty()) return start_over();
   HEADRACE_ASSIGN(const Prepared prepared, Prepared::parse(restore.prepared));
   next_part_ = prepared.part + 1;

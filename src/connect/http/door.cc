@@ -99,6 +99,7 @@ Result<std::unique_ptr<HttpDoor::Worker>> HttpDoor::take_worker(const std::strin
     config.schema = options_.schema;
     config.declared = options_.schema;
     config.reject_extra_fields = options_.reject_extra_fields;
+    config.null_on_error = options_.null_on_error;
     HEADRACE_ASSIGN(decoder, make_decoder(config));
   }
   return worker;

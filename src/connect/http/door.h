@@ -28,6 +28,7 @@ struct DoorOptions {
   SchemaRef schema;               ///< All declared columns: what is stored does not depend on what today's views read.
   std::string format = "ndjson";  ///< For bodies whose content type says nothing.
   bool reject_extra_fields = false;
+  bool null_on_error = false;
   int64_t lag_bytes_max = 256 << 20;  ///< Log bytes that the source has not read yet; beyond, `overloaded`.
   int64_t segment_bytes = 64 << 20;
   int64_t retention_us = 0;  ///< > 0: records are kept so long although they are committed.

@@ -63,6 +63,7 @@ Result<std::unique_ptr<Source>> HttpSource::make(const SourceContext& context, i
   door.format = context.options->text("format");
   door.reject_extra_fields =
       context.options->has("extra_fields") && context.options->text("extra_fields") == "quarantine";
+  door.null_on_error = context.options->has("on_error") && context.options->text("on_error") == "null";
   door.lag_bytes_max = context.options->integer("lag_bytes_max");
   door.segment_bytes = context.options->integer("segment_bytes");
   door.retention_us = retention_us;
