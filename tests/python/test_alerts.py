@@ -17,12 +17,16 @@ pytestmark = pytest.mark.skipif(bool(running_engine.why_not()), reason=running_e
 
 @pytest.fixture
 def receiver() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A webhook's address, and the messages that came."""
+    """A webhook's address, and the messages that came; one that comes again has the key that it had."""
     messages: list[dict[str, Any]] = []
+    keys: set[str] = set()
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.headers["Idempotency-Key"] not in keys:
+                messages.append(message)
+            keys.add(self.headers["Idempotency-Key"])
             self.send_response(204)
             self.end_headers()
 
