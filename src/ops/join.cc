@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "ops/failing.h"
 #include "ops/keys.h"
 #include "ops/times.h"
 
@@ -71,7 +72,7 @@ JoinOperator::JoinOperator(const JoinNode& node, const OperatorContext& context)
       sides_{{"left", node_.left, context.output_of(node.inputs[0]), 0, tells_left_alone(node.join)},
              {"right", node_.right, context.output_of(node.inputs[1]), context.output_of(node.inputs[0]).columns.size(),
               tells_right_alone(node.join)}} {
-  if (!node.residual.empty()) residual_.emplace(context.evaluation, std::vector<Expr>{node.residual});
+  if (!node.residual.empty()) residual_.emplace(context.evaluation, std::vector<Expr>{node.residual}, failing_of(node));
 }
 
 Result<> JoinOperator::emit(Batch batch, Emitter& out) {

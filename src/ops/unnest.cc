@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "duck/rows.h"
+#include "ops/failing.h"
 
 namespace headrace {
 namespace {
@@ -16,7 +17,9 @@ SchemaRef lists_schema(const UnnestNode& node) {
 }  // namespace
 
 UnnestOperator::UnnestOperator(const UnnestNode& node, const OperatorContext& context)
-    : schema_(node.output.schema()), lists_schema_(lists_schema(node)), lists_(context.evaluation, node.lists) {}
+    : schema_(node.output.schema()),
+      lists_schema_(lists_schema(node)),
+      lists_(context.evaluation, node.lists, failing_of(node)) {}
 
 Result<> UnnestOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   std::vector<uint32_t> failed;
