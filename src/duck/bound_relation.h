@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "duck/expression.h"
+#include "duck/match_spec.h"
 
 namespace headrace {
 
@@ -72,6 +73,8 @@ struct BoundRelation {
     scan,       ///< A named relation: `relation`, `scan_columns` are its columns in output order.
     late,       ///< late(x): like scan.
     window,     ///< A window table function over inputs[0]: adds window_start, window_end, window_time.
+    match,      ///< headrace_match over inputs[0]: `match`, its output columns by `scan_columns`, one of `aggregates`
+                ///< per value of measures and conditions (bound where the value is an aggregate).
     filter,     ///< predicate = conjunction of `expressions`
     project,    ///< `expressions`
     aggregate,  ///< groups, then aggregates, then grouping functions
@@ -120,6 +123,7 @@ struct BoundRelation {
   std::vector<int64_t>
       window_ms;  ///< tumble: size, offset; hop: slide, size, offset; cumulate: step, size, offset; session: gap.
   std::vector<std::string> session_keys;
+  std::shared_ptr<const MatchSpec> match;
 };
 
 }  // namespace headrace

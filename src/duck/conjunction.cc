@@ -5,6 +5,7 @@
 #include <duckdb/planner/expression/bound_comparison_expression.hpp>
 #include <duckdb/planner/expression/bound_conjunction_expression.hpp>
 #include <duckdb/planner/expression/bound_constant_expression.hpp>
+#include <duckdb/planner/expression/bound_function_expression.hpp>
 #include <duckdb/planner/expression/bound_operator_expression.hpp>
 
 #include "duck/walk.h"
@@ -62,6 +63,15 @@ std::optional<int64_t> constant_integer(const Expr& expression) {
   duckdb::Value value = inner->Cast<duckdb::BoundConstantExpression>().value;
   if (value.IsNull() || !value.type().IsIntegral() || !value.DefaultTryCastAs(LogicalType::BIGINT)) return std::nullopt;
   return value.GetValue<int64_t>();
+}
+
+std::optional<std::vector<Expr>> as_call(const Expr& expression, const std::string& function) {
+  if (expression.bound().GetExpressionClass() != duckdb::ExpressionClass::BOUND_FUNCTION) return std::nullopt;
+  const auto& call = expression.bound().Cast<duckdb::BoundFunctionExpression>();
+  if (call.function.name != function) return std::nullopt;
+  std::vector<Expr> out;
+  for (const auto& child : call.children) out.push_back(handle(child->Copy()));
+  return out;
 }
 
 Expr comparison(const BoundRelation::Condition& condition) {

@@ -1,4 +1,4 @@
-// Taking conditions apart: the conjuncts of a predicate, the two sides of a comparison.
+// Taking conditions apart: the conjuncts of a predicate, the two sides of a comparison, the arguments of a call.
 #pragma once
 
 #include <optional>
@@ -16,6 +16,8 @@ Expr conjunction(const std::vector<Expr>& predicates);
 std::optional<BoundRelation::Condition> as_comparison(const Expr& expression);
 /// The value of a whole number that is written out.
 std::optional<int64_t> constant_integer(const Expr& expression);
+/// The arguments, when the expression is a call of `function`.
+std::optional<std::vector<Expr>> as_call(const Expr& expression, const std::string& function);
 /// The comparison as one expression over one row of columns.
 Expr comparison(const BoundRelation::Condition& condition);
 

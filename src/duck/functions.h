@@ -23,10 +23,11 @@ void register_value_functions(duckdb::DatabaseInstance& database);
 /// Registers now() and its kin as the time of the tick: set_tick_time says it for the calling thread.
 void register_now_functions(duckdb::DatabaseInstance& database);
 void set_tick_time(int64_t now_us);
-/// Registers tumble, hop, cumulate, session, headrace_late and headrace_as_of: they bind, and are never executed.
+/// Registers tumble, hop, cumulate, session, headrace_late, headrace_as_of, headrace_match and headrace_define: they
+/// bind, and are never executed.
 void register_streaming_functions(duckdb::DatabaseInstance& database, std::shared_ptr<const RelationColumns> relations);
 
-/// What the planner reads off a bound call of one of the window functions or headrace_late.
+/// What the planner reads off a bound call of one of the window functions, headrace_late or headrace_match.
 struct StreamingCall {
   std::string function;
   std::string relation;  ///< headrace_late
@@ -34,6 +35,8 @@ struct StreamingCall {
   std::string time_column;
   std::vector<int64_t> window_ms;
   std::vector<std::string> session_keys;
+  std::shared_ptr<const MatchSpec> match;  ///< headrace_match
+  std::vector<AggregateCall> match_calls;  ///< As BoundRelation::aggregates.
 };
 
 }  // namespace headrace

@@ -1,15 +1,20 @@
 // Table functions that exist to be bound: the planner walks their LogicalGet, nothing ever runs them.
 #include <duckdb/catalog/catalog.hpp>
+#include <duckdb/catalog/catalog_entry/aggregate_function_catalog_entry.hpp>
+#include <duckdb/function/function_binder.hpp>
 #include <duckdb/function/scalar_function.hpp>
 #include <duckdb/function/table_function.hpp>
 #include <duckdb/main/database.hpp>
 #include <duckdb/main/extension/extension_loader.hpp>
+#include <duckdb/planner/expression/bound_aggregate_expression.hpp>
+#include <duckdb/planner/expression/bound_reference_expression.hpp>
 
 #include "base/result.h"
 #include "base/text.h"
 #include "duck/failure.h"
 #include "duck/functions.h"
 #include "duck/streaming_call.h"
+#include "duck/walk.h"
 
 namespace headrace {
 namespace {
@@ -113,6 +118,60 @@ duckdb::unique_ptr<FunctionData> bind_late(ClientContext&, TableFunctionBindInpu
   return data;
 }
 
+/// The aggregate `name` over input column `column`.
+AggregateCall bind_aggregate(ClientContext& context, const std::string& name, size_t column, const LogicalType& type) {
+  auto& entry = duckdb::Catalog::GetEntry(context, duckdb::CatalogType::AGGREGATE_FUNCTION_ENTRY, INVALID_CATALOG,
+                                          INVALID_SCHEMA, name)
+                    .Cast<duckdb::AggregateFunctionCatalogEntry>();
+  duckdb::vector<duckdb::unique_ptr<duckdb::Expression>> arguments;
+  arguments.push_back(duckdb::make_uniq<duckdb::BoundReferenceExpression>(type, column));
+  duckdb::FunctionBinder binder(context);
+  duckdb::ErrorData error;
+  duckdb::optional_idx best = binder.BindFunction(name, entry.functions, arguments, error);
+  if (!best.IsValid()) throw_error(user_error(Code::bind_error, error.RawMessage()));
+  return call_of(
+      *binder.BindAggregateFunction(entry.functions.GetFunctionByOffset(best.GetIndex()), std::move(arguments)));
+}
+
+duckdb::unique_ptr<FunctionData> bind_match(ClientContext& context, TableFunctionBindInput& input,
+                                            duckdb::vector<LogicalType>& types, duckdb::vector<duckdb::string>& names) {
+  auto data = duckdb::make_uniq<StreamingCallData>();
+  data->call.function = "headrace_match";
+  Result<MatchSpec> decoded = decode_match(input.inputs.back().GetValue<std::string>());
+  if (!decoded) throw_error(std::move(decoded).error());
+  const MatchSpec& spec = *(data->call.match = std::make_shared<MatchSpec>(*std::move(decoded)));
+  if (input.input_table_types.size() < spec.added_columns())
+    throw_error(user_error(Code::bind_error, "headrace_match reads a table that MATCH_RECOGNIZE did not make"));
+  const size_t own = input.input_table_types.size() - spec.added_columns();
+  auto give = [&](const std::string& name, const LogicalType& type) {
+    names.push_back(name);
+    types.push_back(type);
+  };
+  for (size_t key = 0; key < spec.keys; ++key)
+    give("headrace_key" + std::to_string(key), input.input_table_types[own + key]);
+  const LogicalType& time = input.input_table_types[own + spec.keys];
+  if (time.id() != LogicalTypeId::TIMESTAMP && time.id() != LogicalTypeId::TIMESTAMP_TZ)
+    throw_error(user_error(Code::bad_time_column,
+                           "MATCH_RECOGNIZE is ordered by a " + time.ToString() + ", not by an event-time column")
+                    .with_remedy("write ORDER BY and the column of WATERMARK FOR first"));
+  give("headrace_time", time);
+  const size_t arguments = own + spec.added_columns() - spec.arguments;
+  auto give_values = [&](const std::string& name, const std::vector<MatchValue>& values) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      const LogicalType& type = input.input_table_types[arguments + values[i].argument];
+      AggregateCall call;
+      if (values[i].kind == MatchValue::Kind::aggregate)
+        call = bind_aggregate(context, values[i].function, arguments + values[i].argument, type);
+      give(name + std::to_string(i), call.bound ? call.type : type);
+      data->call.match_calls.push_back(std::move(call));
+    }
+  };
+  give_values("headrace_m", spec.measures);
+  give_values("headrace_d", spec.conditions);
+  for (size_t i = 0; i < own; ++i) give(input.input_table_names[i], input.input_table_types[i]);
+  return data;
+}
+
 duckdb::OperatorResultType never_run(duckdb::ExecutionContext&, duckdb::TableFunctionInput&, DataChunk&, DataChunk&) {
   throw_error({Code::internal, Blame::engine, Retry::never, "a window function was executed by DuckDB"});
 }
@@ -122,7 +181,7 @@ void never_scan(ClientContext&, duckdb::TableFunctionInput&, DataChunk&) {
 }
 
 void never_call(DataChunk&, duckdb::ExpressionState&, Vector&) {
-  throw_error({Code::internal, Blame::engine, Retry::never, "headrace_as_of was executed by DuckDB"});
+  throw_error({Code::internal, Blame::engine, Retry::never, "a function that is only bound was executed by DuckDB"});
 }
 
 }  // namespace
@@ -148,6 +207,13 @@ void register_streaming_functions(duckdb::DatabaseInstance& database,
   duckdb::ScalarFunction as_of("headrace_as_of", {LogicalType::TIMESTAMP}, LogicalType::BOOLEAN, never_call);
   as_of.stability = duckdb::FunctionStability::VOLATILE;
   loader.RegisterFunction(as_of);
+  duckdb::TableFunction match("headrace_match", {LogicalType::TABLE, LogicalType::VARCHAR}, nullptr, bind_match);
+  match.in_out_function = never_run;
+  loader.RegisterFunction(match);
+  duckdb::ScalarFunction define("headrace_define", {}, LogicalType::BOOLEAN, never_call);
+  define.varargs = LogicalType::BOOLEAN;
+  define.stability = duckdb::FunctionStability::VOLATILE;
+  loader.RegisterFunction(define);
 }
 
 }  // namespace headrace

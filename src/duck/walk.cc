@@ -72,6 +72,11 @@ std::unique_ptr<BoundRelation> walk_get(const duckdb::LogicalGet& get) {
   if (call != nullptr && call->call.function == "headrace_late") {
     out->kind = Kind::late;
     out->relation = call->call.relation;
+  } else if (call != nullptr && call->call.match) {
+    out->kind = Kind::match;
+    out->relation = "headrace_match";
+    out->match = call->call.match;
+    out->aggregates = call->call.match_calls;
   } else if (call != nullptr) {
     out->kind = Kind::window;
     out->window = call->call.window;
@@ -102,19 +107,6 @@ std::unique_ptr<BoundRelation> walk_filter(const LogicalOperator& op) {
   for (const auto& expression : op.expressions) out->expressions.push_back(handle(*expression));
   copy_columns(*out);
   return out;
-}
-
-AggregateCall call_of(const duckdb::BoundAggregateExpression& bound) {
-  AggregateCall call;
-  call.function = bound.function.name;
-  for (const auto& child : bound.children) call.arguments.push_back(handle(*child));
-  if (bound.filter) call.filter = handle(*bound.filter);
-  call.distinct = bound.IsDistinct();
-  if (bound.order_bys) call.order = sort_keys(bound.order_bys->orders);
-  call.type = bound.return_type;
-  call.text = bound.ToString();
-  call.bound = std::shared_ptr<const duckdb::Expression>(bound.Copy().release());
-  return call;
 }
 
 std::unique_ptr<BoundRelation> walk_aggregate(const duckdb::LogicalAggregate& op) {
@@ -304,6 +296,19 @@ std::unique_ptr<BoundRelation> walk_delim_get(const duckdb::LogicalDelimGet& op)
 }
 
 }  // namespace
+
+AggregateCall call_of(const duckdb::BoundAggregateExpression& bound) {
+  AggregateCall call;
+  call.function = bound.function.name;
+  for (const auto& child : bound.children) call.arguments.push_back(handle(*child));
+  if (bound.filter) call.filter = handle(*bound.filter);
+  call.distinct = bound.IsDistinct();
+  if (bound.order_bys) call.order = sort_keys(bound.order_bys->orders);
+  call.type = bound.return_type;
+  call.text = bound.ToString();
+  call.bound = std::shared_ptr<const duckdb::Expression>(bound.Copy().release());
+  return call;
+}
 
 Comparison comparison_of(duckdb::ExpressionType type) {
   switch (type) {

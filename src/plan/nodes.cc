@@ -64,14 +64,16 @@ std::string_view kind_of(const Node& node) {
                  [](const LookupJoinNode&) { return "lookup_join"; }, [](const AsofJoinNode&) { return "asof_join"; },
                  [](const JoinNode&) { return "join"; }, [](const SetOperationNode&) { return "set_operation"; },
                  [](const UnnestNode&) { return "unnest"; }, [](const TopNNode&) { return "top_n"; },
+                 [](const MatchNode&) { return "match"; },
                  [](const ViewNode&) { return "view"; }, [](const SinkNode&) { return "sink"; },
                  [](const AlertNode&) { return "alert"; }},
       node);
 }
 
 int64_t hold_ms_of(const Node& node) {
-  auto* join = std::get_if<JoinNode>(&node);
-  return join ? join->hold_ms : 0;
+  return std::visit(overloaded{[](const JoinNode& n) { return n.hold_ms; },
+                               [](const MatchNode& n) { return n.hold_ms; }, [](const auto&) { return int64_t{0}; }},
+                    node);
 }
 
 bool looks_up(const Node& node) {

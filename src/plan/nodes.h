@@ -259,6 +259,35 @@ struct TopNNode : NodeBase {
   bool hold_at_end = false;          ///< ON END HOLD: the end of input ends no partition.
 };
 
+/// A value that is read off matched rows.
+struct PatternValue : MatchValue {  ///< `argument` is a column of the input.
+  LogicalType type;
+  AggregateCall call;  ///< kind aggregate; reads nothing but the argument.
+};
+
+/// A variable and when a row may go to it: the row's column `row_condition` is true, or `condition` over what the
+/// conditions read; always, when there is neither.
+struct MatchedVariable : PatternVariable {
+  std::optional<size_t> row_condition;  ///< A BOOLEAN column of the input.
+  Expr condition;                       ///< Over MatchNode::read.
+};
+
+/// MATCH_RECOGNIZE: one row per match of a pattern in the rows of a partition, in order of time.
+struct MatchNode : NodeBase {
+  std::vector<size_t> partition;
+  size_t time_column = 0;
+  std::optional<size_t>
+      sort_column;  ///< Orders rows of one millisecond, bytewise; else they keep their order of arrival.
+  std::vector<MatchedVariable> pattern;
+  AfterMatch after = AfterMatch::to_next_row;
+  size_t after_variable = 0;
+  int64_t within_ms = 0;              ///< A match is shorter than this; 0 = no limit.
+  std::vector<PatternValue> read;     ///< By conditions.
+  std::vector<PatternValue> outputs;  ///< One per output column, of the whole match.
+  int64_t hold_ms = 0;                ///< The watermark that is passed on lies this far behind the node's own.
+  bool hold_at_end = false;           ///< ON END HOLD: the end of input decides nothing.
+};
+
 /// Keeps a materialized view.
 struct ViewNode : NodeBase {
   EmitText emit;
@@ -280,7 +309,7 @@ struct AlertNode : NodeBase {
 
 using Node = std::variant<SourceNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode, LateFilterNode, LateNode,
                           AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode, JoinNode, SetOperationNode,
-                          UnnestNode, TopNNode, ViewNode, SinkNode, AlertNode>;
+                          UnnestNode, TopNNode, MatchNode, ViewNode, SinkNode, AlertNode>;
 
 const NodeBase& base_of(const Node& node);
 NodeBase& base_of(Node& node);

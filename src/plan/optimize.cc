@@ -295,6 +295,15 @@ std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& 
                           if (n.keeps_all_rows) out[0].insert(in.key.begin(), in.key.end());
                           if (n.keeps_all_rows && in.key.empty()) all();
                         },
+                        [&](const MatchNode& n) {
+                          out[0].insert(n.partition.begin(), n.partition.end());
+                          out[0].insert(n.time_column);
+                          if (n.sort_column) out[0].insert(*n.sort_column);
+                          for (const MatchedVariable& variable : n.pattern)
+                            if (variable.row_condition) out[0].insert(*variable.row_condition);
+                          for (const PatternValue& value : n.read) out[0].insert(value.argument);
+                          for (size_t column : wanted) out[0].insert(n.outputs[column].argument);
+                        },
                         [&](const auto&) { all(); }},
              node);
   return out;
@@ -470,6 +479,19 @@ void prune(Plan& plan) {
                             for (OrderColumn& item : n.order) item.column = in[0][item.column];
                             if (n.window_end) n.window_end = in[0][*n.window_end];
                             if (unread) drop_rank(n);
+                        },
+                          [&](MatchNode& n) {
+                            std::vector<PatternValue> outputs;
+                            for (size_t column : wanted[at]) outputs.push_back(n.outputs[column]);
+                            narrow(wanted[at]);
+                            n.outputs = std::move(outputs);
+                            follow(n.partition, 0);
+                            n.time_column = in[0][n.time_column];
+                            if (n.sort_column) n.sort_column = in[0][*n.sort_column];
+                            for (MatchedVariable& variable : n.pattern)
+                              if (variable.row_condition) variable.row_condition = in[0][*variable.row_condition];
+                            for (PatternValue& value : n.read) value.argument = in[0][value.argument];
+                            for (PatternValue& value : n.outputs) value.argument = in[0][value.argument];
                           },
                           [&](auto&) {}},
                node);

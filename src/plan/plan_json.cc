@@ -101,6 +101,48 @@ std::string top_n_text(const TopNNode& n) {
   return out + (n.window_end ? " until the watermark passes the window's end" : ", without bound");
 }
 
+std::string values_json(const MatchNode& node, const std::vector<PatternValue>& values) {
+  constexpr const char* words[] = {"first", "last", "aggregate"};
+  std::string out = "[";
+  for (const PatternValue& value : values)
+    out +=
+        fmt::format("{}{{\"read\":\"{}\",\"function\":{},\"variable\":{},\"argument\":{},\"offset\":{},\"type\":{}}}",
+                    out.size() > 1 ? "," : "", words[static_cast<int>(value.kind)], json_string(value.function),
+                    value.variable ? json_string(node.pattern[*value.variable].name) : "null", value.argument,
+                    value.offset, json_string(value.type.ToString()));
+  return out + "]";
+}
+
+std::string match_members(const MatchNode& n) {
+  constexpr const char* after_words[] = {"past_last_row", "to_next_row", "to_first", "to_last"};
+  std::string pattern = "[";
+  for (const MatchedVariable& variable : n.pattern)
+    pattern += fmt::format(
+        "{}{{\"variable\":{},\"min\":{},\"max\":{},\"reluctant\":{},\"row_condition\":{},\"condition\":{}}}",
+        pattern.size() > 1 ? "," : "", json_string(variable.name), variable.min,
+        variable.max == unbounded_rows ? "null" : std::to_string(variable.max), variable.reluctant,
+        variable.row_condition ? std::to_string(*variable.row_condition) : "null",
+        variable.condition.empty() ? "null" : variable.condition.json());
+  const bool to_variable = n.after == AfterMatch::to_first || n.after == AfterMatch::to_last;
+  return fmt::format(
+      ",\"partition\":{},\"time_column\":{},\"sort_column\":{},\"pattern\":{}],\"after\":\"{}\",\"after_variable\":{},"
+      "\"within_ms\":{},\"read\":{},\"outputs\":{},\"hold_at_end\":{}",
+      numbers(n.partition), n.time_column, n.sort_column ? std::to_string(*n.sort_column) : "null", pattern,
+      after_words[static_cast<int>(n.after)], to_variable ? json_string(n.pattern[n.after_variable].name) : "null",
+      n.within_ms, values_json(n, n.read), values_json(n, n.outputs), n.hold_at_end);
+}
+
+std::string pattern_text(const MatchNode& n) {
+  std::string out;
+  for (const MatchedVariable& v : n.pattern) {
+    out += (out.empty() ? "" : " ") + v.name;
+    if (v.min == 1 && v.max == 1) continue;
+    out += v.max == unbounded_rows ? fmt::format("{{{},}}", v.min) : fmt::format("{{{},{}}}", v.min, v.max);
+    if (v.reluctant) out += "?";
+  }
+  return out;
+}
+
 /// What is special to the node's kind, as JSON members that begin with a comma.
 std::string own_members(const Node& node) {
   return std::visit(
@@ -159,6 +201,7 @@ std::string own_members(const Node& node) {
                 n.offset, n.limit, n.rank_output, n.last_first, n.window_end ? std::to_string(*n.window_end) : "null",
                 n.emit_updates, n.hold_at_end);
           },
+          [](const MatchNode& n) { return match_members(n); },
           [](const SinkNode& n) {
             return ",\"connector\":" + json_string(n.connector) + ",\"options\":" + options_json(n.options);
           },
@@ -224,8 +267,15 @@ std::string detail(const Node& node) {
                    return std::string(n.except ? "except" : "intersect") + (n.all ? " all" : "") +
                           "; state is kept for every row, without bound";
                  },
-                 [](const TopNNode& n) { return top_n_text(n); }, [](const SinkNode& n) { return n.connector; },
-                 [](const AlertNode& n) { return n.condition.text(); }, [](const auto&) { return std::string(); }},
+                 [](const TopNNode& n) { return top_n_text(n); },
+                 [](const MatchNode& n) {
+                   return fmt::format("pattern {}; {}", pattern_text(n),
+                                      n.within_ms > 0
+                                          ? fmt::format("state is freed {} ms after a match began", n.within_ms)
+                                          : "without WITHIN, rows are kept for as long as a match may go on");
+                 },
+                 [](const SinkNode& n) { return n.connector; }, [](const AlertNode& n) { return n.condition.text(); },
+                 [](const auto&) { return std::string(); }},
       node);
 }
 

@@ -225,6 +225,7 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
       return build_limit(relation);
     case Kind::sort:  // A view is a set of rows: who reads it orders them.
       return build(*relation.inputs[0]);
+    case Kind::match:
     case Kind::values:
     case Kind::unsupported:
       break;
@@ -257,6 +258,28 @@ Result<Input> RelationBuilder::build_late(const BoundRelation& relation) {
   return pick(late_of(lower_case(relation.relation)), relation.scan_columns);
 }
 
+/// Late rows of a relation are told apart right above it, where the row still has all its columns.
+std::string RelationBuilder::late_source_of(const BoundRelation& relation, const Output& in) const {
+  const BoundRelation* source = &relation;
+  while (source->kind == Kind::project) source = source->inputs[0].get();
+  const std::string late = source->kind == Kind::scan ? lower_case(source->relation) : "";
+  const bool whole = late_wanted_.count(late) && output_of(relations_.at(late)).columns.size() == in.columns.size();
+  return whole ? late : "";
+}
+
+Input RelationBuilder::split_late(Input input, const WindowSpec& window, const std::string& name,
+                                  const std::string& late_source) {
+  if (late_source.empty()) return input;
+  LateFilterNode filter;
+  filter.inputs = {input};
+  filter.output = output_of(input);
+  filter.window = window;
+  filter.window_name = name;
+  const Input out = add(std::move(filter));
+  base_of(plan_.nodes[late_of(late_source).node.value]).inputs.push_back({out.node, 1});
+  return out;
+}
+
 Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   HEADRACE_ASSIGN(Input input, build(*relation.inputs[0]));
   const Output in = output_of(input);
@@ -268,7 +291,7 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   if (!in.watermark)
     return user_error(Code::missing_watermark, window_text(relation) + " reads an input without a watermark")
         .with_remedy("declare WATERMARK FOR " + relation.time_column + " AS " + relation.time_column +
-                     " - INTERVAL '5' SECOND in the source");
+                     " - INTERVAL '5' SECOND in the source; a MATCH_RECOGNIZE below needs WITHIN");
   TimeRole role = in.columns[*time].role;
   if (role != TimeRole::event_time && role != TimeRole::window_time)
     return user_error(Code::bad_time_column, "DESCRIPTOR(" + relation.time_column + ") is not an event-time column")
@@ -277,27 +300,14 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   if (spec.kind == WindowKind::session) {
     HEADRACE_ASSIGN(spec.keys, session_keys(relation, in));
   }
-  // Late rows of a relation are told apart right above it, where the row still has all its columns.
-  const BoundRelation* source = relation.inputs[0].get();
-  while (source->kind == Kind::project) source = source->inputs[0].get();
-  std::string late = source->kind == Kind::scan ? lower_case(source->relation) : "";
-  if (!late_wanted_.count(late) || output_of(relations_.at(late)).columns.size() != in.columns.size()) late.clear();
+  const std::string late = late_source_of(*relation.inputs[0], in);
   return pick(add_window(input, std::move(spec), window_text(relation), late), relation.scan_columns);
 }
 
 Input RelationBuilder::add_window(Input input, WindowSpec window, const std::string& window_name,
                                   const std::string& late_source) {
   const bool session = window.kind == WindowKind::session;
-  auto tell_late = [&](Input from) { base_of(plan_.nodes[late_of(late_source).node.value]).inputs.push_back(from); };
-  if (!late_source.empty() && !session) {
-    LateFilterNode filter;
-    filter.inputs = {input};
-    filter.output = output_of(input);
-    filter.window = window;
-    filter.window_name = window_name;
-    input = add(std::move(filter));
-    tell_late({input.node, 1});
-  }
+  if (!session) input = split_late(input, window, window_name, late_source);
   WindowAssignNode node;
   const Output in = output_of(input);
   node.inputs = {input};
@@ -322,7 +332,8 @@ Input RelationBuilder::add_window(Input input, WindowSpec window, const std::str
   node.window = std::move(window);
   if (session && !late_source.empty()) node.late_name = window_name;
   const Input out = add(std::move(node));
-  if (session && !late_source.empty()) tell_late({out.node, 1});
+  if (session && !late_source.empty())
+    base_of(plan_.nodes[late_of(late_source).node.value]).inputs.push_back({out.node, 1});
   return out;
 }
 
@@ -349,6 +360,10 @@ Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const 
   if (relation.kind == Kind::cte) {
     HEADRACE_ASSIGN(ctes_[relation.relation], build(*relation.inputs[0]));
     return build_where(*relation.inputs[1], parts);
+  }
+  if (relation.kind == Kind::filter && relation.inputs[0]->kind == Kind::match) {
+    HEADRACE_ASSIGN(Input input, build_match(relation));
+    return filter(input, parts);
   }
   if (relation.kind == Kind::filter) {
     std::vector<Expr> all = parts;

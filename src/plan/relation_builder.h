@@ -48,6 +48,10 @@ class RelationBuilder {
  private:
   /// The node that gathers the late rows of a relation (lower case).
   Input late_of(const std::string& name);
+  /// The relation (lower case) whose late rows are told above `relation`; "" = none.
+  std::string late_source_of(const BoundRelation& relation, const Output& in) const;
+  /// Sends the rows that every window refuses to late(late_source); "" = nowhere.
+  Input split_late(Input input, const WindowSpec& window, const std::string& name, const std::string& late_source);
   Result<Input> build_scan(const BoundRelation& relation);
   Result<Input> build_late(const BoundRelation& relation);
   Result<Input> build_window(const BoundRelation& relation);
@@ -59,6 +63,7 @@ class RelationBuilder {
   /// Adds a window function over `input`. `late_source` (lower case) is the relation whose late rows it tells; "" =
   /// none.
   Input add_window(Input input, WindowSpec window, const std::string& window_name, const std::string& late_source);
+  Result<Input> build_match(const BoundRelation& relation);
   Result<Input> build_aggregate(const BoundRelation& relation);
   /// Aggregates `input` by those groups of `relation` whose places are in `set`: these groups, then the aggregates.
   Result<Input> aggregate_by(Input input, const BoundRelation& relation, const std::vector<size_t>& set);

@@ -42,6 +42,11 @@ Result<> Rewriter::run(TokenRange range) {
 
 Rewriter::Claimed Rewriter::claim(size_t i, size_t end) {
   const Token& here = token(i);
+  if (std::optional<size_t> clause = matched_table(i, end)) return match_recognize(i, *clause, end);
+  if (match_ != nullptr) {
+    HEADRACE_ASSIGN(std::optional<size_t> next, match_value(i, end));
+    if (next) return next;
+  }
   if (here.kind == TokenKind::quoted && here.text[0] == '`') {
     space(i);
     put(quote_name(here.value()), i);
@@ -53,7 +58,9 @@ Rewriter::Claimed Rewriter::claim(size_t i, size_t end) {
   if (here.is("TIMESTAMP")) return timestamp_literal(i);
   if (here.is("FOR")) return as_of(i, end);
   if (!token(i + 1).is_op("(")) return not_here();
-  if (here.is("MATCH_RECOGNIZE")) return match_recognize(i, end);
+  if (here.is("MATCH_RECOGNIZE"))
+    return error_at(i, "MATCH_RECOGNIZE stands behind the name of a table, or a query in brackets, in FROM")
+        .with_remedy("write FROM t MATCH_RECOGNIZE (...) AS alias");
   if (here.is("CAST") || here.is("TRY_CAST")) return cast(i, end);
   if (here.is("LATE")) return late(i, end);
   if (here.is("TABLE")) return table_wrapper(i, end);
@@ -208,12 +215,6 @@ Rewriter::Claimed Rewriter::as_of(size_t i, size_t end) {
   HEADRACE_TRY(run(time));
   put(")", i);
   return std::optional(behind);
-}
-
-Rewriter::Claimed Rewriter::match_recognize(size_t i, size_t end) {
-  HEADRACE_ASSIGN(size_t close, closing(i + 1, end));
-  for (size_t j = i; j <= close; ++j) copy(j);
-  return std::optional(close + 1);
 }
 
 Result<size_t> Rewriter::closing(size_t open, size_t end) const {

@@ -11,7 +11,9 @@
 //   CAST(x AS STRING), x::TIMESTAMP_LTZ(3) ...       -> DuckDB's type names
 //   a JOIN v FOR SYSTEM_TIME AS OF a.ts AS b ON c    -> a JOIN v AS b ON (c) AND headrace_as_of(a.ts)
 //   IF(a, b, c), DATE_FORMAT(ts, 'yyyy') ...         -> DuckDB's spelling, where one means the same
-//   (rewrite_functions.cc) MATCH_RECOGNIZE ( ... )                          stays as it is
+//   t MATCH_RECOGNIZE (...)                          -> (SELECT ... FROM headrace_match(...) WHERE
+//   headrace_define(...)):
+//                                                       rewrite_match.cc
 // What is already DuckDB's stays; rewriting twice changes nothing more. Text between tokens (lines, comments) is kept.
 #pragma once
 

@@ -20,6 +20,9 @@ struct TokenRange {
   size_t size() const { return end - begin; }
 };
 
+struct MatchClause;
+struct MatchScope;
+
 class Rewriter {
  public:
   Rewriter(std::span<const Token> tokens, const std::string& file) : tokens_(tokens), file_(file) {}
@@ -42,7 +45,6 @@ class Rewriter {
   Claimed late(size_t i, size_t end);
   Claimed table_wrapper(size_t i, size_t end);
   Claimed as_of(size_t i, size_t end);
-  Claimed match_recognize(size_t i, size_t end);
   bool in_from(size_t i) const;
   size_t end_of_condition(size_t i, size_t end) const;
 
@@ -51,6 +53,18 @@ class Rewriter {
   Result<> window_data(TokenRange data);
   Result<std::string> window_keys(std::vector<TokenRange>& arguments);
   Error group_window(size_t i) const;
+
+  // rewrite_match.cc
+  std::optional<size_t> matched_table(size_t i, size_t end) const;
+  Claimed match_recognize(size_t i, size_t clause, size_t end);
+  Claimed match_value(size_t i, size_t end);
+  Claimed match_call(size_t i, size_t end);
+  Result<> match_measures(MatchScope& scope);
+  Result<> match_conditions(MatchScope& scope);
+  std::string sort_key(const MatchClause& clause) const;
+  template <class F>
+  Result<SqlText> aside(F write);
+  void append(const SqlText& piece);
 
   // rewrite_functions.cc
   Claimed function(size_t i, size_t end);
@@ -84,6 +98,7 @@ class Rewriter {
   size_t start_ = 0;               ///< The first token of the whole: what stands before it is not part of the text.
   size_t copied_next_ = SIZE_MAX;  ///< The token behind the last copied one: its place needs no note.
   int depth_ = 0;
+  MatchScope* match_ = nullptr;  ///< Whose MEASURES or DEFINE are being written.
 };
 
 }  // namespace headrace

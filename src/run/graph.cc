@@ -9,6 +9,7 @@
 #include "ops/filter.h"
 #include "ops/join.h"
 #include "ops/joins.h"
+#include "ops/match.h"
 #include "ops/outlet.h"
 #include "ops/project.h"
 #include "ops/session_aggregate.h"
@@ -57,6 +58,9 @@ Route route_to(const Plan& plan, const Node& node, uint32_t input) {
                                  return Route{Exchange::hash, std::move(all)};
                                },
                                [&](const TopNNode& n) {
+                                 return Route{Exchange::hash, n.partition};
+                               },
+                               [&](const MatchNode& n) {
                                  return Route{Exchange::hash, n.partition};
                                },
                                [&](const SinkNode&) {
@@ -139,6 +143,7 @@ std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext&
                  [&](const SetOperationNode& n) -> Made { return std::make_unique<SetOperationOperator>(n); },
                  [&](const UnnestNode& n) -> Made { return std::make_unique<UnnestOperator>(n, context); },
                  [&](const TopNNode& n) -> Made { return std::make_unique<TopNOperator>(n, context); },
+                 [&](const MatchNode& n) -> Made { return std::make_unique<MatchOperator>(n, context); },
                  [&](const ViewNode& n) -> Made { return std::make_unique<ViewOperator>(n); },
                  [&](const SinkNode& n) -> Made { return std::make_unique<OutletOperator>(n); },
                  [&](const AlertNode& n) -> Made { return std::make_unique<AlertOperator>(n, context); }},

@@ -29,7 +29,6 @@ TEST(Rewrite, LeavesDuckDbAlone) {
            "SELECT substring(a FROM 1 FOR 2), extract(HOUR FROM ts), INTERVAL '1' DAY, INTERVAL '2 hours' FROM t",
            "SELECT x::INTEGER[], y::DECIMAL(10, 2), $1, E'a\\'b' FROM t FETCH FIRST 3 ROWS ONLY",
            "SELECT to_timestamp(1700000000), late(x) FROM t",
-           "SELECT * FROM t MATCH_RECOGNIZE (PATTERN (A B+?) DEFINE A AS A.`x` > 1, B AS IF(a, b, c))",
        })
     EXPECT_EQ(rewritten(sql), sql);
 }
@@ -204,6 +203,57 @@ TEST(Rewrite, DepthHasALimit) {
   std::string arrays;
   for (int i = 0; i < 5000; ++i) arrays += "ARRAY<";
   EXPECT_THAT(type(arrays), HasSubstr("nested too deeply"));
+}
+
+/// MATCH_RECOGNIZE with these clauses behind ORDER BY ts.
+std::string matched(const std::string& clauses) {
+  return rewritten("SELECT * FROM t MATCH_RECOGNIZE (ORDER BY ts " + clauses + ") AS m");
+}
+
+TEST(Rewrite, MatchRecognizeIsAQueryOverATableFunction) {
+  const std::string text = rewritten(
+      "SELECT m.x FROM `my t` MATCH_RECOGNIZE (PARTITION BY k, `l` ORDER BY ts, n DESC, o NULLS FIRST "
+      "MEASURES A.`x` + 1 AS x, SUM(B.x * B.y) AS s, y AS y, COUNT(*) AS n, MATCH_ROWTIME() AS at "
+      "AFTER MATCH SKIP PAST LAST ROW PATTERN (A B+?) WITHIN INTERVAL '5' SECOND "
+      "DEFINE A AS A.x > 1, B AS IF(B.x > LAST(B.x, 1), TRUE, y IS NULL)) AS m");
+  for (const char* part :
+       {"SELECT m.x FROM (SELECT headrace_key0 AS \"k\", headrace_key1 AS \"l\",  headrace_m0 + 1 AS \"x\",  "
+        "headrace_m1 AS \"s\",  "
+        "y AS \"y\",  headrace_m2 AS \"n\",  headrace_time AS \"at\" FROM headrace_match((SELECT *, \"k\" AS "
+        "headrace_key0, \"l\" AS "
+        "headrace_key1, \"ts\" AS headrace_time, create_sort_key(\"n\", 'DESC NULLS LAST', \"o\", 'ASC NULLS FIRST') "
+        "AS "
+        "headrace_order, \"x\" AS headrace_a0, \"x\" * \"y\" AS headrace_a1, 1 AS headrace_a2 FROM  \"my t\"), '2 1 3 ",
+        ") WHERE headrace_define(( headrace_d0 > 1), ( CASE WHEN ", "headrace_d1 > headrace_d2", " THEN ",
+        " y IS NULL END))) AS m"})
+    EXPECT_THAT(text, HasSubstr(part));
+}
+
+TEST(Rewrite, MatchRecognizeOverQueriesAndFunctions) {
+  const std::string clauses = " MATCH_RECOGNIZE (ORDER BY ts MEASURES A.x AS x PATTERN (A) DEFINE A AS TRUE)";
+  EXPECT_THAT(rewritten("FROM (SELECT * FROM t WHERE `x` > 1)" + clauses),
+              HasSubstr(" FROM  (SELECT * FROM t WHERE \"x\" > 1)), '"));
+  EXPECT_THAT(rewritten("FROM u, TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' DAY)" + clauses),
+              HasSubstr(" FROM  tumble((FROM t), 'ts', INTERVAL '1' DAY, INTERVAL '0' SECOND)), '"));
+  EXPECT_THAT(rewritten("FROM (SELECT * FROM t" + clauses + ")" + clauses), HasSubstr("FROM  (SELECT * FROM (SELECT"));
+  EXPECT_THAT(rewritten("SELECT * FROM t AS u" + clauses), HasSubstr("stands behind the name of a table"));
+}
+
+TEST(Rewrite, MatchRecognizeSaysWhatIsWrongAndWhere) {
+  EXPECT_THAT(matched("MEASURES A.x AS x PATTERN (A B+) DEFINE A AS TRUE"), HasSubstr("error 2006"));
+  EXPECT_THAT(matched("MEASURES A.x AS x PATTERN (A B+) DEFINE A AS TRUE"), HasSubstr("B+?"));
+  EXPECT_THAT(matched("MEASURES A.x AS x PATTERN (A | B) DEFINE A AS TRUE"), HasSubstr("sql/a.sql:1:75: error 2006"));
+  EXPECT_THAT(matched("MEASURES A.x AS x PATTERN (A) DEFINE B AS TRUE"), HasSubstr("not in the pattern: B"));
+  EXPECT_THAT(matched("MEASURES A.x AS x PATTERN (A) DEFINE A AS"), HasSubstr("expected a condition"));
+  EXPECT_THAT(matched("MEASURES A.x AS x PATTERN (A) DEFINE A AS TRUE SUBSET"), HasSubstr("AS m"));
+  EXPECT_THAT(matched("MEASURES A.x AS x PATTERN (A{2000000}) DEFINE A AS TRUE"), HasSubstr("a number of rows up to"));
+  EXPECT_THAT(matched("MEASURES LAST(A.x, n) AS x PATTERN (A) DEFINE A AS TRUE"),
+              HasSubstr("a number of rows, found 'n'"));
+  EXPECT_THAT(matched("MEASURES A.* AS x PATTERN (A) DEFINE A AS TRUE"), HasSubstr("a column of A, found '*'"));
+  EXPECT_THAT(matched("MEASURES A.x AS x PATTERN (A) DEFINE A AS MATCH_ROWTIME() > ts"),
+              HasSubstr("belongs to MEASURES"));
+  EXPECT_THAT(matched("MEASURES A.x AS x PATTERN (" + std::string(1000, '(') + "A) DEFINE A AS TRUE"),
+              HasSubstr("never closed"));
 }
 
 }  // namespace
