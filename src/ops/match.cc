@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ops/failing.h"
 #include "ops/keys.h"
 #include "ops/times.h"
 
@@ -28,10 +29,11 @@ struct MatchOperator::Condition {
   Batch batch;
   std::vector<Searched*> questions;
 
-  Condition(EvaluationContext& evaluation, const Expr& condition, const std::vector<PatternValue>& read)
-      : values(condition.columns()), evaluator(evaluation, {condition.remap(places(read.size()))}) {
+  Condition(EvaluationContext& evaluation, const Expr& condition, const MatchNode& node)
+      : values(condition.columns()),
+        evaluator(evaluation, {condition.remap(places(node.read.size()))}, failing_of(node)) {
     std::vector<Field> fields;
-    for (size_t value : values) fields.push_back({"", read[value].type, true});
+    for (size_t value : values) fields.push_back({"", node.read[value].type, true});
     batch.schema = std::make_shared<Schema>(std::move(fields));
     batch.chunk.Initialize(duckdb::Allocator::DefaultAllocator(), batch.schema->types());
   }
@@ -57,7 +59,7 @@ struct MatchOperator::Aggregator {
 
 MatchOperator::MatchOperator(const MatchNode& node, const OperatorContext& context)
     : node_(node),
-      input_schema_(context.inputs[0]),
+      input_schema_(context.output_of(node.inputs[0]).schema()),
       schema_(node.output.schema()),
       kept_({"waiting", input_schema_->types(), node.partition}),
       null_row_(kept_.rows().layout().width, 1) {
@@ -66,7 +68,7 @@ MatchOperator::MatchOperator(const MatchNode& node, const OperatorContext& conte
     conditions_.emplace_back();
     if (variable.condition.empty()) continue;
     by_row_ = false;
-    conditions_.back() = std::make_unique<Condition>(context.evaluation, variable.condition, node.read);
+    conditions_.back() = std::make_unique<Condition>(context.evaluation, variable.condition, node);
   }
   for (const std::vector<PatternValue>* values : {&node_.read, &node_.outputs})
     for (const PatternValue& value : *values)
@@ -108,7 +110,8 @@ Result<> MatchOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
 void MatchOperator::add(Slot group, Slot row) {
   if (group >= partitions_.size()) partitions_.resize(group + 1);
   if (!partitions_[group])
-    partitions_[group] = std::make_unique<Partition>(Partition{{}, 0, INT64_MAX, PatternSearch(pattern_, by_row_)});
+    partitions_[group] =
+        std::make_unique<Partition>(Partition{{}, 0, INT64_MAX, INT64_MIN, PatternSearch(pattern_, by_row_)});
   const int64_t time_ms = time_of(row);
   partitions_[group]->rows.push_back({time_ms, row});
   if (time_ms < partitions_[group]->wake_ms) wake_at(group, time_ms);
@@ -191,12 +194,17 @@ void MatchOperator::search_until_asked(Searched& searched) {
   for (;;) {
     switch (search.state()) {
       case State::ready:
-        if (!can_go_on(partition))
+        if (!can_go_on(partition)) {
+          const int64_t over_ms =
+              node_.within_ms > 0 ? partition.rows.front().time_ms + node_.within_ms - 1 : EventTime::max().ms;
+          partition.known_ms = std::max(partition.known_ms, over_ms);
           let_go(partition, 1);
-        else if (search.row() < partition.due)
+        } else if (search.row() < partition.due) {
+          partition.known_ms = std::max(partition.known_ms, partition.rows[search.row()].time_ms);
           search.look();
-        else
+        } else {
           return;
+        }
         break;
       case State::asking: {
         const MatchedVariable& variable = node_.pattern[search.variable()];
@@ -230,6 +238,7 @@ MatchOperator::Match MatchOperator::match_of(const Partition& partition) const {
   for (size_t row = 0; row <= partition.search.row(); ++row) out.rows.push_back(partition.rows[row].slot);
   for (size_t variable = 0; variable < pattern_.size(); ++variable)
     out.variables.push_back(partition.search.rows_of(variable));
+  out.known_ms = partition.known_ms;
   return out;
 }
 
@@ -315,42 +324,54 @@ void MatchOperator::reject(Partition& partition, const Error& reason, Emitter& o
   partition.search.row_is_gone();
 }
 
-Result<> MatchOperator::give_out(const std::vector<const Match*>& matches, Emitter& out) {
-  for (size_t first = 0; first < matches.size(); first += rows_per_batch) {
-    const size_t count = std::min<size_t>(rows_per_batch, matches.size() - first);
-    Batch batch = Batch::make(schema_);
-    std::vector<std::optional<Error>> failed(count);
-    for (size_t column = 0; column < node_.outputs.size(); ++column) {
-      const PatternValue& value = node_.outputs[column];
-      std::vector<Slot> slots(count, missing_slot);
-      for (size_t i = 0; i < count; ++i) {
-        const Match& match = *matches[first + i];
-        const PatternSearch::Rows rows = value.variable
-                                             ? match.variables[*value.variable]
-                                             : PatternSearch::Rows{0, static_cast<uint32_t>(match.rows.size())};
-        if (Aggregator* aggregator = aggregators_[node_.read.size() + column].get()) {
-          const std::vector<Slot> over(match.rows.begin() + rows.begin, match.rows.begin() + rows.end);
-          if (Result<> done = aggregate(*aggregator, over, batch.chunk.data[column], i); !done)
-            failed[i] = std::move(done).error();
-        } else if (std::optional<size_t> place = place_of(value, rows)) {
-          slots[i] = match.rows[*place];
-        }
-      }
-      if (value.kind != MatchValue::Kind::aggregate) gather(value.argument, slots, batch.chunk.data[column]);
-    }
-    batch.chunk.SetCardinality(count);
-    // A match is never late for what comes next: the watermark before it had not passed its last row.
-    for (size_t i = 0; i < count; ++i) batch.stamps_ms.push_back(time_of(matches[first + i]->rows.back()) - 1);
-    std::vector<uint32_t> good;
-    for (uint32_t i = 0; i < count; ++i)
-      if (failed[i])
-        out.reject(batch, i, *failed[i]);
-      else
-        good.push_back(i);
-    if (good.empty()) continue;
-    HEADRACE_TRY(out.emit(good.size() == count ? std::move(batch) : batch.slice(good), 0));
+/// Gives matches out in the order in which they were known, so that it does not depend on how the ticks are cut. Where
+/// matches wait, batches are cut by it, too, and then it does not depend on the number of shards either.
+Result<> MatchOperator::give_out(std::vector<const Match*> matches, Emitter& out) {
+  std::stable_sort(matches.begin(), matches.end(),
+                   [](const Match* a, const Match* b) { return a->known_ms < b->known_ms; });
+  for (size_t first = 0; first < matches.size();) {
+    size_t count = std::min<size_t>(rows_per_batch, matches.size() - first);
+    for (size_t i = 1; i < count && node_.hold_ms > 0; ++i)
+      if (matches[first + i]->known_ms != matches[first]->known_ms) count = i;
+    HEADRACE_TRY(emit(&matches[first], count, out));
+    first += count;
   }
   return {};
+}
+
+Result<> MatchOperator::emit(const Match* const* matches, size_t count, Emitter& out) {
+  Batch batch = Batch::make(schema_);
+  if (node_.hold_ms > 0) batch.ordinal = Ordinal{static_cast<uint64_t>(matches[0]->known_ms) ^ uint64_t{1} << 63};
+  std::vector<std::optional<Error>> failed(count);
+  for (size_t column = 0; column < node_.outputs.size(); ++column) {
+    const PatternValue& value = node_.outputs[column];
+    std::vector<Slot> slots(count, missing_slot);
+    for (size_t i = 0; i < count; ++i) {
+      const Match& match = *matches[i];
+      const PatternSearch::Rows rows = value.variable
+                                           ? match.variables[*value.variable]
+                                           : PatternSearch::Rows{0, static_cast<uint32_t>(match.rows.size())};
+      if (Aggregator* aggregator = aggregators_[node_.read.size() + column].get()) {
+        const std::vector<Slot> over(match.rows.begin() + rows.begin, match.rows.begin() + rows.end);
+        if (Result<> done = aggregate(*aggregator, over, batch.chunk.data[column], i); !done)
+          failed[i] = std::move(done).error();
+      } else if (std::optional<size_t> place = place_of(value, rows)) {
+        slots[i] = match.rows[*place];
+      }
+    }
+    if (value.kind != MatchValue::Kind::aggregate) gather(value.argument, slots, batch.chunk.data[column]);
+  }
+  batch.chunk.SetCardinality(count);
+  // A match is never late for what comes next: the watermark before it had not passed its last row.
+  for (size_t i = 0; i < count; ++i) batch.stamps_ms.push_back(time_of(matches[i]->rows.back()) - 1);
+  std::vector<uint32_t> good;
+  for (uint32_t i = 0; i < count; ++i)
+    if (failed[i])
+      out.reject(batch, i, *failed[i]);
+    else
+      good.push_back(i);
+  if (good.empty()) return {};
+  return out.emit(good.size() == count ? std::move(batch) : batch.slice(good), 0);
 }
 
 /// Erases what went, and says when each partition is to be looked at again.
@@ -382,7 +403,10 @@ Result<> MatchOperator::aggregate(Aggregator& aggregator, const std::vector<Slot
     aggregator.argument.SetCardinality(count);
     HEADRACE_TRY(aggregator.function.add(aggregator.argument));
   }
-  return aggregator.function.result(out, place);
+  Result<> done = aggregator.function.result(out, place);
+  if (done || node_.on_error != OnError::null) return done;
+  duckdb::FlatVector::SetNull(out, place, true);
+  return {};
 }
 
 /// Writes a column of rows, NULL where there is none.

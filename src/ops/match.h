@@ -37,12 +37,14 @@ class MatchOperator final : public Operator {
   struct Partition {
     std::deque<Row> rows;
     size_t due = 0;
-    int64_t wake_ms = INT64_MAX;  ///< The watermark at which there is something to do.
+    int64_t wake_ms = INT64_MAX;   ///< The watermark at which there is something to do.
+    int64_t known_ms = INT64_MIN;  ///< The watermark at which what the search found so far was known.
     PatternSearch search;
   };
   struct Match {
     std::vector<Slot> rows;
     std::vector<PatternSearch::Rows> variables;
+    int64_t known_ms = 0;
   };
   /// One of the partitions that are searched in this tick, with what was found in it.
   struct Searched {
@@ -69,7 +71,8 @@ class MatchOperator final : public Operator {
   void let_go(Partition& partition, size_t rows);
   Result<> answer(Condition& condition, Emitter& out);
   void reject(Partition& partition, const Error& reason, Emitter& out);
-  Result<> give_out(const std::vector<const Match*>& matches, Emitter& out);
+  Result<> give_out(std::vector<const Match*> matches, Emitter& out);
+  Result<> emit(const Match* const* matches, size_t count, Emitter& out);
   void settle(const std::vector<Slot>& groups, Emitter& out);
   Result<> aggregate(Aggregator& aggregator, const std::vector<Slot>& rows, Vector& out, size_t place);
   void gather(size_t column, const std::vector<Slot>& slots, Vector& out) const;

@@ -47,10 +47,10 @@ NodeBase& base_of(Node& node) {
 }
 
 bool holds_at_end(const Node& node) {
-  return std::visit(overloaded{[](const WindowAggregateNode& n) { return n.hold_at_end; },
-                               [](const WindowAssignNode& n) { return n.hold_at_end; },
-                               [](const auto&) { return false; }},
-                    node);
+  return std::visit(
+      overloaded{[](const WindowAggregateNode& n) { return n.hold_at_end; },
+                 [](const WindowAssignNode& n) { return n.hold_at_end; }, [](const auto&) { return false; }},
+      node);
 }
 
 std::string_view kind_of(const Node& node) {
@@ -64,9 +64,8 @@ std::string_view kind_of(const Node& node) {
                  [](const LookupJoinNode&) { return "lookup_join"; }, [](const AsofJoinNode&) { return "asof_join"; },
                  [](const JoinNode&) { return "join"; }, [](const SetOperationNode&) { return "set_operation"; },
                  [](const UnnestNode&) { return "unnest"; }, [](const TopNNode&) { return "top_n"; },
-                 [](const MatchNode&) { return "match"; },
-                 [](const ViewNode&) { return "view"; }, [](const SinkNode&) { return "sink"; },
-                 [](const AlertNode&) { return "alert"; }},
+                 [](const MatchNode&) { return "match"; }, [](const ViewNode&) { return "view"; },
+                 [](const SinkNode&) { return "sink"; }, [](const AlertNode&) { return "alert"; }},
       node);
 }
 

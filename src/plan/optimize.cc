@@ -479,7 +479,7 @@ void prune(Plan& plan) {
                             for (OrderColumn& item : n.order) item.column = in[0][item.column];
                             if (n.window_end) n.window_end = in[0][*n.window_end];
                             if (unread) drop_rank(n);
-                        },
+                          },
                           [&](MatchNode& n) {
                             std::vector<PatternValue> outputs;
                             for (size_t column : wanted[at]) outputs.push_back(n.outputs[column]);
