@@ -37,6 +37,7 @@ class Campaign:
     folder: Path
     kinds: Sequence[str] = KINDS
     ran: Counter[str] = field(default_factory=Counter)
+    filled: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     parts: Counter[str] = field(default_factory=Counter)
     ticks: int = 0
@@ -54,6 +55,7 @@ class Campaign:
             shards = random.sample([1, 2, 3, 7], 2)
             failure = check(pipeline, directory, shards[0])
             failure = failure or check(pipeline, directory, shards[1], optimize=False)
+            self.filled.update(view.construct for view in pipeline.views if view.relation.name in pipeline.filled)
             if failure is None:
                 self.ticks += check_piecewise(pipeline, directory, random)
                 return
@@ -84,13 +86,13 @@ class Campaign:
     def table(self, seconds: float, pipelines: int) -> int:
         """Prints the share of each construct and the closing line; gives the exit code."""
         views = self.ran.total() + self.refused.total()
-        print(f"\n{'construct':<44} {'ran':>6} {'share':>7}   refused")
+        print(f"\n{'construct':<44} {'ran':>6} {'share':>7} {'with rows':>10}   refused")
         refused: Counter[str] = Counter()
         for name, times in self.refused.items():
             refused[name.rpartition(" (")[0]] += times
         for name in sorted({*self.ran, *refused}):
             share = 100 * self.ran[name] / max(self.ran.total(), 1)
-            print(f"{name:<44} {self.ran[name]:>6} {share:>6.1f}%   {refused[name] or ''}")
+            print(f"{name:<44} {self.ran[name]:>6} {share:>6.1f}% {self.filled[name]:>10}   {refused[name] or ''}")
         print(f"{'inside them:':<44}")
         for name, times in sorted(self.parts.items()):
             print(f"  {name:<42} {times:>6}")

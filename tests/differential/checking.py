@@ -72,6 +72,8 @@ def compared(pipeline: Pipeline, project: Project, prefix: dict[str, int], *, en
     try:
         for view in views:
             wanted = oracle.rows(view)
+            if ended and wanted:
+                pipeline.filled.add(view.relation.name)
             if found := difference(view.relation, got[view.relation.name], wanted):
                 return f"{found}\n  {view.construct}: {view.engine_sql}"
             if ended and view.relation.name in pipeline.sinks and (found := difference(view.relation, project.sunk(view), wanted)):

@@ -9,6 +9,7 @@ from random import Random
 import grouping
 import inputs
 import joins
+import matching
 import ranking
 import rowwise
 from inputs import Source
@@ -38,6 +39,7 @@ CONSTRUCTS: dict[Construct, int] = {
     joins.window_join: 2,
     joins.asof: 1,
     joins.temporal: 2,
+    matching.match_recognize: 3,
 }
 """Each with its weight."""
 
@@ -52,6 +54,8 @@ class Pipeline:
     refused: list[tuple[View, int]] = field(default_factory=list)
     sinks: frozenset[str] = frozenset()
     """The views that a file sink follows as well, with every change."""
+    filled: set[str] = field(default_factory=set)
+    """The views that had rows in the end: their equality says something."""
 
     def without(self, names: set[str]) -> Pipeline:
         """Gives the pipeline without these views, and without those that read them."""
@@ -62,7 +66,7 @@ class Pipeline:
                 gone.add(view.relation.name)
             else:
                 kept.append(view)
-        return Pipeline(self.seed, self.sources, kept, self.refused, self.sinks - gone)
+        return Pipeline(self.seed, self.sources, kept, self.refused, self.sinks - gone, self.filled)
 
 
 MANY_ROWS = 5000
