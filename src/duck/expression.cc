@@ -103,7 +103,18 @@ void Expr::count_uses(std::vector<size_t>& uses) const {
 }
 
 bool Expr::deterministic() const {
-  return !bound_->IsVolatile();
+  // Whether a row fails is no value: error(...) only counts as changing so that DuckDB does not compute it beforehand.
+  std::function<bool(const Expression&)> changes = [&](const Expression& expression) {
+    const bool call = expression.GetExpressionClass() == ExpressionClass::BOUND_FUNCTION;
+    if (call) {
+      const auto& function = expression.Cast<duckdb::BoundFunctionExpression>().function;
+      if (function.name != "error" && function.GetStability() == duckdb::FunctionStability::VOLATILE) return true;
+    }
+    bool found = false;
+    ExpressionIterator::EnumerateChildren(expression, [&](const Expression& child) { found = found || changes(child); });
+    return found;
+  };
+  return !changes(*bound_);
 }
 
 std::vector<std::string> Expr::functions() const {
