@@ -89,7 +89,8 @@ class CsvDecoder final : public Decoder {
         rows_(config.schema),
         places_(declared_->size()) {
     for (const Field& field : schema_->fields()) {
-      columns_.push_back({JsonColumn(field.name, field.type), declared_->find(field.name).value_or(npos)});
+      columns_.push_back(
+          {JsonColumn(field.name, field.type, JsonScalars::strict), declared_->find(field.name).value_or(npos)});
     }
   }
 
@@ -132,7 +133,7 @@ class CsvDecoder final : public Decoder {
   size_t reject_broken(Split split, std::string_view bytes, int64_t line) {
     size_t length = end_of_first_record(Framing{split == Split::text_after_quote, delimiter_}, bytes);
     if (length == npos) length = bytes.size();
-    rows_.reject_row(
+    rows_.reject_record(
         without_line_end(bytes.substr(0, length)), Code::malformed_record,
         split == Split::open_quote ? "a quoted field does not end" : "text follows a field's closing quote", line);
     return length;
@@ -150,7 +151,7 @@ class CsvDecoder final : public Decoder {
     if (read_record(record, fault)) {
       rows_.keep_row(1, line);
     } else {
-      rows_.reject_row(without_line_end(record), fault.code, std::move(fault.reason), line);
+      rows_.reject_record(without_line_end(record), fault.code, std::move(fault.reason), line);
     }
   }
 

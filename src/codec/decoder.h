@@ -21,18 +21,23 @@ struct Decoded {
   std::vector<Batch> batches;                    ///< Rows in the order of their records; full batches but for the last.
   std::vector<std::vector<RecordPlace>> places;  ///< Beside `batches`: one per row.
   std::vector<Rejected> rejected;                ///< `index` and `origin` are filled from the record's number.
-  int64_t records = 0;                           ///< = rows + rejected. Blank lines do not count.
+  /// What was read, blank lines not counted: each record gave its rows (one, but of formats that tell changes also none
+  /// or several) or is rejected.
+  int64_t records = 0;
 };
 
 /// What a decoder is made for.
 struct DecoderConfig {
-  std::string format;    ///< ndjson | json (one array) | csv | changelog-ndjson
+  std::string format;    ///< A source's format, or json (one array).
   SchemaRef schema;      ///< The columns to deliver, in order.
   SchemaRef declared;    ///< All declared columns (csv without a header: the order of fields; extra_fields).
   bool header = true;    ///< csv: the bytes of every decode() begin with the header, which gives the fields' order (the
                          ///< file source repeats it).
   char delimiter = ',';  ///< csv
-  std::string null_text;             ///< csv: an unquoted field equal to this is NULL.
+  std::string null_text;  ///< csv: an unquoted field equal to this is NULL.
+  /// The columns of the primary key; none: no key. With a key a record that changes a row gives the new row only, and
+  /// one that removes it needs nothing but the key.
+  std::vector<size_t> key;
   bool reject_extra_fields = false;  ///< A field that is not declared breaks the record.
   bool null_on_error = false;        ///< A value that does not fit its column is NULL, and does not break the record.
 };

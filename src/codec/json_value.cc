@@ -149,12 +149,14 @@ bool is_integer_kind(ScalarKind kind) {
 bool read_scalar(const JsonColumn& column, ondemand::value value, std::string_view token, Vector& vector, int64_t row,
                  ValueFault& fault) {
   const ScalarKind kind = column.scalar.kind;
+  const bool loose = column.scalars == JsonScalars::loose;
   std::string_view text = token;
   switch (token.front()) {
     case '"': {
       if (!read_string_text(column, value, token, text, fault)) return false;
       // "NaN" and exact decimals come as strings; an integer or a boolean in quotes is another type.
-      if (is_integer_kind(kind) || kind == ScalarKind::boolean) return refuse(column, Parse::wrong_type, token, fault);
+      if (!loose && (is_integer_kind(kind) || kind == ScalarKind::boolean))
+        return refuse(column, Parse::wrong_type, token, fault);
       break;
     }
     case '{':
@@ -170,6 +172,7 @@ bool read_scalar(const JsonColumn& column, ondemand::value value, std::string_vi
       break;
     default:
       if (!is_json_number(token)) return malformed(column, token, fault);
+      if (loose && kind == ScalarKind::boolean) break;
       if (!is_number_kind(kind) && kind != ScalarKind::text) return refuse(column, Parse::wrong_type, token, fault);
   }
   const Parse parsed = store_text(column.scalar, text, vector, row);
@@ -286,20 +289,22 @@ bool plausible_scalar(std::string_view token) {
   }
 }
 
-JsonColumn::JsonColumn(std::string name_, const LogicalType& type_) : name(std::move(name_)), type(type_) {
+JsonColumn::JsonColumn(std::string name_, const LogicalType& type_, JsonScalars scalars_)
+    : name(std::move(name_)), type(type_), scalars(scalars_) {
   switch (type.id()) {
     case LogicalTypeId::LIST:
       shape = Shape::list;
-      parts.emplace_back(name + "[]", duckdb::ListType::GetChildType(type));
+      parts.emplace_back(name + "[]", duckdb::ListType::GetChildType(type), scalars);
       break;
     case LogicalTypeId::STRUCT:
       shape = Shape::structure;
-      for (const auto& [part, part_type] : duckdb::StructType::GetChildTypes(type)) parts.emplace_back(part, part_type);
+      for (const auto& [part, part_type] : duckdb::StructType::GetChildTypes(type))
+        parts.emplace_back(part, part_type, scalars);
       break;
     case LogicalTypeId::MAP:
       shape = Shape::map;
-      parts.emplace_back(name + ".key", duckdb::MapType::KeyType(type));
-      parts.emplace_back(name + ".value", duckdb::MapType::ValueType(type));
+      parts.emplace_back(name + ".key", duckdb::MapType::KeyType(type), scalars);
+      parts.emplace_back(name + ".value", duckdb::MapType::ValueType(type), scalars);
       break;
     default:
       scalar = scalar_type(type);

@@ -20,6 +20,10 @@ struct ValueFault {
   std::string reason;
 };
 
+/// strict: a value is written as its type is. loose: a number or truth value may stand in quotes, and 0 and 1 are truth
+/// values (tools that read MySQL's log write them so).
+enum class JsonScalars : uint8_t { strict, loose };
+
 /// The way to read one column (or one part of a nested one).
 struct JsonColumn {
   enum class Shape : uint8_t { scalar, list, structure, map };
@@ -27,10 +31,11 @@ struct JsonColumn {
   std::string name;
   LogicalType type;
   Shape shape = Shape::scalar;
+  JsonScalars scalars = JsonScalars::strict;
   ScalarType scalar;
   std::vector<JsonColumn> parts;  ///< list: the element; structure: its fields; map: key and value.
 
-  JsonColumn(std::string name, const LogicalType& type);
+  JsonColumn(std::string name, const LogicalType& type, JsonScalars scalars);
 };
 
 /// True when the JSON decoder can fill a column of that type.

@@ -1,4 +1,4 @@
-// JSON records to columns: one object a line (ndjson, changelog-ndjson), or one array of objects (json).
+// JSON records to columns: one object a line (ndjson), or one array of objects (json).
 #pragma once
 
 #include <memory>

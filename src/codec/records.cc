@@ -46,6 +46,12 @@ size_t end_of_last_record(Framing framing, std::string_view bytes) {
   return end;
 }
 
+std::string_view trimmed(std::string_view line) {
+  while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+  while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
+  return line;
+}
+
 int64_t count_lines(std::string_view bytes) {
   int64_t lines = 0;
   size_t at = 0;

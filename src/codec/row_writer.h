@@ -39,10 +39,22 @@ class RowWriter {
       cells[row_] = duckdb::string_t(text.data(), length);
     }
   }
-  /// The row is complete; `diff` is +1 or -1. Its record began on line `line`.
-  void keep_row(int32_t diff, int64_t line);
-  /// The record failed: its row's cells are made valid again, and the record goes to the rejected ones.
-  void reject_row(std::string_view bytes, Code code, std::string reason, int64_t line);
+  /// The row is complete and is its whole record, which began on line `line`; `diff` is +1 or -1.
+  void keep_row(int32_t diff, int64_t line) {
+    add_row(diff, line);
+    end_record();
+  }
+  /// The row is complete; its record has more to say.
+  void add_row(int32_t diff, int64_t line);
+  /// The row that is being written is not wanted.
+  void drop_row();
+  /// The record is complete, with the rows added since the last one.
+  void end_record() {
+    open_rows_ = 0;
+    ++decoded_.records;
+  }
+  /// The record failed: its rows are taken back, and it goes to the rejected ones.
+  void reject_record(std::string_view bytes, Code code, std::string reason, int64_t line);
   Decoded finish();
 
  private:
@@ -54,6 +66,7 @@ class RowWriter {
   void new_batch();
   void new_block(size_t column, size_t bytes_min);
   void close_batch();
+  void take_back_row();
 
   SchemaRef schema_;
   std::string_view origin_;
@@ -62,6 +75,7 @@ class RowWriter {
   std::vector<RecordPlace> places_;  ///< Of the batch's rows.
   std::vector<TextBlock> blocks_;    ///< By column; each belongs to the batch's vector.
   int64_t row_ = 0;
+  int64_t open_rows_ = 0;  ///< Rows of the record that is being read.
 };
 
 }  // namespace headrace

@@ -49,6 +49,7 @@ struct SourceContext {
   const Options* options = nullptr;   ///< Checked; valid while the source is made only: copy what you need.
   SchemaRef schema;                   ///< The columns to deliver, in order (projected: maybe fewer than declared).
   SchemaRef declared;                 ///< All declared columns.
+  std::vector<size_t> key;            ///< In `schema`: the primary key, if declared.
   std::string project_directory;      ///< Relative paths start here.
   std::string state_directory;        ///< Where a source may keep files of its own (the log).
   std::optional<size_t> time_column;  ///< In `schema`: the event-time column, if declared with a watermark.

@@ -55,9 +55,9 @@ bool holds_at_end(const Node& node) {
 
 std::string_view kind_of(const Node& node) {
   return std::visit(
-      overloaded{[](const SourceNode&) { return "source"; }, [](const FilterNode&) { return "filter"; },
-                 [](const ProjectNode&) { return "project"; }, [](const UnionNode&) { return "union"; },
-                 [](const WindowAssignNode&) { return "window_assign"; },
+      overloaded{[](const SourceNode&) { return "source"; }, [](const NormalizeNode&) { return "normalize"; },
+                 [](const FilterNode&) { return "filter"; }, [](const ProjectNode&) { return "project"; },
+                 [](const UnionNode&) { return "union"; }, [](const WindowAssignNode&) { return "window_assign"; },
                  [](const LateFilterNode&) { return "late_filter"; }, [](const LateNode&) { return "late"; },
                  [](const AggregateNode&) { return "aggregate"; },
                  [](const WindowAggregateNode&) { return "window_aggregate"; },

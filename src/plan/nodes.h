@@ -86,13 +86,21 @@ struct SourceNode : NodeBase {
   std::string connector;
   std::map<std::string, std::string> options;
   Schema declared;
-  std::vector<size_t> delivered;    ///< The declared columns that are read, in output order.
-  std::vector<size_t> primary_key;  ///< In `declared`.
+  std::vector<size_t> delivered;  ///< The declared columns that are read, in output order.
+  /// In `declared`. With one, rows replace each other: an update comes as its new row only (Changelog::upsert), and
+  /// only a NormalizeNode or a temporal join reads it so.
+  std::vector<size_t> primary_key;
   std::optional<WatermarkRule> watermark;
   std::vector<BoundExpectation> expectations;
   bool reject_extra_fields = false;
   int64_t max_future_ms = 0;  ///< 0 = off.
   bool is_static = false;     ///< Read to its end before anything else; a table for look-ups.
+};
+
+/// Turns rows that replace each other by key (a source's with a primary key: +1 is the key's new row, -1 removes the
+/// key) into changes: the old row taken back, the new row added.
+struct NormalizeNode : NodeBase {
+  std::vector<size_t> key;
 };
 
 /// Passes on the rows for which `predicate` is true.
@@ -307,7 +315,7 @@ struct AlertNode : NodeBase {
   std::map<std::string, std::string> options;
 };
 
-using Node = std::variant<SourceNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode, LateFilterNode, LateNode,
+using Node = std::variant<SourceNode, NormalizeNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode, LateFilterNode, LateNode,
                           AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode, JoinNode, SetOperationNode,
                           UnnestNode, TopNNode, MatchNode, ViewNode, SinkNode, AlertNode>;
 

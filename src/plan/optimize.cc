@@ -228,6 +228,10 @@ std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& 
     for (size_t i = 0; i < out.size(); ++i) need_all(out[i], width_of(i));
   };
   std::visit(overloaded{[&](const SourceNode&) {},
+                        [&](const NormalizeNode& n) {
+                          out[0] = wanted;
+                          out[0].insert(n.key.begin(), n.key.end());
+                        },
                         [&](const FilterNode& n) {
                           out[0] = wanted;
                           need(out[0], n.predicate);
@@ -404,6 +408,10 @@ void prune(Plan& plan) {
                             }
                             for (BoundExpectation& e : n.expectations) e.violation = e.violation.remap(places[at]);
                             n.delivered = std::move(delivered);
+                          },
+                          [&](NormalizeNode& n) {
+                            follow(n.key, 0);
+                            pass_on(0);
                           },
                           [&](FilterNode& n) {
                             n.predicate = n.predicate.remap(in[0]);

@@ -153,6 +153,7 @@ std::string own_members(const Node& node) {
                 json_string(n.connector), options_json(n.options), numbers(n.delivered),
                 n.watermark ? n.watermark->expression.json() : "null", n.is_static, n.expectations.size());
           },
+          [](const NormalizeNode& n) { return ",\"by\":" + numbers(n.key); },
           [](const FilterNode& n) { return ",\"predicate\":" + n.predicate.json(); },
           [](const ProjectNode& n) { return ",\"expressions\":" + expressions_json(n.expressions); },
           [](const WindowAssignNode& n) {
@@ -230,6 +231,10 @@ std::string detail(const Node& node) {
       overloaded{[](const SourceNode& n) {
                    return n.connector + (n.is_static ? ", static" : "") +
                           (n.watermark ? ", watermark " + n.watermark->expression.text() : "");
+                 },
+                 [](const NormalizeNode&) {
+                   return std::string(
+                       "a row replaces the one of its key; the last row of every key is kept, without bound");
                  },
                  [](const FilterNode& n) { return n.predicate.text(); },
                  [](const ProjectNode& n) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "data/format.h"
 #include "plan/relation_builder.h"
 
 namespace headrace {
@@ -163,6 +164,7 @@ class Planner {
       if (!column) return user_error(Code::unknown_column, "PRIMARY KEY names a column that is not there: " + key);
       node.primary_key.push_back(*column);
     }
+    require_key(node);
     node.options = option_values(statement.options);
     auto connector = node.options.find("connector");
     if (connector != node.options.end()) node.connector = connector->second;
@@ -171,9 +173,23 @@ class Planner {
     if (statement.watermark_column) HEADRACE_TRY(watermark(statement, node));
     HEADRACE_TRY(contract(statement, node));
     builder_.begin(statement.name, statement.at, {});
-    if (node.options.count("format") && node.options.at("format") == "changelog-ndjson")
-      node.output.changelog = Changelog::retract;
-    return define(statement.name, builder_.add(std::move(node)));
+    auto format = node.options.find("format");
+    if (format != node.options.end() && tells_changes(format->second)) node.output.changelog = Changelog::retract;
+    if (node.primary_key.empty()) return define(statement.name, builder_.add(std::move(node)));
+    node.output.changelog = Changelog::upsert;
+    node.output.key = node.primary_key;
+    NormalizeNode changes;
+    changes.output = node.output;
+    changes.key = node.primary_key;
+    changes.inputs = {builder_.add(std::move(node))};
+    return define(statement.name, builder_.add(std::move(changes)));
+  }
+
+  /// A row without its key names nothing.
+  static void require_key(SourceNode& node) {
+    std::vector<Field> fields = node.declared.fields();
+    for (size_t column : node.primary_key) fields[column].nullable = false;
+    node.declared = Schema(std::move(fields));
   }
 
   Result<> watermark(const CreateSource& statement, SourceNode& node) {

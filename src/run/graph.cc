@@ -10,6 +10,7 @@
 #include "ops/join.h"
 #include "ops/joins.h"
 #include "ops/match.h"
+#include "ops/normalize.h"
 #include "ops/outlet.h"
 #include "ops/project.h"
 #include "ops/session_aggregate.h"
@@ -32,7 +33,10 @@ struct Route {
 
 /// Where the rows of input `input` of a node must go.
 Route route_to(const Plan& plan, const Node& node, uint32_t input) {
-  return std::visit(overloaded{[&](const AggregateNode& n) {
+  return std::visit(overloaded{[&](const NormalizeNode& n) {
+                                 return Route{Exchange::hash, n.key};
+                               },
+                               [&](const AggregateNode& n) {
                                  return Route{Exchange::hash, n.groups};
                                },
                                [&](const WindowAggregateNode& n) {
@@ -119,6 +123,7 @@ std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext&
   using Made = std::unique_ptr<Operator>;
   return std::visit(
       overloaded{[&](const SourceNode&) -> Made { return nullptr; },
+                 [&](const NormalizeNode& n) -> Made { return std::make_unique<NormalizeOperator>(n); },
                  [&](const FilterNode& n) -> Made { return std::make_unique<FilterOperator>(n, context); },
                  [&](const ProjectNode& n) -> Made { return std::make_unique<ProjectOperator>(n, context); },
                  [&](const UnionNode& n) -> Made { return std::make_unique<UnionOperator>(n); },

@@ -19,6 +19,7 @@ Result<std::unique_ptr<SourceInput>> SourceInput::make(const SourceNode& node, c
   source.options = &*options;
   source.schema = delivered_schema(node);
   source.declared = std::make_shared<Schema>(node.declared);
+  source.key = delivered_key(node);
   source.project_directory = context.project_directory;
   source.state_directory = context.state_directory;
   if (node.watermark) source.time_column = node.watermark->column;

@@ -6,6 +6,7 @@
 #include "base/json_text.h"
 #include "codec/encoder.h"
 #include "connect/spec.h"
+#include "data/format.h"
 #include "ops/failing.h"
 #include "ops/times.h"
 
@@ -38,6 +39,14 @@ SchemaRef delivered_schema(const SourceNode& node) {
   return std::make_shared<Schema>(std::move(fields));
 }
 
+std::vector<size_t> delivered_key(const SourceNode& node) {
+  std::vector<size_t> out;
+  for (size_t column : node.primary_key)
+    out.push_back(
+        static_cast<size_t>(std::find(node.delivered.begin(), node.delivered.end(), column) - node.delivered.begin()));
+  return out;
+}
+
 std::string row_json(const Batch& batch, int64_t row) {
   std::string out = "{";
   for (size_t column = 0; column < batch.schema->size(); ++column) {
@@ -52,11 +61,12 @@ std::string row_json(const Batch& batch, int64_t row) {
 Result<std::unique_ptr<Intake>> Intake::make(const SourceNode& node, EvaluationContext& context) {
   const std::string format = option_or(node, "format", "ndjson");
   std::unique_ptr<Decoder> decoder;
-  if (format == "ndjson" || format == "json" || format == "csv" || format == "changelog-ndjson") {
+  if (format == "ndjson" || format == "json" || format == "csv" || tells_changes(format)) {
     DecoderConfig config;
     config.format = format;
     config.schema = delivered_schema(node);
     config.declared = std::make_shared<Schema>(node.declared);
+    config.key = delivered_key(node);
     config.header = option_or(node, "header", "true") == "true";
     config.delimiter = option_or(node, "delimiter", ",")[0];
     config.null_text = option_or(node, "null", "");
@@ -74,7 +84,9 @@ Intake::Intake(const SourceNode& node, EvaluationContext& context, std::unique_p
   if (node.watermark) watermark_.emplace(context, std::vector<Expr>{node.watermark->expression});
 }
 
+/// A row that goes meets the verdict of its coming, which was told then.
 void Intake::Rows::refuse(uint32_t row, Code code, const std::string& reason) const {
+  if (batch.diff(row) < 0) return;
   Rejected out{origin, row_json(batch, row), code, reason, row};
   if (!places.empty()) {
     out.origin += ":" + std::to_string(places[row].line);
@@ -96,17 +108,22 @@ void Intake::Rows::drop(const std::vector<uint32_t>& gone) {
 Result<> Intake::apply_contract(Rows& rows, int64_t& dropped) {
   for (size_t i = 0; i < violations_.size() && rows.batch.rows() > 0; ++i) {
     const BoundExpectation& expectation = node_.expectations[i];
+    // What goes by its key is not looked into.
+    const bool keyed = !node_.primary_key.empty();
+    auto comes = [&](uint32_t row) { return rows.batch.diff(row) > 0; };
     std::vector<uint32_t> broken, failed;
     HEADRACE_TRY(violations_[i].select(rows.batch, broken, [&](uint32_t row, const Error& reason) {
+      if (keyed && !comes(row)) return;
       rows.refuse(row, reason.code, "expectation '" + expectation.name + "' could not be checked: " + reason.message);
       failed.push_back(row);
     }));
+    if (keyed) std::erase_if(broken, [&](uint32_t row) { return !comes(row); });
     if (broken.empty() && failed.empty()) continue;
     if (expectation.action == ExpectationAction::fail && !broken.empty())
       return user_error(Code::expectation_failed, "a row breaks expectation '" + expectation.name + "' (" +
                                                       expectation.condition + "): " + row_json(rows.batch, broken[0]));
     if (expectation.action == ExpectationAction::warn) broken.clear();
-    if (expectation.action == ExpectationAction::drop) dropped += static_cast<int64_t>(broken.size());
+    if (expectation.action == ExpectationAction::drop) dropped += std::count_if(broken.begin(), broken.end(), comes);
     if (expectation.action == ExpectationAction::quarantine)
       for (uint32_t row : broken)
         rows.refuse(row, Code::expectation_failed,
@@ -128,6 +145,8 @@ void Intake::judge_times(Rows& rows, int64_t now_us) const {
   std::vector<uint32_t> refused;
   for (uint32_t row = 0; row < times.size(); ++row) {
     if (times[row] != no_time && times[row] <= bound) continue;
+    // What goes by its key needs no time, and makes no watermark.
+    if (times[row] == no_time && rows.batch.diff(row) < 0 && !node_.primary_key.empty()) continue;
     refused.push_back(row);
     if (times[row] == no_time)
       rows.refuse(row, Code::missing_field, "the event time '" + time_name + "' is NULL");

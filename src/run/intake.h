@@ -61,6 +61,8 @@ class Intake {
 
 /// A source's delivered columns, with what must not be NULL.
 SchemaRef delivered_schema(const SourceNode& node);
+/// The primary key, in the delivered columns.
+std::vector<size_t> delivered_key(const SourceNode& node);
 /// One row as a JSON object, for the quarantine.
 std::string row_json(const Batch& batch, int64_t row);
 

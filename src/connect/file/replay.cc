@@ -36,6 +36,7 @@ Result<std::unique_ptr<Source>> ReplaySource::make(const SourceContext& context,
   config.format = options.text("format");
   config.schema = context.schema;
   config.declared = context.declared;
+  config.key = context.key;
   config.header = options.boolean("header");
   config.delimiter = options.text("delimiter").empty() ? ',' : options.text("delimiter")[0];
   config.null_text = options.text("null");

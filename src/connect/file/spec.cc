@@ -13,7 +13,8 @@ namespace {
 constexpr ConfigField own_source_fields[] = {
     {"path", FieldKind::text, "",
      "File to read, relative to the project; the matches of a glob are read in name order.", true},
-    {"format", FieldKind::choice, "ndjson", "ndjson | changelog-ndjson | csv | parquet: how a record is written."},
+    {"format", FieldKind::choice, "ndjson",
+     "ndjson | changelog-ndjson | debezium-json | maxwell-json | canal-json | csv | parquet: how a record is written."},
     {"mode", FieldKind::choice, "bounded",
      "bounded | follow | replay: read once to the end, go on as the files grow, or play at the pace of event time."},
     {"speed", FieldKind::real, "",
