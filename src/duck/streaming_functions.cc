@@ -204,8 +204,12 @@ void register_streaming_functions(duckdb::DatabaseInstance& database,
   duckdb::TableFunction late("headrace_late", {LogicalType::VARCHAR}, never_scan, bind_late);
   late.function_info = duckdb::make_shared_ptr<LateRelations>(std::move(relations));
   loader.RegisterFunction(late);
-  duckdb::ScalarFunction as_of("headrace_as_of", {LogicalType::TIMESTAMP}, LogicalType::BOOLEAN, never_call);
-  as_of.stability = duckdb::FunctionStability::VOLATILE;
+  duckdb::ScalarFunctionSet as_of("headrace_as_of");
+  for (const LogicalType& type : {LogicalType::TIMESTAMP, LogicalType::TIMESTAMP_TZ}) {
+    duckdb::ScalarFunction of_type("headrace_as_of", {type}, LogicalType::BOOLEAN, never_call);
+    of_type.stability = duckdb::FunctionStability::VOLATILE;
+    as_of.AddFunction(of_type);
+  }
   loader.RegisterFunction(as_of);
   duckdb::TableFunction match("headrace_match", {LogicalType::TABLE, LogicalType::VARCHAR}, nullptr, bind_match);
   match.in_out_function = never_run;

@@ -19,15 +19,6 @@ Error unsupported(const std::string& what, const std::string& remedy) {
   return user_error(Code::unsupported_sql, what).with_remedy(remedy);
 }
 
-Result<> refuse_temporal(const Expr& condition) {
-  if (condition.empty()) return {};
-  for (const std::string& name : condition.functions())
-    if (name == "headrace_as_of")
-      return unsupported("FOR SYSTEM_TIME AS OF is not supported yet",
-                         "with a static table, write ASOF JOIN ... ON a.key = b.key AND a.time >= b.time");
-  return {};
-}
-
 Comparison flipped(Comparison comparison) {
   switch (comparison) {
     case Comparison::less:
@@ -208,16 +199,22 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
   if (kind == JoinKind::mark) return build_mark(relation, more_conditions);
   if (kind == JoinKind::other)
     return unsupported("this kind of join is not supported", "INNER, LEFT, RIGHT, FULL, SEMI and ANTI joins are");
-  HEADRACE_TRY(refuse_temporal(relation.residual));
-  for (const Expr& part : more_conditions) HEADRACE_TRY(refuse_temporal(part));
   std::vector<Expr> parts = more_conditions;
   for (const Expr& part : conjuncts(relation.residual)) parts.push_back(part);
+  const std::optional<Expr> as_of = take_time(parts);
   HEADRACE_ASSIGN(std::optional<Input> independent, without_delim(relation, parts));
   if (independent) return *independent;
   Conditions conditions = sort_conditions(parts, kind, left_columns, columns);
   conditions.between.insert(conditions.between.end(), relation.conditions.begin(), relation.conditions.end());
+  if (as_of) {
+    // What is asked of versions is asked of the valid one.
+    std::vector<size_t> behind(columns - left_columns);
+    std::iota(behind.begin(), behind.end(), left_columns);
+    for (const Expr& part : std::exchange(conditions.right, {})) conditions.rest.push_back(part.remap(behind));
+  }
   HEADRACE_ASSIGN(Input left, build_where(*relation.inputs[0], conditions.left));
   HEADRACE_ASSIGN(Input right, build_right(relation, left, conditions.right));
+  if (as_of) return build_temporal(left, right, kind, conditions.between, conditions.rest, *as_of);
   const Expr residual = conjunction(conditions.rest);
   if (kind == JoinKind::inner || kind == JoinKind::left)
     if (std::optional<Input> table = as_table(right, left))

@@ -54,19 +54,29 @@ bool holds_at_end(const Node& node) {
 }
 
 std::string_view kind_of(const Node& node) {
-  return std::visit(
-      overloaded{[](const SourceNode&) { return "source"; }, [](const NormalizeNode&) { return "normalize"; },
-                 [](const FilterNode&) { return "filter"; }, [](const ProjectNode&) { return "project"; },
-                 [](const UnionNode&) { return "union"; }, [](const WindowAssignNode&) { return "window_assign"; },
-                 [](const LateFilterNode&) { return "late_filter"; }, [](const LateNode&) { return "late"; },
-                 [](const AggregateNode&) { return "aggregate"; },
-                 [](const WindowAggregateNode&) { return "window_aggregate"; },
-                 [](const LookupJoinNode&) { return "lookup_join"; }, [](const AsofJoinNode&) { return "asof_join"; },
-                 [](const JoinNode&) { return "join"; }, [](const SetOperationNode&) { return "set_operation"; },
-                 [](const UnnestNode&) { return "unnest"; }, [](const TopNNode&) { return "top_n"; },
-                 [](const MatchNode&) { return "match"; }, [](const ViewNode&) { return "view"; },
-                 [](const SinkNode&) { return "sink"; }, [](const AlertNode&) { return "alert"; }},
-      node);
+  return std::visit(overloaded{[](const SourceNode&) { return "source"; },
+                               [](const NormalizeNode&) { return "normalize"; },
+                               [](const FilterNode&) { return "filter"; },
+                               [](const ProjectNode&) { return "project"; },
+                               [](const UnionNode&) { return "union"; },
+                               [](const WindowAssignNode&) { return "window_assign"; },
+                               [](const LateFilterNode&) { return "late_filter"; },
+                               [](const LateNode&) { return "late"; },
+                               [](const AggregateNode&) { return "aggregate"; },
+                               [](const WindowAggregateNode&) { return "window_aggregate"; },
+                               [](const LookupJoinNode&) { return "lookup_join"; },
+                               [](const AsofJoinNode&) { return "asof_join"; },
+                               [](const TemporalJoinNode&) { return "temporal_join"; },
+                               [](const ProcessingTimeJoinNode&) { return "processing_time_join"; },
+                               [](const JoinNode&) { return "join"; },
+                               [](const SetOperationNode&) { return "set_operation"; },
+                               [](const UnnestNode&) { return "unnest"; },
+                               [](const TopNNode&) { return "top_n"; },
+                               [](const MatchNode&) { return "match"; },
+                               [](const ViewNode&) { return "view"; },
+                               [](const SinkNode&) { return "sink"; },
+                               [](const AlertNode&) { return "alert"; }},
+                    node);
 }
 
 int64_t hold_ms_of(const Node& node) {

@@ -296,6 +296,28 @@ struct MatchNode : NodeBase {
   bool hold_at_end = false;           ///< ON END HOLD: the end of input decides nothing.
 };
 
+/// Joins each row of input 0 with the version of its key in input 1 that was valid at the row's time.
+struct TemporalJoinNode : NodeBase {
+  JoinKind join = JoinKind::inner;  ///< inner | left
+  std::vector<size_t> left_keys, right_keys;
+  std::vector<bool> null_safe;  ///< IS NOT DISTINCT FROM
+  size_t left_time = 0, right_time = 0;
+  Expr residual;                       ///< Over left then right columns; asked of the valid version.
+  size_t left_width = 0;               ///< Columns of input 0.
+  bool left_changes = false;           ///< Rows of input 0 may be taken back.
+  bool removals_end_versions = false;  ///< -1: no row from its time on; else that version was never there.
+  bool hold_at_end = false;            ///< ON END HOLD: the end of input is no watermark.
+};
+
+/// Joins each row of input 0 with the rows of its key that input 1 has when the row comes.
+struct ProcessingTimeJoinNode : NodeBase {
+  JoinKind join = JoinKind::inner;  ///< inner | left
+  std::vector<size_t> left_keys, right_keys;
+  std::vector<bool> null_safe;  ///< IS NOT DISTINCT FROM
+  Expr residual;                ///< Over left then right columns.
+  size_t left_width = 0;        ///< Columns of input 0.
+};
+
 /// Keeps a materialized view.
 struct ViewNode : NodeBase {
   EmitText emit;
@@ -315,9 +337,10 @@ struct AlertNode : NodeBase {
   std::map<std::string, std::string> options;
 };
 
-using Node = std::variant<SourceNode, NormalizeNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode, LateFilterNode, LateNode,
-                          AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode, JoinNode, SetOperationNode,
-                          UnnestNode, TopNNode, MatchNode, ViewNode, SinkNode, AlertNode>;
+using Node = std::variant<SourceNode, NormalizeNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode,
+                          LateFilterNode, LateNode, AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode,
+                          TemporalJoinNode, ProcessingTimeJoinNode, JoinNode, SetOperationNode, UnnestNode, TopNNode,
+                          MatchNode, ViewNode, SinkNode, AlertNode>;
 
 const NodeBase& base_of(const Node& node);
 NodeBase& base_of(Node& node);

@@ -227,6 +227,16 @@ std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& 
   auto all = [&] {
     for (size_t i = 0; i < out.size(); ++i) need_all(out[i], width_of(i));
   };
+  /// Of a join: what is wanted of both sides side by side, its condition and its keys.
+  auto read_sides = [&](const Expr& condition, const std::vector<size_t>& left_keys,
+                        const std::vector<size_t>& right_keys) {
+    const size_t left = width_of(0);
+    Columns both = wanted;
+    need(both, condition);
+    for (size_t column : both) column < left ? out[0].insert(column) : out[1].insert(column - left);
+    out[0].insert(left_keys.begin(), left_keys.end());
+    out[1].insert(right_keys.begin(), right_keys.end());
+  };
   std::visit(overloaded{[&](const SourceNode&) {},
                         [&](const NormalizeNode& n) {
                           out[0] = wanted;
@@ -258,15 +268,7 @@ std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& 
                             if (a.filter) out[0].insert(*a.filter);
                           }
                         },
-                        [&](const LookupJoinNode& n) {
-                          size_t left = width_of(0);
-                          Columns both = wanted;
-                          need(both, n.residual);
-                          for (size_t column : both)
-                            column < left ? out[0].insert(column) : out[1].insert(column - left);
-                          out[0].insert(n.left_keys.begin(), n.left_keys.end());
-                          out[1].insert(n.right_keys.begin(), n.right_keys.end());
-                        },
+                        [&](const LookupJoinNode& n) { read_sides(n.residual, n.left_keys, n.right_keys); },
                         [&](const AsofJoinNode& n) {
                           size_t left = width_of(0);
                           for (size_t column : wanted)
@@ -308,6 +310,12 @@ std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& 
                           for (const PatternValue& value : n.read) out[0].insert(value.argument);
                           for (size_t column : wanted) out[0].insert(n.outputs[column].argument);
                         },
+                        [&](const TemporalJoinNode& n) {
+                          read_sides(n.residual, n.left_keys, n.right_keys);
+                          out[0].insert(n.left_time);
+                          out[1].insert(n.right_time);
+                        },
+                        [&](const ProcessingTimeJoinNode& n) { read_sides(n.residual, n.left_keys, n.right_keys); },
                         [&](const auto&) { all(); }},
              node);
   return out;
@@ -500,6 +508,23 @@ void prune(Plan& plan) {
                               if (variable.row_condition) variable.row_condition = in[0][*variable.row_condition];
                             for (PatternValue& value : n.read) value.argument = in[0][value.argument];
                             for (PatternValue& value : n.outputs) value.argument = in[0][value.argument];
+                          },
+                          [&](TemporalJoinNode& n) {
+                            put_side_by_side();
+                            follow(n.left_keys, 0);
+                            follow(n.right_keys, 1);
+                            n.left_time = in[0][n.left_time];
+                            n.right_time = in[1][n.right_time];
+                            n.left_width = base_of(plan.nodes[n.inputs[0].node.value]).output.columns.size();
+                            for (size_t& column : n.output.key) column = places[at][column];
+                            if (!n.residual.empty()) n.residual = n.residual.remap(places[at]);
+                          },
+                          [&](ProcessingTimeJoinNode& n) {
+                            put_side_by_side();
+                            follow(n.left_keys, 0);
+                            follow(n.right_keys, 1);
+                            n.left_width = base_of(plan.nodes[n.inputs[0].node.value]).output.columns.size();
+                            if (!n.residual.empty()) n.residual = n.residual.remap(places[at]);
                           },
                           [&](auto&) {}},
                node);

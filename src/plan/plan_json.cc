@@ -203,6 +203,20 @@ std::string own_members(const Node& node) {
                 n.emit_updates, n.hold_at_end);
           },
           [](const MatchNode& n) { return match_members(n); },
+          [](const TemporalJoinNode& n) {
+            return fmt::format(
+                ",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"left_time\":{},\"right_time\":{},\"residual\":{}"
+                ","
+                "\"left_changes\":{},\"removals_end_versions\":{},\"hold_at_end\":{}",
+                join_words[static_cast<int>(n.join)], numbers(n.left_keys), numbers(n.right_keys), n.left_time,
+                n.right_time, n.residual.empty() ? "null" : n.residual.json(), n.left_changes, n.removals_end_versions,
+                n.hold_at_end);
+          },
+          [](const ProcessingTimeJoinNode& n) {
+            return fmt::format(",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"residual\":{}",
+                               join_words[static_cast<int>(n.join)], numbers(n.left_keys), numbers(n.right_keys),
+                               n.residual.empty() ? "null" : n.residual.json());
+          },
           [](const SinkNode& n) {
             return ",\"connector\":" + json_string(n.connector) + ",\"options\":" + options_json(n.options);
           },
@@ -228,59 +242,68 @@ std::string window_detail(const WindowSpec& window) {
 /// One line for people about what the node does.
 std::string detail(const Node& node) {
   return std::visit(
-      overloaded{[](const SourceNode& n) {
-                   return n.connector + (n.is_static ? ", static" : "") +
-                          (n.watermark ? ", watermark " + n.watermark->expression.text() : "");
-                 },
-                 [](const NormalizeNode&) {
-                   return std::string(
-                       "a row replaces the one of its key; the last row of every key is kept, without bound");
-                 },
-                 [](const FilterNode& n) { return n.predicate.text(); },
-                 [](const ProjectNode& n) {
-                   std::string out;
-                   for (const Expr& e : n.expressions) out += (out.empty() ? "" : ", ") + e.text();
-                   return out;
-                 },
-                 [](const WindowAssignNode& n) {
-                   const bool session = n.window.kind == WindowKind::session;
-                   return window_detail(n.window) + (session ? "; rows are held until their session has closed" : "");
-                 },
-                 [](const AggregateNode& n) {
-                   std::string out;
-                   for (const Aggregate& a : n.aggregates) out += (out.empty() ? "" : ", ") + a.call.text;
-                   return out + "; state is kept for every key, without bound";
-                 },
-                 [](const WindowAggregateNode& n) {
-                   std::string out = n.assign ? window_detail(*n.assign) + ": " : "window of the input: ";
-                   for (const Aggregate& a : n.aggregates) out += a.call.text + " ";
-                   return out + "; state is freed when the watermark passes the window's end";
-                 },
-                 [](const LookupJoinNode& n) {
-                   return std::string(join_words[static_cast<int>(n.join)]) + " join with a static table";
-                 },
-                 [](const AsofJoinNode& n) {
-                   return std::string(n.table ? "as-of join with a static table, "
-                                              : "as-of join; both sides are kept without bound, ") +
-                          comparison_words[static_cast<int>(n.comparison)];
-                 },
-                 [](const JoinNode& n) {
-                   return fmt::format("{} join; left rows are kept {}, right rows {}",
-                                      join_words[static_cast<int>(n.join)], kept_until(n.left), kept_until(n.right));
-                 },
-                 [](const SetOperationNode& n) {
-                   return std::string(n.except ? "except" : "intersect") + (n.all ? " all" : "") +
-                          "; state is kept for every row, without bound";
-                 },
-                 [](const TopNNode& n) { return top_n_text(n); },
-                 [](const MatchNode& n) {
-                   return fmt::format("pattern {}; {}", pattern_text(n),
-                                      n.within_ms > 0
-                                          ? fmt::format("state is freed {} ms after a match began", n.within_ms)
-                                          : "without WITHIN, rows are kept for as long as a match may go on");
-                 },
-                 [](const SinkNode& n) { return n.connector; }, [](const AlertNode& n) { return n.condition.text(); },
-                 [](const auto&) { return std::string(); }},
+      overloaded{
+          [](const SourceNode& n) {
+            return n.connector + (n.is_static ? ", static" : "") +
+                   (n.watermark ? ", watermark " + n.watermark->expression.text() : "");
+          },
+          [](const NormalizeNode&) {
+            return std::string("a row replaces the one of its key; the last row of every key is kept, without bound");
+          },
+          [](const FilterNode& n) { return n.predicate.text(); },
+          [](const ProjectNode& n) {
+            std::string out;
+            for (const Expr& e : n.expressions) out += (out.empty() ? "" : ", ") + e.text();
+            return out;
+          },
+          [](const WindowAssignNode& n) {
+            const bool session = n.window.kind == WindowKind::session;
+            return window_detail(n.window) + (session ? "; rows are held until their session has closed" : "");
+          },
+          [](const AggregateNode& n) {
+            std::string out;
+            for (const Aggregate& a : n.aggregates) out += (out.empty() ? "" : ", ") + a.call.text;
+            return out + "; state is kept for every key, without bound";
+          },
+          [](const WindowAggregateNode& n) {
+            std::string out = n.assign ? window_detail(*n.assign) + ": " : "window of the input: ";
+            for (const Aggregate& a : n.aggregates) out += a.call.text + " ";
+            return out + "; state is freed when the watermark passes the window's end";
+          },
+          [](const LookupJoinNode& n) {
+            return std::string(join_words[static_cast<int>(n.join)]) + " join with a static table";
+          },
+          [](const AsofJoinNode& n) {
+            return std::string(n.table ? "as-of join with a static table, "
+                                       : "as-of join; both sides are kept without bound, ") +
+                   comparison_words[static_cast<int>(n.comparison)];
+          },
+          [](const JoinNode& n) {
+            return fmt::format("{} join; left rows are kept {}, right rows {}", join_words[static_cast<int>(n.join)],
+                               kept_until(n.left), kept_until(n.right));
+          },
+          [](const SetOperationNode& n) {
+            return std::string(n.except ? "except" : "intersect") + (n.all ? " all" : "") +
+                   "; state is kept for every row, without bound";
+          },
+          [](const TemporalJoinNode& n) {
+            return std::string(join_words[static_cast<int>(n.join)]) +
+                   " join with the version valid at the row's time; rows wait for the watermark, " +
+                   (n.left_changes ? "and versions are kept without bound, as rows may be taken back"
+                                   : "which also frees versions that were followed by another");
+          },
+          [](const ProcessingTimeJoinNode& n) {
+            return std::string(join_words[static_cast<int>(n.join)]) +
+                   " join with what the table has when a row comes; the table's rows are kept";
+          },
+          [](const TopNNode& n) { return top_n_text(n); },
+          [](const MatchNode& n) {
+            return fmt::format("pattern {}; {}", pattern_text(n),
+                               n.within_ms > 0 ? fmt::format("state is freed {} ms after a match began", n.within_ms)
+                                               : "without WITHIN, rows are kept for as long as a match may go on");
+          },
+          [](const SinkNode& n) { return n.connector; }, [](const AlertNode& n) { return n.condition.text(); },
+          [](const auto&) { return std::string(); }},
       node);
 }
 

@@ -393,6 +393,7 @@ Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const 
 
 Result<Input> RelationBuilder::filter(Input input, const std::vector<Expr>& parts) {
   if (parts.empty()) return input;
+  HEADRACE_TRY(refuse_time(parts));
   FilterNode node;
   node.inputs = {input};
   node.output = output_of(input);

@@ -91,6 +91,25 @@ class RelationBuilder {
   Result<std::optional<Input>> without_delim(const BoundRelation& relation, const std::vector<Expr>& parts);
   Result<Input> join_streams(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
                              const std::vector<Expr>& rest);
+  // build_temporal.cc
+  /// The rows that are versions of a relation's keys.
+  struct Versions {
+    Input rows;
+    size_t time = 0;
+    std::vector<size_t> key;  ///< None: what the join compares.
+    bool removals_end_versions = false;
+  };
+  /// Takes FOR SYSTEM_TIME AS OF out of a join's conditions; gives its time.
+  static std::optional<Expr> take_time(std::vector<Expr>& conditions);
+  static Result<> refuse_time(const std::vector<Expr>& conditions);
+  Result<Input> build_temporal(Input left, Input right, JoinKind kind,
+                               const std::vector<BoundRelation::Condition>& conditions, const std::vector<Expr>& rest,
+                               const Expr& time);
+  Result<Versions> versions_of(Input right);
+  Result<Input> join_versions(Input left, size_t left_time, const Versions& versions, JoinKind kind,
+                              const std::vector<BoundRelation::Condition>& conditions, std::vector<Expr> rest);
+  Result<Input> join_present(Input left, Input right, JoinKind kind,
+                             const std::vector<BoundRelation::Condition>& conditions, std::vector<Expr> rest);
   Result<Input> finish_lookup(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
                               Expr residual);
   Result<Input> finish_asof(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,

@@ -12,10 +12,12 @@
 #include "ops/match.h"
 #include "ops/normalize.h"
 #include "ops/outlet.h"
+#include "ops/processing_time_join.h"
 #include "ops/project.h"
 #include "ops/session_aggregate.h"
 #include "ops/session_assign.h"
 #include "ops/set_operation.h"
+#include "ops/temporal_join.h"
 #include "ops/top_n.h"
 #include "ops/union.h"
 #include "ops/unnest.h"
@@ -34,56 +36,61 @@ struct Route {
 /// Where the rows of input `input` of a node must go.
 Route route_to(const Plan& plan, const Node& node, uint32_t input) {
   return std::visit(overloaded{[&](const NormalizeNode& n) {
-                                 return Route{Exchange::hash, n.key};
+      return Route{Exchange::hash, n.key};
                                },
                                [&](const AggregateNode& n) {
-                                 return Route{Exchange::hash, n.groups};
+      return Route{Exchange::hash, n.groups};
                                },
                                [&](const WindowAggregateNode& n) {
-                                 return Route{Exchange::hash, n.groups};
+      return Route{Exchange::hash, n.groups};
                                },
                                [&](const WindowAssignNode& n) {
-                                 const bool session = n.window.kind == WindowKind::session;
-                                 return session ? Route{Exchange::hash, n.window.keys} : Route{};
+      const bool session = n.window.kind == WindowKind::session;
+      return session ? Route{Exchange::hash, n.window.keys} : Route{};
                                },
                                [&](const LookupJoinNode&) {
-                                 return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
+      return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
                                },
                                [&](const AsofJoinNode& n) {
-                                 if (!n.table) return Route{Exchange::hash, input == 0 ? n.left_keys : n.right_keys};
-                                 return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
+      if (!n.table) return Route{Exchange::hash, input == 0 ? n.left_keys : n.right_keys};
+      return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
                                },
                                [&](const JoinNode& n) {
-                                 return Route{Exchange::hash, input == 0 ? n.left.keys : n.right.keys};
+      return Route{Exchange::hash, input == 0 ? n.left.keys : n.right.keys};
                                },
                                [&](const SetOperationNode& n) {
-                                 std::vector<size_t> all(n.output.columns.size());
-                                 std::iota(all.begin(), all.end(), 0);
-                                 return Route{Exchange::hash, std::move(all)};
+      std::vector<size_t> all(n.output.columns.size());
+      std::iota(all.begin(), all.end(), 0);
+      return Route{Exchange::hash, std::move(all)};
                                },
                                [&](const TopNNode& n) {
-                                 return Route{Exchange::hash, n.partition};
+      return Route{Exchange::hash, n.partition};
                                },
                                [&](const MatchNode& n) {
-                                 return Route{Exchange::hash, n.partition};
-                               },
-                               [&](const SinkNode&) {
-                                 return Route{Exchange::single, {}};
-                               },
-                               [&](const AlertNode&) {
-                                 return Route{Exchange::single, {}};
-                               },
-                               [&](const ViewNode& n) {
-                                 // A row and its retraction must meet in one place.
-                                 if (n.output.changelog == Changelog::append) return Route{};
-                                 std::vector<size_t> columns = n.output.key;
-                                 if (columns.empty()) {
-                                   columns.resize(n.output.columns.size());
-                                   std::iota(columns.begin(), columns.end(), 0);
-                                 }
-                                 return Route{Exchange::hash, std::move(columns)};
-                               },
-                               [&](const auto&) { return Route{}; }},
+      return Route{Exchange::hash, n.partition};
+      [&](const TemporalJoinNode& n) {
+        return Route{Exchange::hash, input == 0 ? n.left_keys : n.right_keys};
+      },
+          [&](const ProcessingTimeJoinNode& n) {
+            return Route{Exchange::hash, input == 0 ? n.left_keys : n.right_keys};
+          },
+          [&](const SinkNode&) {
+            return Route{Exchange::single, {}};
+          },
+          [&](const AlertNode&) {
+            return Route{Exchange::single, {}};
+          },
+          [&](const ViewNode& n) {
+            // A row and its retraction must meet in one place.
+            if (n.output.changelog == Changelog::append) return Route{};
+            std::vector<size_t> columns = n.output.key;
+            if (columns.empty()) {
+              columns.resize(n.output.columns.size());
+              std::iota(columns.begin(), columns.end(), 0);
+            }
+            return Route{Exchange::hash, std::move(columns)};
+          },
+          [&](const auto&) { return Route{}; }},
                     node);
 }
 
@@ -145,6 +152,10 @@ std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext&
                    return std::make_unique<AsofJoinOperator>(n, context);
                  },
                  [&](const JoinNode& n) -> Made { return std::make_unique<JoinOperator>(n, context); },
+                 [&](const TemporalJoinNode& n) -> Made { return std::make_unique<TemporalJoinOperator>(n, context); },
+                 [&](const ProcessingTimeJoinNode& n) -> Made {
+                   return std::make_unique<ProcessingTimeJoinOperator>(n, context);
+                 },
                  [&](const SetOperationNode& n) -> Made { return std::make_unique<SetOperationOperator>(n); },
                  [&](const UnnestNode& n) -> Made { return std::make_unique<UnnestOperator>(n, context); },
                  [&](const TopNNode& n) -> Made { return std::make_unique<TopNOperator>(n, context); },
