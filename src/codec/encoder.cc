@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -338,15 +339,36 @@ std::vector<ReadableColumn> readable_columns(const Batch& batch) {
   return columns;
 }
 
-/// Batches know rows that come and rows that go; which of them make an update is known to the owner of a key only (the
-/// file sink).
 std::string_view operation_of(int32_t diff) {
   return diff > 0 ? "+I" : "-D";
 }
 
+/// Tells which rows of a batch are updates: one goes and, right behind it, one comes with the same key.
+class Updates {
+ public:
+  explicit Updates(std::vector<size_t> key) : key_(std::move(key)) {}
+
+  /// True when row `row` goes and the next one takes its place.
+  bool begins_at(const Batch& batch, const std::vector<ReadableColumn>& columns, uint64_t row) {
+    if (key_.empty() || row + 1 >= batch.chunk.size()) return false;
+    if (batch.diff(static_cast<int64_t>(row)) != -1 || batch.diff(static_cast<int64_t>(row + 1)) != 1) return false;
+    return std::all_of(key_.begin(), key_.end(), [&](size_t column) {
+      old_.clear();
+      new_.clear();
+      columns[column].append_json(old_, row);
+      columns[column].append_json(new_, row + 1);
+      return old_ == new_;
+    });
+  }
+
+ private:
+  const std::vector<size_t> key_;
+  std::string old_, new_;
+};
+
 class NdjsonEncoder final : public Encoder {
  public:
-  explicit NdjsonEncoder(const EncoderConfig& config) : changes_(config.changes) {
+  explicit NdjsonEncoder(const EncoderConfig& config) : changes_(config.changes), updates_(config.key) {
     std::string separator = "{";
     if (changes_ != Changes::append) {
       opening_ = "{" + json_string(config.op_column) + ":\"";
@@ -364,15 +386,21 @@ class NdjsonEncoder final : public Encoder {
     const std::vector<ReadableColumn> columns = readable_columns(batch);
     for (uint64_t row = 0; row < batch.chunk.size(); ++row) {
       const int32_t diff = batch.diff(static_cast<int64_t>(row));
-      for (int32_t copy = 0; copy < std::abs(diff); ++copy) append_row(out, columns, row, diff);
+      if (updates_.begins_at(batch, columns, row)) {
+        append_row(out, columns, row, "-U");
+        append_row(out, columns, ++row, "+U");
+        continue;
+      }
+      for (int32_t copy = 0; copy < std::abs(diff); ++copy) append_row(out, columns, row, operation_of(diff));
     }
   }
 
  private:
-  void append_row(std::string& out, const std::vector<ReadableColumn>& columns, uint64_t row, int32_t diff) const {
+  void append_row(std::string& out, const std::vector<ReadableColumn>& columns, uint64_t row,
+                  std::string_view operation) const {
     if (changes_ != Changes::append) {
       out += opening_;
-      out += operation_of(diff);
+      out += operation;
     }
     for (size_t column = 0; column < columns.size(); ++column) {
       out += keys_[column];
@@ -382,13 +410,15 @@ class NdjsonEncoder final : public Encoder {
   }
 
   const Changes changes_;
+  Updates updates_;
   std::string opening_;
   std::vector<std::string> keys_;  ///< What stands before each value.
 };
 
 class CsvEncoder final : public Encoder {
  public:
-  explicit CsvEncoder(const EncoderConfig& config) : changes_(config.changes), delimiter_(config.delimiter) {
+  explicit CsvEncoder(const EncoderConfig& config)
+      : changes_(config.changes), updates_(config.key), delimiter_(config.delimiter) {
     if (!config.header) return;
     if (changes_ != Changes::append) append_quoted(prologue_, config.op_column, false);
     for (const Field& field : config.schema->fields()) {
@@ -404,13 +434,19 @@ class CsvEncoder final : public Encoder {
     const std::vector<ReadableColumn> columns = readable_columns(batch);
     for (uint64_t row = 0; row < batch.chunk.size(); ++row) {
       const int32_t diff = batch.diff(static_cast<int64_t>(row));
-      for (int32_t copy = 0; copy < std::abs(diff); ++copy) append_row(out, columns, row, diff);
+      if (updates_.begins_at(batch, columns, row)) {
+        append_row(out, columns, row, "-U");
+        append_row(out, columns, ++row, "+U");
+        continue;
+      }
+      for (int32_t copy = 0; copy < std::abs(diff); ++copy) append_row(out, columns, row, operation_of(diff));
     }
   }
 
  private:
-  void append_row(std::string& out, const std::vector<ReadableColumn>& columns, uint64_t row, int32_t diff) {
-    if (changes_ != Changes::append) out += operation_of(diff);
+  void append_row(std::string& out, const std::vector<ReadableColumn>& columns, uint64_t row,
+                  std::string_view operation) {
+    if (changes_ != Changes::append) out += operation;
     for (size_t column = 0; column < columns.size(); ++column) {
       if (column > 0 || changes_ != Changes::append) out += delimiter_;
       if (!columns[column].is_null(row)) append_field(out, columns[column], row);
@@ -447,13 +483,73 @@ class CsvEncoder final : public Encoder {
   }
 
   const Changes changes_;
+  Updates updates_;
   const char delimiter_;
   std::string prologue_, scratch_;
+};
+
+/// Change events as Debezium writes them: c, u and d.
+class DebeziumEncoder final : public Encoder {
+ public:
+  explicit DebeziumEncoder(const EncoderConfig& config) : updates_(config.key) {
+    for (const Field& field : config.schema->fields())
+      keys_.push_back((keys_.empty() ? "{" : ",") + json_string(field.name) + ":");
+  }
+
+  std::string prologue() const override { return ""; }
+
+  void encode(const Batch& batch, std::string& out) override {
+    const std::vector<ReadableColumn> columns = readable_columns(batch);
+    for (uint64_t row = 0; row < batch.chunk.size(); ++row) {
+      const int32_t diff = batch.diff(static_cast<int64_t>(row));
+      if (updates_.begins_at(batch, columns, row)) {
+        append_event(out, columns, row, row + 1, 'u');
+        ++row;
+        continue;
+      }
+      for (int32_t copy = 0; copy < std::abs(diff); ++copy)
+        diff > 0 ? append_event(out, columns, std::nullopt, row, 'c')
+                 : append_event(out, columns, row, std::nullopt, 'd');
+    }
+  }
+
+ private:
+  void append_event(std::string& out, const std::vector<ReadableColumn>& columns, std::optional<uint64_t> before,
+                    std::optional<uint64_t> after, char operation) const {
+    out += "{\"before\":";
+    append_row(out, columns, before);
+    out += ",\"after\":";
+    append_row(out, columns, after);
+    out += ",\"op\":\"";
+    out += operation;
+    out += "\"}\n";
+  }
+  void append_row(std::string& out, const std::vector<ReadableColumn>& columns, std::optional<uint64_t> row) const {
+    if (!row) {
+      out += "null";
+      return;
+    }
+    for (size_t column = 0; column < columns.size(); ++column) {
+      out += keys_[column];
+      columns[column].append_json(out, *row);
+    }
+    out += '}';
+  }
+
+  Updates updates_;
+  std::vector<std::string> keys_;  ///< What stands before each value.
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Encoder>> make_encoder(const EncoderConfig& config) {
+  if (config.format == "debezium-json") {
+    if (config.changes == Changes::upsert)
+      return user_error(Code::bad_config,
+                        "Debezium's events have the row before an update, which changes = 'upsert' drops")
+          .with_remedy("write changes = 'retract'");
+    return std::unique_ptr<Encoder>(std::make_unique<DebeziumEncoder>(config));
+  }
   if (config.changes != Changes::append && config.schema->find(config.op_column)) {
     return user_error(Code::bad_config,
                       fmt::format("the result has a column named '{}', which is also the name of the operation's field",
@@ -463,7 +559,7 @@ Result<std::unique_ptr<Encoder>> make_encoder(const EncoderConfig& config) {
   if (config.format == "ndjson") return std::unique_ptr<Encoder>(std::make_unique<NdjsonEncoder>(config));
   if (config.format == "csv") return std::unique_ptr<Encoder>(std::make_unique<CsvEncoder>(config));
   return user_error(Code::bad_config, fmt::format("no encoder writes format '{}'", config.format))
-      .with_remedy("use ndjson or csv");
+      .with_remedy("use ndjson, csv or debezium-json");
 }
 
 void append_json_value(std::string& out, const Vector& column, int64_t row) {

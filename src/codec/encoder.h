@@ -1,9 +1,11 @@
-// Columns to bytes: NDJSON and CSV as the file sink, the HTTP door and the command line write them.
+// Columns to bytes: NDJSON, CSV and Debezium's change events as the file sink, the HTTP door and the command line write
+// them.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "data/batch.h"
@@ -13,9 +15,12 @@ namespace headrace {
 enum class Changes : uint8_t { append, upsert, retract };
 
 struct EncoderConfig {
-  std::string format = "ndjson";  ///< ndjson | csv
+  std::string format = "ndjson";  ///< ndjson | csv | debezium-json
   SchemaRef schema;
   Changes changes = Changes::append;  ///< upsert, retract: a first field with the operation.
+  /// retract: the columns that name a row. A row taken back and, right behind it, one added of the same key are an
+  /// update.
+  std::vector<size_t> key;
   std::string op_column = "op";
   bool header = true;  ///< csv
   char delimiter = ',';

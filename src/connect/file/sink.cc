@@ -127,6 +127,7 @@ Result<std::unique_ptr<Sink>> FileSink::make(const SinkContext& context) {
     return user_error(Code::bad_config, fmt::format("sink {} with changes = 'upsert' needs a key", context.name))
         .with_remedy("name the key's columns: key = 'a, b'");
   }
+  if (config.encoder.changes == Changes::retract) config.encoder.key = config.key;
   HEADRACE_ASSIGN(std::unique_ptr<Encoder> encoder, make_encoder(config.encoder));
   return std::unique_ptr<Sink>(new FileSink(std::move(config), std::move(encoder)));
 }

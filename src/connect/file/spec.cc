@@ -30,7 +30,7 @@ constexpr auto source_fields = with_common_source_fields(own_source_fields);
 
 constexpr ConfigField sink_fields[] = {
     {"path", FieldKind::text, "", "File to write, relative to the project.", true},
-    {"format", FieldKind::choice, "ndjson", "ndjson | csv | parquet: how a record is written."},
+    {"format", FieldKind::choice, "ndjson", "ndjson | csv | parquet | debezium-json: how a record is written."},
     {"changes", FieldKind::choice, "append",
      "append | upsert | retract: rows only, one operation per key, or every change."},
     {"key", FieldKind::columns, "", "upsert: the key's columns, separated by commas."},
