@@ -41,12 +41,16 @@ class ChangelogNdjsonDecoder final : public Decoder {
   std::string copy_;
 };
 
+/// What Debezium writes for a large value that an update left as it was.
+constexpr std::string_view unavailable = "__debezium_unavailable_value";
+
 /// An envelope a line.
 class EnvelopeDecoder final : public Decoder {
  public:
   EnvelopeDecoder(const DecoderConfig& config, std::unique_ptr<Envelope> envelope, JsonScalars scalars)
       : keyed_(!config.key.empty()),
         envelope_(std::move(envelope)),
+        schema_(config.schema),
         reader_(config, scalars, false),
         rows_(config.schema) {}
 
@@ -77,7 +81,23 @@ class EnvelopeDecoder final : public Decoder {
     if (change.kind == RowChange::Kind::remove)
       return add(reader_.read_removed(change.row, readable(change.row), rows_), -1);
     if (change.kind == RowChange::Kind::update && !write_before(change)) return false;
-    return add(reader_.read(change.row, readable(change.row), utf8_, rows_), 1);
+    const bool read = reader_.read(change.row, readable(change.row), utf8_, rows_);
+    if (read && change.row.find(unavailable) != std::string_view::npos && !all_available()) return false;
+    return add(read, 1);
+  }
+
+  /// False when the row has a text that the database did not log, as it did not change.
+  bool all_available() {
+    for (size_t column = 0; column < schema_->size(); ++column) {
+      if ((*schema_)[column].type.id() != LogicalTypeId::VARCHAR) continue;
+      const auto cell = duckdb::FlatVector::GetData<duckdb::string_t>(rows_.vector(column))[rows_.row()];
+      if (duckdb::FlatVector::IsNull(rows_.vector(column), static_cast<duckdb::idx_t>(rows_.row()))) continue;
+      if (std::string_view(cell.GetData(), cell.GetSize()) != unavailable) continue;
+      fault_ = {Code::unsupported_change, "field \"" + (*schema_)[column].name +
+                                              "\" was not logged, as it did not change; set REPLICA IDENTITY FULL"};
+      return false;
+    }
+    return true;
   }
 
   /// The old row of an update, where it is needed.
@@ -108,6 +128,7 @@ class EnvelopeDecoder final : public Decoder {
 
   const bool keyed_;
   const std::unique_ptr<Envelope> envelope_;
+  const SchemaRef schema_;
   JsonRecordReader reader_;
   RowWriter rows_;
   std::vector<RowChange> changes_;

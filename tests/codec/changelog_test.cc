@@ -195,6 +195,14 @@ TEST(Changelog, SaysWhatIsWrongWithAnEnvelope) {
             "3012 f:1: \"type\": \"ALTER\" is no change of a row\n");
 }
 
+/// A value that the log leaves out is not the text that stands for it, nor NULL.
+TEST(Changelog, AValueThatWasNotLoggedIsNotKnown) {
+  const std::string record =
+      "{\"before\":null,\"after\":{\"id\":1,\"name\":\"__debezium_unavailable_value\",\"amount\":1},\"op\":\"u\"}\n";
+  EXPECT_EQ(decode("debezium-json", {0}, record),
+            "3012 f:1: field \"name\" was not logged, as it did not change; set REPLICA IDENTITY FULL\n");
+}
+
 /// The rows as the file sink writes them, where column 0 is the key.
 std::string encode(const std::string& format, const Decoded& decoded) {
   EncoderConfig config;
