@@ -187,7 +187,6 @@ void TemporalJoinOperator::take_back_version(Batch& row) {
 }
 
 Result<> TemporalJoinOperator::on_watermark(EventTime time, Emitter& out) {
-  if (node_.hold_at_end && time == EventTime::max()) return {};
   std::vector<Slot> rows;
   while (!due_.empty() && due_.front().time_ms <= time.ms) {
     rows.push_back(due_.front().slot);

@@ -18,6 +18,14 @@ bool is_equality(const Condition& condition) {
   return condition.comparison == Comparison::equal || condition.comparison == Comparison::not_distinct;
 }
 
+/// True when a column from `width` on is read.
+bool reads_behind(const ProjectNode& node, size_t width) {
+  return std::any_of(node.expressions.begin(), node.expressions.end(), [&](const Expr& expression) {
+    const std::vector<size_t> columns = expression.columns();
+    return !columns.empty() && columns.back() >= width;
+  });
+}
+
 }  // namespace
 
 std::optional<Expr> RelationBuilder::take_time(std::vector<Expr>& conditions) {
@@ -57,6 +65,15 @@ Result<Input> RelationBuilder::build_temporal(Input left, Input right, JoinKind 
   return join_versions(left, *column, versions, kind, conditions, rest);
 }
 
+/// The input as it is, whose versions `key` names.
+Input RelationBuilder::keyed(Input input, std::vector<size_t> key) {
+  std::vector<size_t> all(output_of(input).columns.size());
+  std::iota(all.begin(), all.end(), 0);
+  const Input out = pick(input, all);
+  base_of(plan_.nodes[out.node.value]).output.key = std::move(key);
+  return out;
+}
+
 /// Where the versions of a relation are: the rows of an upsert source as they come, or those that a deduplication keeps
 /// the last of, or, of a stream that only grows, all of them.
 Result<RelationBuilder::Versions> RelationBuilder::versions_of(Input right) {
@@ -71,6 +88,10 @@ Result<RelationBuilder::Versions> RelationBuilder::versions_of(Input right) {
   if (auto* normalize = std::get_if<NormalizeNode>(&node)) {
     out.rows = normalize->inputs[0];
     out.removals_end_versions = true;
+  } else if (auto* top = std::get_if<TopNNode>(&node); top && top->last_first && top->order_written == 1) {
+    if (!projections.empty() && reads_behind(projections.back(), output_of(top->inputs[0]).columns.size()))
+      return unsupported("FOR SYSTEM_TIME AS OF a deduplication: a version has no number", "select its other columns");
+    out.rows = keyed(top->inputs[0], std::vector<size_t>(top->partition));
   } else if (output_of(right).changelog == Changelog::append) {
     out.rows = right;
     projections.clear();
@@ -92,8 +113,8 @@ Result<RelationBuilder::Versions> RelationBuilder::versions_of(Input right) {
         .with_remedy("declare WATERMARK FOR a column of it, and select that column; or join AS OF PROCTIME()");
   out.time = *time;
   out.key = rows.key;
-  if (out.removals_end_versions && out.key.empty())
-    return unsupported("FOR SYSTEM_TIME AS OF needs the primary key of the table with versions",
+  if (output_of(right).changelog != Changelog::append && out.key.empty())
+    return unsupported("FOR SYSTEM_TIME AS OF needs the key of the table with versions",
                        "select the key's columns, unchanged");
   return out;
 }

@@ -49,6 +49,7 @@ NodeBase& base_of(Node& node) {
 bool holds_at_end(const Node& node) {
   return std::visit(
       overloaded{[](const WindowAggregateNode& n) { return n.hold_at_end; },
+                 [](const TemporalJoinNode& n) { return n.hold_at_end; },
                  [](const WindowAssignNode& n) { return n.hold_at_end; }, [](const auto&) { return false; }},
       node);
 }

@@ -105,6 +105,7 @@ class RelationBuilder {
   Result<Input> build_temporal(Input left, Input right, JoinKind kind,
                                const std::vector<BoundRelation::Condition>& conditions, const std::vector<Expr>& rest,
                                const Expr& time);
+  Input keyed(Input input, std::vector<size_t> key);
   Result<Versions> versions_of(Input right);
   Result<Input> join_versions(Input left, size_t left_time, const Versions& versions, JoinKind kind,
                               const std::vector<BoundRelation::Condition>& conditions, std::vector<Expr> rest);
