@@ -13,5 +13,7 @@ std::string lower_case(std::string_view text);
 bool same_name(std::string_view a, std::string_view b);
 /// The name among `known` that is nearest to `name` by edit distance, or "" when none is near.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& known);
+/// The names of a list such as "a, b": separated by commas, without the spaces around them.
+std::vector<std::string> split_names(std::string_view list);
 
 }  // namespace headrace

@@ -19,9 +19,4 @@ struct EventTime {
   static constexpr EventTime from_us(int64_t us) { return {us >= 0 ? us / 1000 : -((-us + 999) / 1000)}; }
 };
 
-/// Asserts that no more rows with time <= `time` come, but late ones.
-struct Watermark {
-  EventTime time = EventTime::min();
-};
-
 }  // namespace headrace

@@ -45,12 +45,4 @@ Result<> Evaluator::select(DataChunk& in, std::vector<uint32_t>& rows) {
   });
 }
 
-Result<std::string> constant_text(EvaluationContext& context, const Expr& expression) {
-  return guarded(Code::expression_failed, [&]() -> Result<std::string> {
-    duckdb::ClientContext& client = *static_cast<ConnectionContext&>(context).connection.context;
-    duckdb::Value value = duckdb::ExpressionExecutor::EvaluateScalar(client, expression.bound(), true);
-    return value.IsNull() ? std::string() : value.ToString();
-  });
-}
-
 }  // namespace headrace

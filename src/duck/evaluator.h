@@ -35,7 +35,4 @@ class Evaluator {
   std::unique_ptr<State> state_;
 };
 
-/// The value of an expression without columns, or an error. `text` gives it as SQL text; NULL gives "".
-Result<std::string> constant_text(EvaluationContext& context, const Expr& expression);
-
 }  // namespace headrace

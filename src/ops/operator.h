@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "data/message.h"
+#include "data/batch.h"
 #include "duck/evaluator.h"
 #include "state/table.h"
 

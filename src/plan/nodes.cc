@@ -2,6 +2,11 @@
 
 namespace headrace {
 
+std::string_view word_of(Changelog changelog) {
+  constexpr std::string_view words[] = {"append", "upsert", "retract"};
+  return words[static_cast<size_t>(changelog)];
+}
+
 SchemaRef Output::schema() const {
   std::vector<Field> fields;
   for (const Column& column : columns) fields.push_back({column.name, column.type, true});

@@ -22,6 +22,9 @@ namespace headrace {
 /// append: rows are only added. upsert: rows of a key replace each other. retract: rows are added and taken back.
 enum class Changelog : uint8_t { append, upsert, retract };
 
+/// "append", "upsert" or "retract".
+std::string_view word_of(Changelog changelog);
+
 /// What a column means for time.
 enum class TimeRole : uint8_t { none, event_time, window_start, window_end, window_time };
 

@@ -11,7 +11,6 @@ namespace headrace {
 namespace {
 
 constexpr const char* role_words[] = {"none", "event_time", "window_start", "window_end", "window_time"};
-constexpr const char* changelog_words[] = {"append", "upsert", "retract"};
 constexpr const char* window_words[] = {"tumble", "hop", "cumulate", "session"};
 constexpr const char* join_words[] = {"inner", "left", "right", "full", "semi", "anti", "mark", "single", "other"};
 constexpr const char* comparison_words[] = {"=", "is not distinct from", "<", "<=", ">", ">=", "<>", "?"};
@@ -321,9 +320,8 @@ std::string node_json(const Node& node, bool identity) {
     out += fmt::format("{}{{\"name\":{},\"type\":{},\"role\":\"{}\"}}", i ? "," : "", json_string(column.name),
                        json_string(column.type.ToString()), role_words[static_cast<int>(column.role)]);
   }
-  out += fmt::format("],\"changelog\":\"{}\",\"key\":{},\"deterministic\":{}",
-                     changelog_words[static_cast<int>(base.output.changelog)], numbers(base.output.key),
-                     base.output.deterministic);
+  out += fmt::format("],\"changelog\":\"{}\",\"key\":{},\"deterministic\":{}", word_of(base.output.changelog),
+                     numbers(base.output.key), base.output.deterministic);
   if (base.on_error != OnError::quarantine)
     out += fmt::format(",\"on_error\":\"{}\"", base.on_error == OnError::null ? "null" : "fail");
   out += own_members(node);
@@ -345,8 +343,7 @@ std::string explain_text(const Plan& plan) {
     const Node& node = plan[id];
     const NodeBase& base = base_of(node);
     out += fmt::format("{:{}}#{} {} {} [{}{}]  {}\n", "", depth * 2, id.value, kind_of(node), base.name,
-                       changelog_words[static_cast<int>(base.output.changelog)],
-                       base.output.watermark ? ", watermark" : "", detail(node));
+                       word_of(base.output.changelog), base.output.watermark ? ", watermark" : "", detail(node));
     for (const Input& input : base.inputs) print(input.node, depth + 1);
   };
   for (const Node& node : plan.nodes)

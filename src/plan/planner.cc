@@ -23,24 +23,6 @@ std::vector<BoundColumn> bound_columns(const Output& output) {
   return out;
 }
 
-std::string changelog_word(Changelog changelog) {
-  return changelog == Changelog::append ? "append" : changelog == Changelog::upsert ? "upsert" : "retract";
-}
-
-std::vector<std::string> split_names(const std::string& text) {
-  std::vector<std::string> out;
-  std::string name;
-  for (char c : text + ",") {
-    if (c == ',') {
-      if (!name.empty()) out.push_back(name);
-      name.clear();
-    } else if (c != ' ') {
-      name += c;
-    }
-  }
-  return out;
-}
-
 class Planner {
  public:
   Planner(const Project& project, FunctionHost* functions)
@@ -312,7 +294,7 @@ class Planner {
     if (changes == "append" && output.changelog != Changelog::append)
       return user_error(Code::changelog_mismatch, "sink '" + statement.name +
                                                       "' appends, but its query gives changes (" +
-                                                      changelog_word(output.changelog) + ")")
+                                                      std::string(word_of(output.changelog)) + ")")
           .with_remedy(
               "write changes = 'upsert' with key = '...', or changes = 'retract'; or close the result with a window");
     if (changes != "upsert") return {};

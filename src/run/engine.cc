@@ -36,10 +36,6 @@ std::string new_lineage() {
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", random(), random(), random(), random());
 }
 
-std::string changelog_word(Changelog changelog) {
-  return changelog == Changelog::append ? "append" : changelog == Changelog::upsert ? "upsert" : "retract";
-}
-
 }  // namespace
 
 Engine::Engine(PipelineOptions options, CheckedProject project)
@@ -53,7 +49,7 @@ Engine::Engine(PipelineOptions options, CheckedProject project)
   for (const Node& node : graph_.plan.nodes) {
     const NodeBase& base = base_of(node);
     if (std::holds_alternative<ViewNode>(node)) {
-      views_.push_back({base.name, base.output.schema(), base.output.key, changelog_word(base.output.changelog),
+      views_.push_back({base.name, base.output.schema(), base.output.key, std::string(word_of(base.output.changelog)),
                         base.output.time_column()});
     }
   }
@@ -113,16 +109,6 @@ Result<> Engine::make_sinks() {
     context.project_directory = options_.project_directory;
     context.state_directory = options_.state_directory;
     context.clock = &clock_;
-    if (sink->options.count("key")) {
-      context.key.clear();
-      std::string name;
-      for (char c : sink->options.at("key") + ",") {
-        if (c != ',' && c != ' ') name += c;
-        if (c != ',' || name.empty()) continue;
-        if (std::optional<size_t> column = context.schema->find(name)) context.key.push_back(*column);
-        name.clear();
-      }
-    }
     Result<std::unique_ptr<Sink>> made = spec->make_sink(context);
     if (!made) return Error(std::move(made).error()).with_location(sink->at);
     SinkOutput output;

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/json_text.h"
+#include "base/text.h"
 #include "codec/records.h"
 #include "connect/file/source.h"
 
@@ -33,24 +34,12 @@ struct Prepared {
   }
 };
 
-std::vector<std::string> names_in(const std::string& list) {
-  std::vector<std::string> names;
-  size_t begin = 0;
-  while (begin <= list.size()) {
-    const size_t comma = std::min(list.find(',', begin), list.size());
-    std::string name = list.substr(begin, comma - begin);
-    name.erase(0, name.find_first_not_of(' '));
-    name.erase(name.find_last_not_of(' ') + 1);
-    if (!name.empty()) names.push_back(std::move(name));
-    begin = comma + 1;
-  }
-  return names;
-}
-
+/// The key that the options name, else the result's own.
 Result<std::vector<size_t>> key_of(const SinkContext& context) {
-  if (!context.key.empty()) return context.key;
+  const std::vector<std::string> names = split_names(context.options->text("key"));
+  if (names.empty()) return context.key;
   std::vector<size_t> key;
-  for (const std::string& name : names_in(context.options->text("key"))) {
+  for (const std::string& name : names) {
     const std::optional<size_t> column = context.schema->find(name);
     if (!column) {
       return user_error(Code::key_mismatch, fmt::format("sink {} has key column '{}', but its query gives ({})",
