@@ -27,6 +27,9 @@ void set_tick_time(int64_t now_us);
 /// bind, and are never executed.
 void register_streaming_functions(duckdb::DatabaseInstance& database, std::shared_ptr<const RelationColumns> relations);
 
+/// Registers the table function that reads a WindowQuery's rows.
+void register_window_rows(duckdb::DatabaseInstance& database);
+
 /// What the planner reads off a bound call of one of the window functions, headrace_late or headrace_match.
 struct StreamingCall {
   std::string function;

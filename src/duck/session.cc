@@ -52,6 +52,7 @@ class Session final : public SqlSession {
       register_value_functions(*database_->instance);
       register_now_functions(*database_->instance);
       register_streaming_functions(*database_->instance, relations_);
+      register_window_rows(*database_->instance);
       connection_ = std::make_unique<duckdb::Connection>(*database_);
       set_values(*connection_);
       connection_->BeginTransaction();

@@ -63,21 +63,25 @@ Frame::End end_of(WindowBoundary boundary) {
   }
 }
 
-/// The constant of a bound. A RANGE bound was made `order key - distance` (or +) by the binder.
-const Expression* distance_of(const Expression& bound) {
-  if (bound.GetExpressionClass() == duckdb::ExpressionClass::BOUND_CONSTANT) return &bound;
-  if (bound.GetExpressionClass() == duckdb::ExpressionClass::BOUND_CAST)
-    return distance_of(*bound.Cast<duckdb::BoundCastExpression>().child);
-  if (bound.GetExpressionClass() != duckdb::ExpressionClass::BOUND_FUNCTION) return nullptr;
-  const auto& call = bound.Cast<duckdb::BoundFunctionExpression>();
-  return call.children.size() == 2 ? distance_of(*call.children[1]) : nullptr;
+/// The constant of a bound, if it is one. A RANGE bound was made `order key - distance` (or +) by the binder.
+const Expression* distance_of(const Expression& bound, Frame::Unit unit) {
+  const Expression* at = &bound;
+  if (unit == Frame::Unit::range) {
+    while (at->GetExpressionClass() == duckdb::ExpressionClass::BOUND_CAST)
+      at = at->Cast<duckdb::BoundCastExpression>().child.get();
+    if (at->GetExpressionClass() != duckdb::ExpressionClass::BOUND_FUNCTION) return nullptr;
+    const auto& children = at->Cast<duckdb::BoundFunctionExpression>().children;
+    if (children.size() != 2) return nullptr;
+    at = children[1].get();
+  }
+  return at->GetExpressionClass() == duckdb::ExpressionClass::BOUND_CONSTANT ? at : nullptr;
 }
 
 Frame::Bound frame_bound(WindowBoundary boundary, const Expression* expression) {
   Frame::Bound out;
   out.end = end_of(boundary);
   if (expression == nullptr) return out;
-  const Expression* distance = distance_of(*expression);
+  const Expression* distance = distance_of(*expression, unit_of(boundary));
   if (distance == nullptr) return out;
   const duckdb::Value& value = distance->Cast<duckdb::BoundConstantExpression>().value;
   out.text = value.ToSQLString();

@@ -20,6 +20,7 @@ KeyedRows::Spec rows_spec(const RankedRows::Spec& spec) {
   out.group_bytes = spec.group_bytes;
   out.row_bytes = sort_key_width(order_types(spec));
   if (out.row_bytes == 0 && !spec.order.empty()) out.columns.push_back(LogicalType::BLOB);
+  out.columns.insert(out.columns.end(), spec.values.begin(), spec.values.end());
   return out;
 }
 
@@ -27,6 +28,7 @@ KeyedRows::Spec rows_spec(const RankedRows::Spec& spec) {
 
 RankedRows::RankedRows(const Spec& spec)
     : columns_(spec.columns.size()),
+      values_(spec.values),
       order_types_(order_types(spec)),
       key_width_(sort_key_width(order_types_)),
       last_first_(spec.last_first),
@@ -47,18 +49,26 @@ SortKeys RankedRows::keys_of(DataChunk& rows) const {
 
 void RankedRows::stored(DataChunk& rows, SortKeys& order, DataChunk& out) const {
   duckdb::vector<LogicalType> types = rows.GetTypes();
-  const bool with_key = key_width_ == 0 && !order_columns_.empty();
-  if (with_key) types.push_back(LogicalType::BLOB);
+  if (has_key_column()) types.push_back(LogicalType::BLOB);
   out.InitializeEmpty(types);
   for (size_t i = 0; i < columns_; ++i) out.data[i].Reference(rows.data[i]);
-  if (with_key) out.data[columns_].Reference(order.column());
+  if (has_key_column()) out.data[columns_].Reference(order.column());
   out.SetCardinality(rows.size());
 }
 
 void RankedRows::add(DataChunk& rows, SortKeys& order, const uint64_t* hashes, size_t count, const Slot* groups,
                      Slot* slots) {
-  DataChunk kept;
-  stored(rows, order, kept);
+  DataChunk found, kept;
+  stored(rows, order, found);
+  duckdb::vector<LogicalType> types = found.GetTypes();
+  types.insert(types.end(), values_.begin(), values_.end());
+  kept.InitializeEmpty(types);
+  for (size_t i = 0; i < types.size(); ++i)
+    if (i < found.ColumnCount())
+      kept.data[i].Reference(found.data[i]);
+    else
+      kept.data[i].Reference(duckdb::Value(types[i]));
+  kept.SetCardinality(count);
   rows_.append(kept, hashes, count, groups, slots);
   for (size_t i = 0; i < count; ++i) {
     if (key_width_ > 0) std::memcpy(rows_.row_plain(slots[i]), order[i].data(), key_width_);
@@ -188,13 +198,11 @@ Slot RankedRows::find_equal(Slot group, const ChunkRows& rows, std::string_view 
 
 void RankedRows::first(Slot group, size_t count, std::vector<Slot>& out) const {
   out.clear();
-  path_.clear();
-  for (Link at = group < roots_.size() ? roots_[group] : 0; (at != 0 || !path_.empty()) && out.size() < count;) {
-    for (; at != 0; at = nodes_[at - 1].left) path_.push_back(at);
-    out.push_back(path_.back() - 1);
-    at = nodes_[path_.back() - 1].right;
-    path_.pop_back();
-  }
+  if (count == 0) return;
+  walk(group, [&](Slot row) {
+    out.push_back(row);
+    return out.size() < count;
+  });
 }
 
 void RankedRows::restored() {

@@ -18,6 +18,7 @@ class RankedRows {
   struct Spec {
     std::string name;
     std::vector<LogicalType> columns;
+    std::vector<LogicalType> values;  ///< Further columns, NULL when a row is added.
     std::vector<size_t> key;
     std::vector<OrderColumn> order;
     bool last_first = false;  ///< Of rows that are equal by `order`, the later arrival stands first.
@@ -45,12 +46,18 @@ class RankedRows {
   size_t rows_before(Slot group, std::string_view order) const;
   /// The first `count` rows in order.
   void first(Slot group, size_t count, std::vector<Slot>& out) const;
+  /// Visits the group's rows in order, for as long as `visit` gives true.
+  template <class Visit>
+  void walk(Slot group, Visit visit) const;
   std::string_view order_of(Slot row) const;
 
   KeyedRows& rows() { return rows_; }
   const KeyedRows& rows() const { return rows_; }
-  /// The rows as they are stored: the given columns, with one more where the order's keys differ in length.
+  /// The rows as they are found by: the given columns, with one more where the order's keys differ in length.
   void stored(DataChunk& rows, SortKeys& order, DataChunk& out) const;
+  const std::vector<LogicalType>& values() const { return values_; }
+  /// Where the values stand among the columns of rows().
+  size_t first_value() const { return columns_ + (has_key_column() ? 1 : 0); }
   void restored();
 
  private:
@@ -60,6 +67,7 @@ class RankedRows {
     uint32_t size = 0;
   };
 
+  bool has_key_column() const { return key_width_ == 0 && !order_columns_.empty(); }
   uint32_t size_of(Link link) const { return link ? nodes_[link - 1].size : 0; }
   static uint32_t priority(Link link);
   bool before(Slot a, Slot b) const;
@@ -71,6 +79,7 @@ class RankedRows {
   void insert(Slot group, Slot row);
 
   size_t columns_;
+  std::vector<LogicalType> values_;
   std::vector<size_t> order_columns_;
   std::vector<SortDirection> directions_;
   std::vector<LogicalType> order_types_;
@@ -81,5 +90,17 @@ class RankedRows {
   std::vector<Link> roots_;         ///< By slot of the group.
   mutable std::vector<Link> path_;  ///< Scratch: the way down a tree.
 };
+
+template <class Visit>
+void RankedRows::walk(Slot group, Visit visit) const {
+  path_.clear();
+  for (Link at = group < roots_.size() ? roots_[group] : 0; at != 0 || !path_.empty();) {
+    for (; at != 0; at = nodes_[at - 1].left) path_.push_back(at);
+    const Link row = path_.back();
+    path_.pop_back();
+    if (!visit(row - 1)) return;
+    at = nodes_[row - 1].right;
+  }
+}
 
 }  // namespace headrace

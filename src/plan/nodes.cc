@@ -55,6 +55,7 @@ bool holds_at_end(const Node& node) {
   return std::visit(
       overloaded{[](const WindowAggregateNode& n) { return n.hold_at_end; },
                  [](const TemporalJoinNode& n) { return n.hold_at_end; },
+                 [](const TopNNode& n) { return n.hold_at_end; }, [](const OverNode& n) { return n.hold_at_end; },
                  [](const WindowAssignNode& n) { return n.hold_at_end; }, [](const auto&) { return false; }},
       node);
 }
@@ -79,6 +80,7 @@ std::string_view kind_of(const Node& node) {
                                [](const UnnestNode&) { return "unnest"; },
                                [](const TopNNode&) { return "top_n"; },
                                [](const MatchNode&) { return "match"; },
+                               [](const OverNode&) { return "over"; },
                                [](const ViewNode&) { return "view"; },
                                [](const SinkNode&) { return "sink"; },
                                [](const AlertNode&) { return "alert"; }},

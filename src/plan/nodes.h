@@ -250,6 +250,8 @@ struct OrderColumn {
   size_t column = 0;
   bool descending = false;
   bool nulls_first = false;
+
+  bool operator==(const OrderColumn&) const = default;
 };
 
 /// Of the rows of each partition, those whose rank is in (offset, offset + limit].
@@ -321,6 +323,37 @@ struct ProcessingTimeJoinNode : NodeBase {
   size_t left_width = 0;        ///< Columns of input 0.
 };
 
+/// A window function over columns of the input.
+struct OverFunction {
+  WindowCall call;                ///< As bound; its expressions read the input's columns.
+  std::vector<size_t> arguments;  ///< Columns.
+  std::vector<OrderColumn> argument_order;
+  std::optional<size_t> filter;              ///< A BOOLEAN column.
+  AggregateKind total = AggregateKind::bag;  ///< Of an aggregate that is carried on from row to row.
+};
+
+/// Adds a column per window function, all over one partition and order.
+struct OverNode : NodeBase {
+  /// What is kept of the rows whose result was given.
+  enum class Keeps : uint8_t {
+    all,          ///< All of them.
+    last_rows,    ///< The last `kept` of each partition.
+    last_groups,  ///< The same, with rows of equal order counting as one.
+    recent,       ///< Those not older than `kept` microseconds.
+    first_rows,   ///< The first `kept` of each partition.
+    totals        ///< None: totals of each partition are carried on.
+  };
+  std::vector<size_t> partition;
+  std::vector<OrderColumn> order;
+  size_t order_written = 0;  ///< As in TopNNode.
+  std::vector<OverFunction> functions;
+  /// The results of rows are given once, when the watermark reaches the row's time; else they change.
+  std::optional<size_t> time;
+  Keeps keeps = Keeps::all;
+  int64_t kept = 0;
+  bool hold_at_end = false;  ///< ON END HOLD: the end of input is no watermark.
+};
+
 /// Keeps a materialized view.
 struct ViewNode : NodeBase {
   EmitText emit;
@@ -343,7 +376,7 @@ struct AlertNode : NodeBase {
 using Node = std::variant<SourceNode, NormalizeNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode,
                           LateFilterNode, LateNode, AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode,
                           TemporalJoinNode, ProcessingTimeJoinNode, JoinNode, SetOperationNode, UnnestNode, TopNNode,
-                          MatchNode, ViewNode, SinkNode, AlertNode>;
+                          MatchNode, OverNode, ViewNode, SinkNode, AlertNode>;
 
 const NodeBase& base_of(const Node& node);
 NodeBase& base_of(Node& node);

@@ -220,6 +220,13 @@ void need_all(Columns& set, size_t count) {
   for (size_t i = 0; i < count; ++i) set.insert(i);
 }
 
+/// A row that is taken back is found by what names it.
+void need_row_names(Columns& set, const Output& output) {
+  if (output.changelog == Changelog::append) return;
+  set.insert(output.key.begin(), output.key.end());
+  if (output.key.empty()) need_all(set, output.columns.size());
+}
+
 /// Which columns of each input a node reads, given which of its own are wanted.
 std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& plan) {
   std::vector<Columns> out(base_of(node).inputs.size());
@@ -291,15 +298,24 @@ std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& 
                             if (side.promise) out[i].insert(side.promise->column);
                           }
                         },
+                        [&](const OverNode& n) {
+                          for (size_t column : wanted)
+                            if (column < width_of(0)) out[0].insert(column);
+                          out[0].insert(n.partition.begin(), n.partition.end());
+                          for (const OrderColumn& item : n.order) out[0].insert(item.column);
+                          for (const OverFunction& function : n.functions) {
+                            out[0].insert(function.arguments.begin(), function.arguments.end());
+                            for (const OrderColumn& item : function.argument_order) out[0].insert(item.column);
+                            if (function.filter) out[0].insert(*function.filter);
+                          }
+                          need_row_names(out[0], base_of(plan[n.inputs[0].node]).output);
+                        },
                         [&](const TopNNode& n) {
                           out[0] = wanted;
                           if (n.rank_output) out[0].erase(width_of(0));
                           out[0].insert(n.partition.begin(), n.partition.end());
                           for (const OrderColumn& item : n.order) out[0].insert(item.column);
-                          // A row that is taken back is found by what names it.
-                          const Output& in = base_of(plan[n.inputs[0].node]).output;
-                          if (n.keeps_all_rows) out[0].insert(in.key.begin(), in.key.end());
-                          if (n.keeps_all_rows && in.key.empty()) all();
+                          need_row_names(out[0], base_of(plan[n.inputs[0].node]).output);
                         },
                         [&](const MatchNode& n) {
                           out[0].insert(n.partition.begin(), n.partition.end());
@@ -487,6 +503,17 @@ void prune(Plan& plan) {
                               if (side.expiry) side.expiry->column = in[i][side.expiry->column];
                               if (side.promise) side.promise->column = in[i][side.promise->column];
                             }
+                          },
+                          [&](OverNode& n) {
+                            pass_on(n.functions.size());
+                            follow(n.partition, 0);
+                            for (OrderColumn& item : n.order) item.column = in[0][item.column];
+                            for (OverFunction& function : n.functions) {
+                              follow(function.arguments, 0);
+                              for (OrderColumn& item : function.argument_order) item.column = in[0][item.column];
+                              if (function.filter) function.filter = in[0][*function.filter];
+                            }
+                            if (n.time) n.time = in[0][*n.time];
                           },
                           [&](TopNNode& n) {
                             const bool unread = n.rank_output && wanted[at].count(width - 1) == 0;

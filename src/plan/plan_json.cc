@@ -14,6 +14,7 @@ constexpr const char* role_words[] = {"none", "event_time", "window_start", "win
 constexpr const char* window_words[] = {"tumble", "hop", "cumulate", "session"};
 constexpr const char* join_words[] = {"inner", "left", "right", "full", "semi", "anti", "mark", "single", "other"};
 constexpr const char* comparison_words[] = {"=", "is not distinct from", "<", "<=", ">", ">=", "<>", "?"};
+constexpr const char* keeps_words[] = {"all", "last_rows", "last_groups", "recent", "first_rows", "totals"};
 constexpr const char* aggregate_words[] = {
     "count_star",     "count",   "sum_integer", "sum_decimal",    "sum_double", "average",
     "average_double", "minimum", "maximum",     "count_distinct", "bag"};
@@ -142,6 +143,34 @@ std::string pattern_text(const MatchNode& n) {
   return out;
 }
 
+std::string function_json(const OverFunction& f) {
+  return fmt::format("{{\"function\":{},\"arguments\":{},\"filter\":{},\"text\":{},\"type\":{}}}",
+                     json_string(f.call.function), numbers(f.arguments), f.filter ? std::to_string(*f.filter) : "null",
+                     json_string(f.call.text), json_string(f.call.type.ToString()));
+}
+
+std::string over_text(const OverNode& n) {
+  std::string out;
+  for (const OverFunction& f : n.functions) out += (out.empty() ? "" : ", ") + f.call.text;
+  if (!n.time) return out + "; results change; every row is kept, without bound";
+  out += "; given once, when the watermark reaches the row";
+  switch (n.keeps) {
+    case OverNode::Keeps::all:
+      return out + "; every row is kept, without bound";
+    case OverNode::Keeps::last_rows:
+      return out + fmt::format("; then the last {} rows of each partition are kept", n.kept);
+    case OverNode::Keeps::last_groups:
+      return out + fmt::format("; then the rows of the last {} times of each partition are kept", n.kept);
+    case OverNode::Keeps::recent:
+      return out + fmt::format("; then rows are kept for {} ms", n.kept / 1000);
+    case OverNode::Keeps::first_rows:
+      return out + fmt::format("; then the first {} rows of each partition are kept", n.kept);
+    case OverNode::Keeps::totals:
+      return out + "; then a total of each partition is kept, without bound";
+  }
+  return out;
+}
+
 /// What is special to the node's kind, as JSON members that begin with a comma.
 std::string own_members(const Node& node) {
   return std::visit(
@@ -215,6 +244,15 @@ std::string own_members(const Node& node) {
             return fmt::format(",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"residual\":{}",
                                join_words[static_cast<int>(n.join)], numbers(n.left_keys), numbers(n.right_keys),
                                n.residual.empty() ? "null" : n.residual.json());
+          },
+          [](const OverNode& n) {
+            std::string functions;
+            for (const OverFunction& f : n.functions) functions += (functions.empty() ? "" : ",") + function_json(f);
+            return fmt::format(
+                ",\"partition\":{},\"order\":{},\"functions\":[{}],\"time\":{},\"keeps\":\"{}\",\"kept\":{},"
+                "\"hold_at_end\":{}",
+                numbers(n.partition), order_json(n.order), functions, n.time ? std::to_string(*n.time) : "null",
+                keeps_words[static_cast<int>(n.keeps)], n.kept, n.hold_at_end);
           },
           [](const SinkNode& n) {
             return ",\"connector\":" + json_string(n.connector) + ",\"options\":" + options_json(n.options);
@@ -301,7 +339,7 @@ std::string detail(const Node& node) {
                                n.within_ms > 0 ? fmt::format("state is freed {} ms after a match began", n.within_ms)
                                                : "without WITHIN, rows are kept for as long as a match may go on");
           },
-          [](const SinkNode& n) { return n.connector; }, [](const AlertNode& n) { return n.condition.text(); },
+          [](const OverNode& n) { return over_text(n); }, [](const SinkNode& n) { return n.connector; }, [](const AlertNode& n) { return n.condition.text(); },
           [](const auto&) { return std::string(); }},
       node);
 }

@@ -114,6 +114,7 @@ void RelationBuilder::begin(const std::string& name, const Location& at, const E
   ctes_.clear();
   name_ = name;
   at_ = at;
+  emit_on_close_ = emit.kind == Emit::on_window_close;
   emit_updates_ = emit.kind == Emit::on_update || emit.kind == Emit::every;
   emit_every_ms_ = emit.kind == Emit::every ? emit.every_ms : 0;
   hold_at_end_ = emit.flush_on_end == false;
@@ -174,6 +175,9 @@ Input RelationBuilder::with_columns(Input input, const std::vector<Expr>& expres
   columns.clear();
   for (const Expr& expression : expressions) {
     std::optional<size_t> column = expression.column();
+    // What is computed twice stands there once.
+    for (size_t i = in.columns.size(); i < all.size() && !column; ++i)
+      if (expression.deterministic() && all[i].json() == expression.json()) column = i;
     columns.push_back(column ? *column : all.size());
     if (column) continue;
     all.push_back(expression);

@@ -120,9 +120,15 @@ class RelationBuilder {
   std::optional<Input> as_table(Input input, Input stream);
   // build_over.cc
   Result<Input> build_over(const BoundRelation& relation, const std::vector<Expr>& parts);
+  std::optional<size_t> time_of_results(const BoundRelation& over, const Output& in) const;
+  Result<std::vector<OverNode>> over_nodes(const BoundRelation& over, Input& input, bool in_time,
+                                           std::vector<std::vector<size_t>>& calls);
+  Input finish_over(Input input, OverNode node);
+  void break_ties(Input input, std::vector<OrderColumn>& order) const;
   Result<Input> build_limit(const BoundRelation& relation);
   Result<Input> build_distinct_on(const BoundRelation& relation);
-  Input add_top_n(Input input, const std::vector<Expr>& partition, const std::vector<SortKey>& order, TopNNode node);
+  Result<Input> add_top_n(Input input, const std::vector<Expr>& partition, const std::vector<SortKey>& order,
+                          TopNNode node);
   bool keeps_arrival(Input input) const;
   /// The input with one more column per expression that is not a plain column; `columns` says where each lies.
   Input with_columns(Input input, const std::vector<Expr>& expressions, std::vector<size_t>& columns);
@@ -130,7 +136,7 @@ class RelationBuilder {
   Plan& plan_;
   std::string name_;
   Location at_;
-  bool emit_updates_ = false, hold_at_end_ = false;
+  bool emit_updates_ = false, emit_on_close_ = false, hold_at_end_ = false;
   int64_t emit_every_ms_ = 0;
   std::map<std::string, Input> relations_;
   std::set<std::string> late_wanted_;

@@ -59,6 +59,9 @@ class KeyedRows {
   /// The same for all columns of `out`, whose types are those of a row.
   void gather_all(const Slot* rows, size_t count, DataChunk& out) const;
 
+  /// Sets column `column` of rows from the first places of `from`.
+  void set(size_t column, const Slot* rows, size_t count, Vector& from) { rows_.set_value(column, rows, count, from); }
+
   const Table& rows() const { return rows_; }
   const Table& groups() const { return groups_; }
   std::vector<Table*> tables() { return {&groups_, &rows_}; }

@@ -189,18 +189,34 @@ int64_t Table::bytes() const {
   return static_cast<int64_t>(total);
 }
 
-Block& Table::writable_block(uint32_t number) {
-  std::shared_ptr<Block>& block = blocks_[number];
-  dirty_[number] = 1;
-  if (block.use_count() == 1) return *block;
+std::shared_ptr<Block> Table::copy_of(const Block& block) const {
   auto copy = std::make_shared<Block>(layout_->width);
-  copy->rows = block->rows;
-  copy->used = block->used;
+  copy->rows = block.rows;
+  copy->used = block.used;
   if (!layout_->text_columns.empty())
     for (Slot row = 0; row < rows_per_block; ++row)
       if (copy->is_used(row)) adopt_texts(*layout_, *copy, copy->rows.data() + row * layout_->width);
-  block = std::move(copy);
+  return copy;
+}
+
+Block& Table::writable_block(uint32_t number) {
+  std::shared_ptr<Block>& block = blocks_[number];
+  dirty_[number] = 1;
+  if (block.use_count() > 1) block = copy_of(*block);
   return *block;
+}
+
+/// The text of a column is about to be no row's any more.
+void Table::count_dead(Block& block, const char* row, size_t column) const {
+  const string_t text = text_at(row, layout_->offsets[column]);
+  if (!text.IsInlined()) block.text_dead += text.GetSize();
+}
+
+/// Copies the texts that are left, once they are less than half.
+void Table::drop_dead_texts(uint32_t number) {
+  const Block& block = *blocks_[number];
+  if (block.text_dead > 2 * text_piece_bytes && block.text_dead > block.text_bytes / 2)
+    blocks_[number] = copy_of(block);
 }
 
 char* Table::writable(Slot slot) {
@@ -344,7 +360,10 @@ void Table::append(DataChunk& columns, const uint64_t* hashes, size_t count, Slo
 
 void Table::erase(Slot slot) {
   if (!spec_.key.empty()) remove_index(slot);
-  writable_block(slot / rows_per_block).set_used(slot % rows_per_block, false);
+  Block& block = writable_block(slot / rows_per_block);
+  for (size_t column : layout_->text_columns) count_dead(block, address(slot), column);
+  block.set_used(slot % rows_per_block, false);
+  drop_dead_texts(slot / rows_per_block);
   free_.push_back(slot);
   --rows_;
 }
@@ -364,7 +383,10 @@ void Table::set_value(size_t value, const Slot* slots, size_t count, Vector& fro
   for (size_t i = 0; i < count; ++i) {
     Block& block = writable_block(slots[i] / rows_per_block);
     char* row = block.rows.data() + static_cast<size_t>(slots[i] % rows_per_block) * layout_->width;
+    if (fixed_width(layout_->types[layout_->key_columns + value]) == 0)
+      count_dead(block, row, layout_->key_columns + value);
     put_value(*layout_, layout_->key_columns + value, block, row, format, from, i);
+    drop_dead_texts(slots[i] / rows_per_block);
   }
 }
 
@@ -376,7 +398,7 @@ void Table::gather(size_t column, const Slot* slots, size_t count, Vector& out) 
 
 bool Table::equals(Slot slot, const ChunkRows& rows, size_t row) const {
   const char* held = address(slot);
-  for (size_t column = 0; column < layout_->types.size(); ++column)
+  for (size_t column = 0; column < rows.formats.size(); ++column)
     if (!value_equals(*layout_, column, held, rows.formats[column], rows.chunk.data[column], row)) return false;
   return true;
 }

@@ -47,9 +47,10 @@ struct Block {
 
   std::vector<char> rows;
   std::vector<uint64_t> used;                  ///< One bit per row.
-  std::vector<std::unique_ptr<char[]>> texts;  ///< Long texts; those of erased rows stay until the block is copied.
+  std::vector<std::unique_ptr<char[]>> texts;  ///< Long texts; those of erased rows stay until they are half of all.
   size_t text_used = 0, text_capacity = 0;     ///< Of the last piece.
   size_t text_bytes = 0;                       ///< Of all pieces.
+  size_t text_dead = 0;                        ///< Of texts that no row has any more.
 
   bool is_used(Slot row) const { return used[row / 64] >> (row % 64) & 1; }
   void set_used(Slot row, bool value) {
@@ -120,7 +121,7 @@ class Table {
   const char* address(Slot slot) const {
     return blocks_[slot / rows_per_block]->rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
   }
-  /// True when all columns of the row are those of row `row` of `rows`, NULLs equal.
+  /// True when the row begins with the columns of row `row` of `rows`, NULLs equal.
   bool equals(Slot slot, const ChunkRows& rows, size_t row) const;
   bool is_used(Slot slot) const { return blocks_[slot / rows_per_block]->is_used(slot % rows_per_block); }
   uint64_t hash(Slot slot) const { return *reinterpret_cast<const uint64_t*>(address(slot)); }
@@ -146,6 +147,9 @@ class Table {
  private:
   char* writable(Slot slot);
   Block& writable_block(uint32_t block);
+  std::shared_ptr<Block> copy_of(const Block& block) const;
+  void count_dead(Block& block, const char* row, size_t column) const;
+  void drop_dead_texts(uint32_t block);
   Slot take_slot(uint64_t hash);
   void grow_index();
   void insert_index(uint64_t hash, Slot slot);
