@@ -307,6 +307,13 @@ class FunctionLoad(FunctionError):
     name = "function_load"
 
 
+class FunctionStoppedRun(FunctionError):
+    """A Python function with on_error = 'fail' failed."""
+
+    code = 4006
+    name = "function_stopped_run"
+
+
 class SourceUnavailable(OutsideError):
     """A source cannot be read now."""
 
@@ -511,6 +518,7 @@ BY_CODE: dict[int, type[HeadraceError]] = {
     4003: FunctionTimeout,
     4004: FunctionResult,
     4005: FunctionLoad,
+    4006: FunctionStoppedRun,
     5001: SourceUnavailable,
     5002: SinkUnavailable,
     5003: IoError,

@@ -7,7 +7,7 @@ import datetime
 import functools
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypedDict, cast
 
 from headrace.column_types import ColumnHint, ColumnType, hint_of
@@ -29,7 +29,9 @@ class Options(TypedDict, total=False):
     workers: processes that run this function side by side, 1 to 64.
     deterministic: equal arguments give equal results, always. False keeps the planner from calling it twice for one row.
     isolation: "process": the function runs in its own supervised process.
-    env, network, writes: not offered yet.
+    network: may open sockets. Enforced where the kernel has seccomp.
+    writes: files and folders, absolute or in the project, that it may write to. Enforced where the kernel has Landlock.
+    env: not offered yet.
     """
 
     memory: str | int | None
@@ -39,8 +41,8 @@ class Options(TypedDict, total=False):
     deterministic: bool
     isolation: Literal["process"]
     env: None
-    network: None
-    writes: None
+    network: bool
+    writes: Sequence[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +52,8 @@ class FunctionOptions:
     on_error: OnError = "quarantine"
     workers: int = 1
     deterministic: bool = True
+    network: bool = False
+    writes: tuple[str, ...] = ()
 
 
 def read_options(given: Options) -> FunctionOptions:
@@ -65,9 +69,11 @@ def read_options(given: Options) -> FunctionOptions:
     isolation = given.get("isolation", "process")
     if isolation != "process":
         raise BadConfig(f"isolation = {isolation!r} is not offered yet", remedy="leave it out: each function has its own process")
-    for option in ("env", "network", "writes"):
-        if given.get(option) is not None:
-            raise BadConfig(f"the option {option!r} of a function is not offered yet", remedy="leave it out")
+    if given.get("env") is not None:
+        raise BadConfig("the option 'env' of a function is not offered yet", remedy="leave it out")
+    writes = given.get("writes", ())
+    if isinstance(writes, str) or not all(isinstance(path, str) and path for path in writes):
+        raise BadConfig(f"writes = {writes!r} is not a tuple of paths", remedy="write writes=('out',)")
     on_error, workers = given.get("on_error", "quarantine"), given.get("workers", 1)
     if on_error not in typing.get_args(OnError):
         raise BadConfig(f"on_error = {on_error!r} is not one of 'quarantine', 'null', 'fail'")
@@ -80,6 +86,8 @@ def read_options(given: Options) -> FunctionOptions:
         on_error=on_error,
         workers=workers,
         deterministic=bool(given.get("deterministic", True)),
+        network=bool(given.get("network", False)),
+        writes=tuple(writes),
     )
 
 

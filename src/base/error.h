@@ -37,6 +37,7 @@ struct Error {
   std::string message;
   std::string remedy = {};  ///< What the user can do; may be empty.
   Location at = {};
+  std::string detail = {};  ///< Facts for the quarantine as a JSON object: which function, its hash, its arguments.
 
   /// Gives "sql/pipeline.sql:12:8: error 2003 (unknown_column): message\n  remedy: ..." for people.
   std::string text() const;

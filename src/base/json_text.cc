@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #if defined(__SSE2__)
@@ -86,6 +87,16 @@ void append_json_string(std::string& out, std::string_view text) {
     }
   }
   out.push_back('"');
+}
+
+std::string valid_utf8(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = sequence_length(text, at);
+    length > 0 ? out.append(text, at, length) : out.append("\xEF\xBF\xBD");
+    at += std::max<size_t>(length, 1);
+  }
+  return out;
 }
 
 std::string json_string(std::string_view text) {

@@ -10,5 +10,7 @@ namespace headrace {
 void append_json_string(std::string& out, std::string_view text);
 /// Gives `text` as a JSON string with quotes.
 std::string json_string(std::string_view text);
+/// Gives `text` with U+FFFD for bytes that are not UTF-8.
+std::string valid_utf8(std::string_view text);
 
 }  // namespace headrace

@@ -11,8 +11,15 @@ std::vector<LogicalType> types_of(const std::vector<Expr>& expressions) {
   return out;
 }
 
+std::vector<uint32_t> all_rows(const Batch& batch) {
+  std::vector<uint32_t> rows(static_cast<size_t>(batch.rows()));
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
+}
+
 /// A failure that other rows of the batch do not share.
 bool is_of_a_row(const Error& error) {
+  if (error.blame != Blame::user) return false;  // No process could be started: no row is at fault.
   switch (error.code) {
     case Code::expression_failed:
     case Code::out_of_range:
@@ -36,31 +43,20 @@ RowEvaluator::RowEvaluator(EvaluationContext& context, std::vector<Expr> express
       types_(types_of(expressions)),
       evaluator_(context, std::move(expressions)) {}
 
-Result<> RowEvaluator::bisect(Batch& in, std::vector<uint32_t> rows, std::vector<uint32_t>& healthy,
-                              const OnRejected& on_rejected) {
-  Batch part = in.slice(rows);
-  DataChunk scratch;
-  scratch.Initialize(duckdb::Allocator::DefaultAllocator(), {types_.begin(), types_.end()});
-  Result<> done = evaluator_.evaluate(part.chunk, scratch);
-  if (done) {
-    healthy.insert(healthy.end(), rows.begin(), rows.end());
-    return {};
-  }
-  if (!is_of_a_row(done.error())) return done;
+Result<> RowEvaluator::split(Batch& in, const std::vector<uint32_t>& rows, const Error& failure, const OnPart& evaluate,
+                             const OnRejected& on_rejected) {
+  if (!is_of_a_row(failure)) return failure;
   if (rows.size() == 1) {
-    on_rejected(rows[0], done.error());
+    on_rejected(rows[0], failure);
     return {};
   }
-  size_t half = rows.size() / 2;
-  HEADRACE_TRY(bisect(in, {rows.begin(), rows.begin() + static_cast<long>(half)}, healthy, on_rejected));
-  return bisect(in, {rows.begin() + static_cast<long>(half), rows.end()}, healthy, on_rejected);
-}
-
-Result<std::vector<uint32_t>> RowEvaluator::healthy_rows(Batch& in, const OnRejected& on_rejected) {
-  std::vector<uint32_t> rows(static_cast<size_t>(in.rows())), healthy;
-  std::iota(rows.begin(), rows.end(), 0);
-  HEADRACE_TRY(bisect(in, std::move(rows), healthy, on_rejected));
-  return healthy;
+  const auto middle = rows.begin() + static_cast<long>(rows.size() / 2);
+  for (const std::vector<uint32_t>& half : {std::vector(rows.begin(), middle), std::vector(middle, rows.end())}) {
+    Batch part = in.slice(half);
+    Result<> done = evaluate(part, half);
+    if (!done) HEADRACE_TRY(split(in, half, done.error(), evaluate, on_rejected));
+  }
+  return {};
 }
 
 Result<Batch> RowEvaluator::project(Batch& in, const SchemaRef& schema, const OnRejected& on_rejected) {
@@ -72,20 +68,26 @@ Result<Batch> RowEvaluator::project(Batch& in, const SchemaRef& schema, const On
     out.stamps_ms = std::move(in.stamps_ms);
     return out;
   }
-  if (!is_of_a_row(done.error())) return std::move(done).error();
   if (failing_ == Failing::null) {
+    if (!is_of_a_row(done.error())) return std::move(done).error();
     HEADRACE_TRY(evaluate_each(in, out.chunk));
     out.diffs = std::move(in.diffs);
     out.stamps_ms = std::move(in.stamps_ms);
     return out;
   }
-  HEADRACE_ASSIGN(std::vector<uint32_t> healthy, healthy_rows(in, on_rejected));
+  out = Batch::make(schema);
+  out.ordinal = in.ordinal;
+  std::vector<uint32_t> healthy;
+  DataChunk scratch;
+  scratch.Initialize(duckdb::Allocator::DefaultAllocator(), {types_.begin(), types_.end()});
+  auto evaluate = [&](Batch& part, const std::vector<uint32_t>& rows) -> Result<> {
+    HEADRACE_TRY(evaluator_.evaluate(part.chunk, scratch));
+    out.chunk.Append(scratch);
+    healthy.insert(healthy.end(), rows.begin(), rows.end());
+    return {};
+  };
+  HEADRACE_TRY(split(in, all_rows(in), done.error(), evaluate, on_rejected));
   Batch rest = in.slice(healthy);
-  if (!healthy.empty()) {
-    HEADRACE_TRY(evaluator_.evaluate(rest.chunk, out.chunk));
-  } else {
-    out.chunk.Reset();
-  }
   out.diffs = std::move(rest.diffs);
   out.stamps_ms = std::move(rest.stamps_ms);
   return out;
@@ -121,17 +123,16 @@ Result<> RowEvaluator::evaluate_each(Batch& in, DataChunk& out) {
 
 Result<> RowEvaluator::select(Batch& in, std::vector<uint32_t>& rows, const OnRejected& on_rejected) {
   Result<> done = evaluator_.select(in.chunk, rows);
-  if (done) return {};
-  if (!is_of_a_row(done.error())) return done;
+  if (done) return done;
   const OnRejected report = failing_ == Failing::null ? [](uint32_t, const Error&) {} : on_rejected;
-  HEADRACE_ASSIGN(std::vector<uint32_t> healthy, healthy_rows(in, report));
   rows.clear();
-  if (healthy.empty()) return {};
-  Batch rest = in.slice(healthy);
   std::vector<uint32_t> selected;
-  HEADRACE_TRY(evaluator_.select(rest.chunk, selected));
-  for (uint32_t row : selected) rows.push_back(healthy[row]);
-  return {};
+  auto evaluate = [&](Batch& part, const std::vector<uint32_t>& part_rows) -> Result<> {
+    HEADRACE_TRY(evaluator_.select(part.chunk, selected));
+    for (uint32_t row : selected) rows.push_back(part_rows[row]);
+    return {};
+  };
+  return split(in, all_rows(in), done.error(), evaluate, report);
 }
 
 }  // namespace headrace

@@ -28,9 +28,13 @@ class RowEvaluator {
   Result<> select(Batch& in, std::vector<uint32_t>& rows, const OnRejected& on_rejected);
 
  private:
-  /// The rows of `rows` for which evaluation does not fail.
-  Result<std::vector<uint32_t>> healthy_rows(Batch& in, const OnRejected& on_rejected);
-  Result<> bisect(Batch& in, std::vector<uint32_t> rows, std::vector<uint32_t>& healthy, const OnRejected& on_rejected);
+  /// Evaluates a part of the batch: its rows, and their places in the whole.
+  using OnPart = std::function<Result<>(Batch& part, const std::vector<uint32_t>& rows)>;
+  /// `rows` failed together: evaluates ever smaller parts until each passes, or is one row that does not. A row's
+  /// outcome is that of the part it passed with, so a function that fails now and then, or only with many rows, costs
+  /// no healthy row.
+  Result<> split(Batch& in, const std::vector<uint32_t>& rows, const Error& failure, const OnPart& evaluate,
+                 const OnRejected& on_rejected);
 
   /// Every expression by itself, NULL where it fails.
   Result<> evaluate_each(Batch& in, DataChunk& out);

@@ -81,6 +81,9 @@ Result<FunctionDescription> read_function(element document) {
   function.on_error = read_on_error(document["on_error"].get_string().value());
   function.memory_bytes = document["memory_bytes"].get_int64();
   function.timeout_ms = document["timeout_ms"].get_int64();
+  function.network = document["network"].get_bool();
+  const simdjson::dom::array writes = document["writes"].get_array();
+  for (element path : writes) function.writes.emplace_back(path.get_string().value());
   function.workers = static_cast<int32_t>(document["workers"].get_int64().value());
   function.hash = std::string(document["hash"].get_string().value());
   function.file = std::string(document["file"].get_string().value());

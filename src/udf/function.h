@@ -29,7 +29,9 @@ struct FunctionDescription {
   int64_t memory_bytes = 0;  ///< 0 = the default budget.
   int64_t timeout_ms = 0;    ///< 0 = the default budget.
   int32_t workers = 1;
-  bool in_process = false;  ///< isolation = "none"
+  bool in_process = false;          ///< isolation = "none"
+  bool network = false;             ///< May open sockets.
+  std::vector<std::string> writes;  ///< Paths below which it may write.
   std::string hash;  ///< SHA-256 of the function's body and what it refers to; part of the plan and of checkpoints.
   std::string file;  ///< functions/risk.py
   int32_t line = 0;

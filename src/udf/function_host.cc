@@ -11,8 +11,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "udf/call_detail.h"
 #include "udf/describe.h"
 #include "udf/function.h"
+#include "udf/known_failures.h"
 #include "udf/output_log.h"
 #include "udf/worker.h"
 
@@ -38,12 +40,13 @@ class HostedFunction {
 
   Result<> call(DataChunk& arguments, Vector& result) {
     HEADRACE_TRY(check_types(arguments, result));
+    if (std::optional<Error> error = known_failures_.first_of(arguments)) return *std::move(error);
     const auto rows = static_cast<int64_t>(arguments.size());
     result.SetVectorType(duckdb::VectorType::FLAT_VECTOR);
     Worker& worker = take();
     Result<> outcome;
     for (int64_t first = 0; first < rows && outcome.ok(); first += rows_per_call_max)
-      outcome = worker.call(arguments, first, std::min(rows_per_call_max, rows - first), result);
+      outcome = call_part(worker, arguments, first, std::min(rows_per_call_max, rows - first), result);
     give_back(worker);
     calls_.fetch_add(1, std::memory_order_relaxed);
     rows_.fetch_add(rows, std::memory_order_relaxed);
@@ -52,20 +55,76 @@ class HostedFunction {
   }
 
   void append_status(std::string& out) const {
-    int64_t restarts = 0, busy_us = 0, resident_bytes = 0;
+    int64_t restarts = 0, busy_us = 0, resident_bytes = 0, back_us_max = 0;
     for (const auto& worker : workers_) {
       Worker::Counts counts = worker->counts();
       restarts += std::max<int64_t>(0, counts.starts - 1);
       busy_us += counts.busy_us;
       resident_bytes += counts.resident_bytes;
+      back_us_max = std::max(back_us_max, counts.back_us_max);
     }
     out += fmt::format(
-        R"({{"name":{},"workers":{},"calls":{},"rows":{},"errors":{},"restarts":{},"busy_us":{},"worker_bytes":{}}})",
+        R"({{"name":{},"workers":{},"calls":{},"rows":{},"errors":{},"restarts":{},"busy_us":{},"worker_bytes":{},"back_us_max":{},"hash":{},"file":{}}})",
         json_string(description_.name), workers_.size(), calls_.load(), rows_.load(), errors_.load(), restarts, busy_us,
-        resident_bytes);
+        resident_bytes, back_us_max, json_string(description_.hash), json_string(description_.file));
   }
 
  private:
+  /// Calls with rows [first, first + rows). When they fail, the rows to blame are found one by one: `on_error` says
+  /// what becomes of them.
+  Result<> call_part(Worker& worker, DataChunk& arguments, int64_t first, int64_t rows, Vector& result) {
+    Result<> outcome = worker.call(arguments, first, rows, result);
+    if (outcome.ok() || outcome.error().blame != Blame::user || outcome.error().code == Code::function_load)
+      return outcome;
+    std::vector<Worker::RowFailure> failures;
+    if (rows == 1) failures.push_back({first, outcome.error()});
+    for (int64_t at = first; rows > 1 && at < first + rows; at = failures.back().row + 1) {
+      HEADRACE_ASSIGN(std::optional<Worker::RowFailure> found, worker.first_failure(arguments, at, first + rows - at));
+      if (!found) break;
+      failures.push_back(*std::move(found));
+    }
+    for (Worker::RowFailure& failure : failures)
+      failure.error.detail = call_detail(description_, arguments, failure.row);
+    switch (description_.on_error) {
+      case OnError::null:
+        return fill_around(worker, arguments, first, rows, failures, result);
+      case OnError::fail:
+        return stopped_by(failures.empty() ? outcome.error() : failures.front().error);
+      case OnError::quarantine:
+        break;
+    }
+    // Each row alone is fine: it was bad luck, or it is their number.
+    if (failures.empty()) return worker.call(arguments, first, rows, result);
+    if (description_.deterministic)
+      for (const Worker::RowFailure& failure : failures) known_failures_.add(arguments, failure.row, failure.error);
+    return failures.front().error;
+  }
+
+  /// NULL for the rows that fail, and calls with the stretches between them.
+  Result<> fill_around(Worker& worker, DataChunk& arguments, int64_t first, int64_t rows,
+                       const std::vector<Worker::RowFailure>& failures, Vector& result) {
+    auto call_stretch = [&](int64_t from, int64_t count) -> Result<> {
+      if (count > 1 && count == rows) {  // No row is to blame: it is their number.
+        HEADRACE_TRY(call_part(worker, arguments, from, count / 2, result));
+        return call_part(worker, arguments, from + count / 2, count - count / 2, result);
+      }
+      return count > 0 ? call_part(worker, arguments, from, count, result) : Result<>();
+    };
+    int64_t at = first;
+    for (const Worker::RowFailure& failure : failures) {
+      HEADRACE_TRY(call_stretch(at, failure.row - at));
+      duckdb::FlatVector::SetNull(result, static_cast<duckdb::idx_t>(failure.row), true);
+      at = failure.row + 1;
+    }
+    return call_stretch(at, first + rows - at);
+  }
+
+  Error stopped_by(Error error) const {
+    error.message = fmt::format("{} failed, and has on_error = 'fail': {}", description_.name, error.message);
+    error.code = Code::function_stopped_run;
+    return error;
+  }
+
   Result<> check_types(DataChunk& arguments, Vector& result) const {
     bool fits = arguments.ColumnCount() == types_.arguments.size() && result.GetType() == types_.result;
     for (size_t i = 0; fits && i < arguments.ColumnCount(); ++i)
@@ -93,6 +152,7 @@ class HostedFunction {
 
   const FunctionDescription& description_;
   const CallTypes types_;
+  KnownFailures known_failures_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::mutex mutex_;
   std::condition_variable freed_;

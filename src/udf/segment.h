@@ -32,7 +32,8 @@ struct SegmentHeader {
     uint32_t generation;  ///< Counts the calls; the worker gives it back.
     uint32_t rows;
     uint32_t argument_spans;
-    uint32_t reserved;
+    uint32_t
+        one_by_one;  ///< 1 = find the first row that fails: each row is a call, `row` says which, no result is written.
     uint64_t result_start, result_bytes;
   };
   alignas(64) EngineFields engine;
@@ -47,6 +48,8 @@ struct SegmentHeader {
     uint64_t ends;  ///< 1 = the worker ends after this answer: it has used up its memory.
   };
   alignas(64) WorkerFields worker;
+
+  alignas(64) std::atomic<uint32_t> row;  ///< Written by the worker: the row it is at, one by one.
 };
 
 inline constexpr uint32_t error_result_too_large = 1;
@@ -61,7 +64,7 @@ inline constexpr size_t result_bytes = 64 << 20;
 inline constexpr size_t segment_bytes = result_at + result_bytes;
 
 static_assert(offsetof(SegmentHeader, state) == 64 && offsetof(SegmentHeader, engine) == 256 &&
-              offsetof(SegmentHeader, worker) == 320);
+              offsetof(SegmentHeader, worker) == 320 && offsetof(SegmentHeader, row) == 384);
 static_assert(std::atomic<uint32_t>::is_always_lock_free);
 
 }  // namespace headrace

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "duck/arrow.h"
 
 namespace headrace {
@@ -22,6 +23,7 @@ constexpr int64_t load_timeout_ms = 120'000;  // For imports and models of the u
 constexpr int32_t immediate_restarts = 16;    // As many as bisecting a full batch to its one bad row may take.
 constexpr int64_t restart_wait_ms_max = 250;
 constexpr int64_t look_at_state_ms = 100;  // How long a lost ring may delay an answer.
+constexpr int64_t last_breath_ms = 100;    // From the closing of a dying process's socket to its end.
 
 int64_t now_ns() {
   return system_clock().steady_ns();
@@ -61,9 +63,7 @@ Segment::~Segment() {
 }
 
 Result<> Worker::call(DataChunk& arguments, int64_t first, int64_t rows, Vector& result) {
-  Result<Fit> outcome = attempt(arguments, first, rows, result);
-  if (!outcome.ok() && died_unasked_) outcome = attempt(arguments, first, rows, result);
-  HEADRACE_ASSIGN(Fit fit, std::move(outcome));
+  HEADRACE_ASSIGN(Fit fit, attempt_again(arguments, first, rows, &result));
   if (fit == Fit::fits) return {};
   if (rows == 1)
     return user_error(Code::function_result, fmt::format("{}: one row's arguments or result need more than {} MiB",
@@ -72,10 +72,31 @@ Result<> Worker::call(DataChunk& arguments, int64_t first, int64_t rows, Vector&
   return call(arguments, first + rows / 2, rows - rows / 2, result);
 }
 
-Result<Worker::Fit> Worker::attempt(DataChunk& arguments, int64_t first, int64_t rows, Vector& result) {
+Result<std::optional<Worker::RowFailure>> Worker::first_failure(DataChunk& arguments, int64_t first, int64_t rows) {
+  Result<Fit> outcome = attempt_again(arguments, first, rows, nullptr);
+  if (!outcome.ok()) {
+    if (outcome.error().blame != Blame::user || outcome.error().code == Code::function_load) return outcome.error();
+    return std::optional(RowFailure{first + std::min<int64_t>(row_, rows - 1), std::move(outcome).error()});
+  }
+  if (*outcome == Fit::fits || rows == 1) return std::optional<RowFailure>();
+  HEADRACE_ASSIGN(std::optional<RowFailure> found, first_failure(arguments, first, rows / 2));
+  if (found) return found;
+  return first_failure(arguments, first + rows / 2, rows - rows / 2);
+}
+
+/// A second time where the process ended before it looked at the request.
+Result<Worker::Fit> Worker::attempt_again(DataChunk& arguments, int64_t first, int64_t rows, Vector* result) {
+  Result<Fit> outcome = attempt(arguments, first, rows, result);
+  if (!outcome.ok() && died_unasked_) outcome = attempt(arguments, first, rows, result);
+  return outcome;
+}
+
+Result<Worker::Fit> Worker::attempt(DataChunk& arguments, int64_t first, int64_t rows, Vector* result) {
   died_unasked_ = false;
+  row_ = 0;
+  rows_one_by_one_ = result == nullptr ? static_cast<uint32_t>(rows) : 0;
   HEADRACE_TRY(ensure_running());
-  HEADRACE_ASSIGN(Fit fit, send(arguments, first, rows));
+  HEADRACE_ASSIGN(Fit fit, send(arguments, first, rows, result == nullptr));
   if (fit == Fit::too_large) return fit;
   HEADRACE_ASSIGN(SlotState state, await_state(SlotState::result, SlotState::error, budgets_.timeout_ms));
   return receive(state, first, rows, result);
@@ -84,6 +105,7 @@ Result<Worker::Fit> Worker::attempt(DataChunk& arguments, int64_t first, int64_t
 Result<> Worker::ensure_running() {
   if (segment_ && is_readable(forked_.death.number())) end();  // It died between two calls; nobody was hurt.
   if (segment_) return {};
+  const int64_t started_ns = now_ns();
   if (deaths_in_a_row_ > immediate_restarts) {
     int64_t wait_ms = std::min(restart_wait_ms_max, int64_t{10} << std::min(deaths_in_a_row_ - immediate_restarts, 5));
     ::poll(nullptr, 0, static_cast<int>(wait_ms));
@@ -96,7 +118,9 @@ Result<> Worker::ensure_running() {
   channel_ = std::move(pair.ours);
   generation_ = 0;
   ++starts_;
-  return await_loaded();
+  HEADRACE_TRY(await_loaded());
+  back_us_max_ = std::max(back_us_max_.load(), (now_ns() - started_ns) / 1'000);
+  return {};
 }
 
 Result<> Worker::await_loaded() {
@@ -111,7 +135,7 @@ Result<> Worker::await_loaded() {
   return error;
 }
 
-Result<Worker::Fit> Worker::send(DataChunk& arguments, int64_t first, int64_t rows) {
+Result<Worker::Fit> Worker::send(DataChunk& arguments, int64_t first, int64_t rows, bool one_by_one) {
   SegmentHeader& header = segment_->header();
   spans_.clear();
   ArrowWriter writer(segment_->bytes().subspan(0, result_at).subspan(arguments_at));
@@ -124,8 +148,10 @@ Result<Worker::Fit> Worker::send(DataChunk& arguments, int64_t first, int64_t ro
   header.engine.generation = ++generation_;
   header.engine.rows = static_cast<uint32_t>(rows);
   header.engine.argument_spans = static_cast<uint32_t>(spans_.size());
+  header.engine.one_by_one = one_by_one ? 1 : 0;
   header.engine.result_start = result_at;
   header.engine.result_bytes = result_bytes;
+  header.row.store(0, std::memory_order_relaxed);
   header.state.store(uint32_t(SlotState::request), std::memory_order_seq_cst);
   if (header.worker_sleeps.exchange(0, std::memory_order_seq_cst) != 0) ring();
   return Fit::fits;
@@ -141,7 +167,8 @@ Result<SlotState> Worker::await_state(SlotState a, SlotState b, int64_t timeout_
     auto state = SlotState(header.state.load(std::memory_order_acquire));
     return state == a || state == b;
   };
-  const int64_t started_ns = now_ns(), deadline_ns = started_ns + timeout_ms * 1'000'000;
+  const int64_t started_ns = now_ns();
+  int64_t deadline_ns = started_ns + timeout_ms * 1'000'000;
   bool answered = spin_.wait(reached);
   while (!answered) {
     header.engine_sleeps.store(1, std::memory_order_seq_cst);
@@ -151,6 +178,12 @@ Result<SlotState> Worker::await_state(SlotState a, SlotState b, int64_t timeout_
     if (answered) break;
     if (!alive) return died();
     if (now_ns() >= deadline_ns) {
+      if (const uint32_t row = header.row.load(std::memory_order_relaxed); row > row_ && row < rows_one_by_one_) {
+        row_ = row;  // It has come further, and each row has the whole time.
+        deadline_ns = now_ns() + timeout_ms * 1'000'000;
+        continue;
+      }
+      note_row();
       ++deaths_in_a_row_;
       end();
       return Error{Code::function_timeout, Blame::user, Retry::never,
@@ -175,10 +208,11 @@ bool Worker::sleep_until_ring(int64_t deadline_ns) {
   return entries[1].revents == 0;
 }
 
-Result<Worker::Fit> Worker::receive(SlotState state, int64_t first, int64_t rows, Vector& result) {
+Result<Worker::Fit> Worker::receive(SlotState state, int64_t first, int64_t rows, Vector* result) {
   SegmentHeader& header = segment_->header();
   SegmentHeader::WorkerFields answer;
   std::memcpy(&answer, &header.worker, sizeof answer);
+  note_row();
   if (answer.generation != generation_) return spoiled("the number of the call");
   if (state != SlotState::result && state != SlotState::error) return spoiled("its state");
   header.state.store(uint32_t(SlotState::free), std::memory_order_relaxed);
@@ -192,17 +226,18 @@ Result<Worker::Fit> Worker::receive(SlotState state, int64_t first, int64_t rows
 }
 
 Result<Worker::Fit> Worker::take_over(SlotState state, const SegmentHeader::WorkerFields& answer, int64_t first,
-                                      int64_t rows, Vector& result) {
+                                      int64_t rows, Vector* result) {
   if (state == SlotState::error && answer.error_code == error_result_too_large) return Fit::too_large;
   if (state == SlotState::error) {
     const Code code =
         answer.error_code == uint32_t(Code::function_result) ? Code::function_result : Code::function_raised;
     return user_error(code, error_text(answer.error_bytes));
   }
+  if (result == nullptr) return Fit::fits;
   if (answer.result_spans != arrow_span_count(result_)) return spoiled("the layout of its result");
   std::vector<ArrowSpan> spans(answer.result_spans);
   std::memcpy(spans.data(), segment_->bytes().data() + result_spans_at, spans.size() * sizeof(ArrowSpan));
-  if (auto read = read_arrow(segment_->bytes(), spans, rows, result, first); !read.ok()) {
+  if (auto read = read_arrow(segment_->bytes(), spans, rows, *result, first); !read.ok()) {
     Error error = std::move(read).error();
     error.message = fmt::format("{}: {}", function_.name, error.message);
     return error;
@@ -211,16 +246,22 @@ Result<Worker::Fit> Worker::take_over(SlotState state, const SegmentHeader::Work
 }
 
 std::string Worker::error_text(uint32_t bytes) {
-  return std::string(reinterpret_cast<const char*>(segment_->bytes().data() + result_at),
-                     std::min<size_t>(bytes, 16'384));
+  return valid_utf8(
+      {reinterpret_cast<const char*>(segment_->bytes().data() + result_at), std::min<size_t>(bytes, 16'384)});
+}
+
+/// Where the worker stands in a request that goes row by row.
+void Worker::note_row() {
+  row_ = segment_->header().row.load(std::memory_order_acquire);
 }
 
 Error Worker::died() {
+  note_row();
   died_unasked_ = segment_->header().state.load(std::memory_order_acquire) == uint32_t(SlotState::request);
-  // The socket may close a moment before the process is gone.
+  // The socket closes a moment before the process is gone; or the function has closed it, and the process lives on.
   pollfd entry{forked_.death.number(), POLLIN, 0};
-  ::poll(&entry, 1, 1'000);
-  std::string how = "its process was killed";
+  ::poll(&entry, 1, last_breath_ms);
+  std::string how = "it closed its connection to the engine, and was killed";
   if (is_readable(forked_.death.number())) {
     if (auto status = parent_.reap(forked_.pid)) how = status->text();
     forked_.pid = -1;

@@ -48,24 +48,37 @@ class Worker {
   /// that do not fit the shared memory together are sent in halves. Errors: as FunctionHost::call.
   Result<> call(DataChunk& arguments, int64_t first, int64_t rows, Vector& result);
 
+  struct RowFailure {
+    int64_t row = 0;
+    Error error;
+  };
+  /// Calls the function with each row by itself, throws the results away, and gives the first row that fails; also when
+  /// that row kills or hangs the process. Each row has the whole time budget. Errors: those that no row is to blame
+  /// for.
+  Result<std::optional<RowFailure>> first_failure(DataChunk& arguments, int64_t first, int64_t rows);
+
   struct Counts {
     int64_t starts = 0, busy_us = 0, resident_bytes = 0;
+    int64_t back_us_max = 0;  ///< Longest time from noticing that a process had ended to the next one's being ready.
   };
   /// Safe from any thread, at any time.
-  Counts counts() const { return {starts_.load(), busy_us_.load(), resident_bytes_.load()}; }
+  Counts counts() const { return {starts_.load(), busy_us_.load(), resident_bytes_.load(), back_us_max_.load()}; }
 
  private:
   enum class Fit : uint8_t { fits, too_large };
 
-  Result<Fit> attempt(DataChunk& arguments, int64_t first, int64_t rows, Vector& result);
+  /// One request. Without a `result` the rows are tried one by one.
+  Result<Fit> attempt(DataChunk& arguments, int64_t first, int64_t rows, Vector* result);
+  Result<Fit> attempt_again(DataChunk& arguments, int64_t first, int64_t rows, Vector* result);
   Result<> ensure_running();
   Result<> await_loaded();
-  Result<Fit> send(DataChunk& arguments, int64_t first, int64_t rows);
+  Result<Fit> send(DataChunk& arguments, int64_t first, int64_t rows, bool one_by_one);
   /// Waits for one of the states `a` and `b`. Errors: function_died, function_timeout (the worker is killed).
   Result<SlotState> await_state(SlotState a, SlotState b, int64_t timeout_ms);
-  Result<Fit> receive(SlotState state, int64_t first, int64_t rows, Vector& result);
+  Result<Fit> receive(SlotState state, int64_t first, int64_t rows, Vector* result);
   Result<Fit> take_over(SlotState state, const SegmentHeader::WorkerFields& answer, int64_t first, int64_t rows,
-                        Vector& result);
+                        Vector* result);
+  void note_row();
   bool sleep_until_ring(int64_t deadline_ns);
   void ring();
   Error died();
@@ -83,12 +96,14 @@ class Worker {
   Descriptor channel_;
   WorkerParent::Forked forked_;
   uint32_t generation_ = 0;
-  bool died_unasked_ = false;  ///< The last worker ended before it took its request: the function had no part in it.
+  uint32_t row_ = 0;              ///< Where the last request stands, or stood when it failed.
+  uint32_t rows_one_by_one_ = 0;  ///< Rows of the last request if it goes row by row, else 0.
+  bool died_unasked_ = false;     ///< The last worker ended before it took its request: the function had no part in it.
   AdaptiveSpin spin_;
   std::vector<ArrowSpan> spans_;
 
   int32_t deaths_in_a_row_ = 0;
-  std::atomic<int64_t> starts_ = 0, busy_us_ = 0, resident_bytes_ = 0;
+  std::atomic<int64_t> starts_ = 0, busy_us_ = 0, resident_bytes_ = 0, back_us_max_ = 0;
 };
 
 }  // namespace headrace

@@ -134,10 +134,14 @@ Result<WorkerParent::Forked> WorkerParent::fork_worker(const FunctionDescription
   std::lock_guard lock(mutex_);
   HEADRACE_TRY(ensure_running());
   Forked forked;
-  auto answer =
-      ask(fmt::format(R"({{"fork": {{"file": {}, "function": {}, "hash": {}, "memory_bytes": {}}}}})",
-                      json_string(function.file), json_string(function.name), json_string(function.hash), memory_bytes),
-          descriptors, &forked.death);
+  std::string writes;
+  for (const std::string& path : function.writes) writes += (writes.empty() ? "" : ",") + json_string(path);
+  auto answer = ask(
+      fmt::format(
+          R"({{"fork": {{"file": {}, "function": {}, "hash": {}, "memory_bytes": {}, "network": {}, "writes": [{}]}}}})",
+          json_string(function.file), json_string(function.name), json_string(function.hash), memory_bytes,
+          function.network, writes),
+      descriptors, &forked.death);
   simdjson::dom::parser parser;
   int64_t pid = -1;
   if (!answer.ok() || parser.parse(*answer)["pid"].get(pid) != simdjson::SUCCESS || !forked.death.is_open()) {

@@ -142,9 +142,9 @@ TEST_F(FunctionHostTest, errors_of_loading_have_file_and_line) {
   ASSERT_FALSE(hint.ok());
   EXPECT_THAT(hint.error().text(),
               HasSubstr("functions/f.py:3: error 4005 (function_load): f: the parameter 'a': complex"));
-  auto option = try_start("@hr.function(network=True)\ndef f(a: int) -> int:\n    return 1\n");
+  auto option = try_start("@hr.function(env='a.lock')\ndef f(a: int) -> int:\n    return 1\n");
   ASSERT_FALSE(option.ok());
-  EXPECT_THAT(option.error().message, HasSubstr("'network' of a function is not offered yet"));
+  EXPECT_THAT(option.error().message, HasSubstr("'env' of a function is not offered yet"));
 }
 
 TEST_F(FunctionHostTest, a_project_without_functions_starts_nothing) {

@@ -11,6 +11,7 @@ from typing import Any
 
 from headrace.errors import HeadraceError
 from headrace.loading import FoundFunction, load_project
+from headrace.worker import sandbox
 
 
 def description(found: FoundFunction) -> dict[str, Any]:
@@ -30,6 +31,8 @@ def description(found: FoundFunction) -> dict[str, Any]:
         "memory_bytes": options.memory_bytes,
         "timeout_ms": options.timeout_ms,
         "workers": options.workers,
+        "network": options.network,
+        "writes": list(options.writes),
         "hash": found.hash,
         "file": found.file,
         "line": function.line,
@@ -47,7 +50,11 @@ def main(project: pathlib.Path) -> int:
     os.dup2(2, 1)
     with contextlib.redirect_stdout(sys.stderr):
         functions, errors = load_project(project)
-    document = {"functions": [description(found) for found in functions], "errors": [error_document(error) for error in errors]}
+    document = {
+        "functions": [description(found) for found in functions],
+        "errors": [error_document(error) for error in errors],
+        "sandbox": sandbox.available(),
+    }
     with os.fdopen(answer, "w", encoding="utf-8") as out:
         json.dump(document, out)
         out.write("\n")

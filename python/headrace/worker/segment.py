@@ -12,13 +12,16 @@ import pyarrow as pa
 MAGIC = 0x48645564
 STATE_FREE, STATE_REQUEST, STATE_RUNNING, STATE_RESULT, STATE_ERROR = 1, 2, 3, 4, 5
 
-ENGINE_FIELDS = 256  # Written by the engine: u32 generation, rows, argument spans, 0; u64 start and size of the result area.
+ENGINE_FIELDS = 256  # Written by the engine: u32 generation, rows, argument spans, one by one; u64 start and size of the result area.
 WORKER_FIELDS = 320  # Written by us: u32 generation, error code, error bytes, result spans; u64 busy ns, resident bytes, ends.
 ARGUMENT_SPANS = 4096
 RESULT_SPANS = 12288
 
+ROW = 384  # Written by us: u32, the row we are at in a request that goes row by row.
+
 _ENGINE = struct.Struct("<IIIIQQ")
 _WORKER = struct.Struct("<IIIIQQQ")
+_ROW = struct.Struct("<I")
 
 
 class Segment:
@@ -32,10 +35,14 @@ class Segment:
         if struct.unpack_from("<I", self._map, 0)[0] != MAGIC:
             raise RuntimeError("the engine and the headrace package are not of the same version")
 
-    def request(self) -> tuple[int, int, Sequence[int]]:
-        """Generation, rows, and the spans of the arguments as offset, bytes, offset, bytes, ..."""
-        generation, rows, spans, _, self._result_start, self._result_bytes = _ENGINE.unpack_from(self._map, ENGINE_FIELDS)
-        return generation, rows, struct.unpack_from(f"<{2 * spans}Q", self._map, ARGUMENT_SPANS)
+    def request(self) -> tuple[int, int, bool, Sequence[int]]:
+        """Generation, rows, whether to go row by row, and the spans of the arguments as offset, bytes, offset, bytes, ..."""
+        generation, rows, spans, one_by_one, self._result_start, self._result_bytes = _ENGINE.unpack_from(self._map, ENGINE_FIELDS)
+        return generation, rows, one_by_one != 0, struct.unpack_from(f"<{2 * spans}Q", self._map, ARGUMENT_SPANS)
+
+    def at_row(self, row: int) -> None:
+        """Says which row is next in a request that goes row by row: should the process end there, the engine knows where."""
+        _ROW.pack_into(self._map, ROW, row)
 
     def write_result(self, buffers: Sequence[tuple[memoryview | None, int]]) -> int:
         """Copies buffers (each with the bytes of it that count) to the result area; gives their number.

@@ -9,10 +9,14 @@ import pathlib
 import resource
 import time
 import traceback
+from collections.abc import Sequence
+
+import pyarrow as pa
 
 from headrace.errors import FunctionLoad, FunctionRaised, FunctionResult, HeadraceError
 from headrace.loading import load_file
 from headrace.user_function import UserFunction
+from headrace.worker import sandbox
 from headrace.worker.arrow_columns import ColumnReader, result_buffers
 from headrace.worker.calling import call_types, caller_of
 from headrace.worker.segment import STATE_ERROR, STATE_FREE, STATE_RESULT, ResultTooLarge, Segment
@@ -20,6 +24,7 @@ from headrace.worker.values import WrongResult
 
 CODE_RESULT_TOO_LARGE = 1  # Not an error for the user: the engine asks again with fewer rows.
 FRAMES_MAX = 8
+TEXT_MAX = 8192
 RECYCLE_AT = 0.8  # Of the memory budget, measured between calls.
 LOOK_AT_MEMORY_NS = 100_000_000
 
@@ -38,7 +43,7 @@ def load_library(path: str) -> ctypes.CDLL:
 
 
 def serve(project: pathlib.Path, abi: ctypes.CDLL, channel: int, memory: int, *, file: str, function: str, hash: str,
-          memory_bytes: int) -> None:  # fmt: skip
+          memory_bytes: int, network: bool, writes: Sequence[str]) -> None:  # fmt: skip
     """Runs `function` of `file` on each request in the segment `memory`; returns when the engine closes `channel`."""
     segment = Segment(memory)
     os.close(memory)
@@ -46,6 +51,7 @@ def serve(project: pathlib.Path, abi: ctypes.CDLL, channel: int, memory: int, *,
     resource.setrlimit(resource.RLIMIT_DATA, (data_bytes + memory_bytes, data_bytes + memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     decimal.getcontext().prec = 76  # Python's 28 digits would round a DECIMAL(38, s) in silence; twice 38 keeps a product exact.
+    sandbox.confine(network=network, writes=[str(project / path) for path in writes])
     try:
         target = _find(project, file, function, hash)
     except HeadraceError as failure:
@@ -80,19 +86,24 @@ class _Worker:
     def _answer(self) -> tuple[int, bool]:
         """Answers one request; gives the new state, and whether this process had better end."""
         started_ns = time.monotonic_ns()
-        generation, rows, spans = self._segment.request()
+        generation, rows, one_by_one, spans = self._segment.request()
         code, text, count, spent = 0, "", 0, False
         try:
             places = iter(spans)
             arguments = [reader.read(self._segment.buffer, rows, places) for reader in self._readers]
-            count = self._segment.write_result(result_buffers(self._call(arguments, rows), self._result))
+            if one_by_one:
+                self._call_each(arguments, rows)
+            else:
+                count = self._segment.write_result(result_buffers(self._call(arguments, rows), self._result))
         except ResultTooLarge:
             code = CODE_RESULT_TOO_LARGE
         except WrongResult as failure:
-            code, text = FunctionResult.code, f"{self._name} {failure}"
+            code, text = FunctionResult.code, f"{self._name} {shown(failure)}"
         except MemoryError:
             code, text, spent = FunctionRaised.code, "MemoryError: the function needs more than its memory budget", True
-        except Exception as failure:
+        except SystemExit:
+            raise
+        except BaseException as failure:  # KeyboardInterrupt and its like are the function's own: nobody else raises them here.
             code, text = FunctionRaised.code, _short_traceback(failure)
         ended_ns = time.monotonic_ns()
         if ended_ns - self._looked_ns > LOOK_AT_MEMORY_NS:
@@ -102,6 +113,13 @@ class _Worker:
         text_bytes = self._segment.write_text(text) if code else 0
         self._segment.finish(generation, code, text_bytes, count, ended_ns - started_ns, self._resident_bytes, spent)
         return (STATE_ERROR if code else STATE_RESULT), spent
+
+    def _call_each(self, arguments: list[pa.Array], rows: int) -> None:
+        """Calls the function with one row after another and writes no result: the engine looks for the first row that fails."""
+        for row in range(rows):
+            self._segment.at_row(row)
+            one = [pa.concat_arrays([argument.slice(row, 1)]) for argument in arguments]
+            result_buffers(self._call(one, 1), self._result)
 
 
 def _find(project: pathlib.Path, file: str, name: str, hash: str) -> UserFunction:
@@ -115,12 +133,25 @@ def _find(project: pathlib.Path, file: str, name: str, hash: str) -> UserFunctio
     raise FunctionLoad(f"the file has no function {name} any more", at=f"{file}:0")
 
 
-def _short_traceback(failure: Exception) -> str:
+def shown(failure: BaseException) -> str:
+    """The text of an exception, whatever its own code does when it is asked for it."""
+    try:
+        return str(failure)[:TEXT_MAX]
+    except BaseException:
+        return "(its text cannot be had: its __str__ fails)"
+
+
+def _short_traceback(failure: BaseException) -> str:
     """Type, message and the user's frames, innermost last."""
-    frames = [frame for frame in traceback.extract_tb(failure.__traceback__) if not frame.filename.startswith(_PACKAGE)]
-    lines = [f"{type(failure).__name__}: {failure}"]
-    for frame in frames[-FRAMES_MAX:]:
-        lines.append(f"  {frame.filename}:{frame.lineno} in {frame.name}: {frame.line or ''}".rstrip(": "))
+    lines = [f"{type(failure).__name__}: {shown(failure)}"]
+    try:
+        frames = [frame for frame in traceback.extract_tb(failure.__traceback__) if not frame.filename.startswith(_PACKAGE)]
+        for frame in frames[-FRAMES_MAX:]:
+            lines.append(f"  {frame.filename}:{frame.lineno} in {frame.name}: {frame.line or ''}".rstrip(": "))
+    except BaseException:
+        lines.append("  (its traceback cannot be had)")
+    if isinstance(failure, PermissionError):
+        lines.append(f"  ({sandbox.HINT})")
     return "\n".join(lines)
 
 
