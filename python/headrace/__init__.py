@@ -12,6 +12,7 @@ from headrace.client import Admitted, Answer, Changes, Connection, connect
 from headrace.column_types import column, decimal
 from headrace.errors import HeadraceError
 from headrace.function import Function, function
+from headrace.models import Model, model
 from headrace.project import Project
 
 __all__ = [
@@ -22,11 +23,13 @@ __all__ = [
     "Connection",
     "Function",
     "HeadraceError",
+    "Model",
     "Project",
     "aggregate",
     "column",
     "connect",
     "decimal",
     "function",
+    "model",
 ]
 __version__ = "0.1.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import importlib.machinery
 import importlib.util
 import linecache
@@ -10,12 +11,13 @@ import pathlib
 import sys
 import traceback
 import types
+from collections.abc import Iterable
 
+from headrace.environments import Environment, environment_of
 from headrace.errors import BadConfig, FunctionLoad, HeadraceError
+from headrace.snapshot import FOLDER, installed, read_bytes
 from headrace.source_hash import source_hash
 from headrace.user_function import UserFunction
-
-FOLDER = "functions"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +25,7 @@ class FoundFunction:
     function: UserFunction
     file: str  #: Relative to the project: "functions/risk.py".
     hash: str
+    environment: Environment | None = None
 
 
 def function_files(project: pathlib.Path) -> list[str]:
@@ -44,7 +47,8 @@ def load_file(project: pathlib.Path, file: str) -> list[FoundFunction]:
         sys.path.insert(0, root)
     path = project / file
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path).decode()
+        environment = environment_of(project, file)
         module = _imported(f"{FOLDER}.{path.stem}", path)
     except SyntaxError as failure:
         raise FunctionLoad(failure.msg, at=f"{_relative(project, failure.filename or str(path))}:{failure.lineno or 0}") from failure
@@ -55,17 +59,17 @@ def load_file(project: pathlib.Path, file: str) -> list[FoundFunction]:
             raise
         raise FunctionLoad(f"{type(failure).__name__}: {failure}", at=_place(project, file, failure)) from failure
     return [
-        _found(value, file, text)
+        _found(value, file, text, environment)
         for value in vars(module).values()
-        if isinstance(value, UserFunction) and value.body.__module__ == module.__name__
+        if isinstance(value, UserFunction) and value.module == module.__name__
     ]
 
 
-def load_project(project: pathlib.Path) -> tuple[list[FoundFunction], list[HeadraceError]]:
-    """Loads every function file; gives what was found and all errors at once."""
+def load_project(project: pathlib.Path, files: Iterable[str] | None = None) -> tuple[list[FoundFunction], list[HeadraceError]]:
+    """Loads every function file, or those named; gives what was found and all errors at once."""
     functions: dict[str, FoundFunction] = {}
     errors: list[HeadraceError] = []
-    for file in function_files(project):
+    for file in function_files(project) if files is None else files:
         try:
             for found in load_file(project, file):
                 name = found.function.name
@@ -85,8 +89,10 @@ def load_project(project: pathlib.Path) -> tuple[list[FoundFunction], list[Headr
 def _imported(name: str, path: pathlib.Path) -> types.ModuleType:
     if name in sys.modules and getattr(sys.modules[name], "__file__", None) == str(path):
         return sys.modules[name]  # A sibling has imported it already.
-    linecache.checkcache(str(path))
-    spec = importlib.util.spec_from_file_location(name, path)
+    snapshot = installed()
+    if snapshot is None:
+        linecache.checkcache(str(path))
+    spec = (snapshot.find_spec(name, None) if snapshot else None) or importlib.util.spec_from_file_location(name, path)
     assert spec is not None and isinstance(spec.loader, importlib.machinery.SourceFileLoader)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -98,12 +104,18 @@ def _imported(name: str, path: pathlib.Path) -> types.ModuleType:
     return module
 
 
-def _found(function: UserFunction, file: str, text: str) -> FoundFunction:
+def _found(function: UserFunction, file: str, text: str, environment: Environment | None) -> FoundFunction:
+    if function.options.env and environment is None:
+        raise FunctionLoad("env must stand in the decorator as a text: it is read before the file is run", at=f"{file}:{function.line}")
     try:
         _ = function.signature
     except BadConfig as failure:
         raise FunctionLoad(failure.message, remedy=failure.remedy, at=f"{file}:{function.line}") from failure
-    return FoundFunction(function, file, source_hash(text, function.name))
+    code = source_hash(text, function.name)
+    beside = [digest for digest in (function.content(), environment.digest if environment else "") if digest]
+    if beside:
+        code = hashlib.sha256(" ".join([code, *beside]).encode()).hexdigest()
+    return FoundFunction(function, file, code, environment)
 
 
 def _place(project: pathlib.Path, file: str, failure: BaseException) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypedDict, cast
 
 from headrace.column_types import ColumnHint, ColumnType, hint_of
+from headrace.environments import check_env
 from headrace.errors import BadConfig, HeadraceError
 from headrace.quantities import duration_ms, size_bytes
 
@@ -31,7 +32,7 @@ class Options(TypedDict, total=False):
     isolation: "process": the function runs in its own supervised process.
     network: may open sockets. Enforced where the kernel has seccomp.
     writes: files and folders, absolute or in the project, that it may write to. Enforced where the kernel has Landlock.
-    env: not offered yet.
+    env: a lock file, or a folder with a requirements.lock, in the project: the functions of the file run in an environment made of it.
     """
 
     memory: str | int | None
@@ -40,7 +41,7 @@ class Options(TypedDict, total=False):
     workers: int
     deterministic: bool
     isolation: Literal["process"]
-    env: None
+    env: str
     network: bool
     writes: Sequence[str]
 
@@ -54,6 +55,7 @@ class FunctionOptions:
     deterministic: bool = True
     network: bool = False
     writes: tuple[str, ...] = ()
+    env: str = ""
 
 
 def read_options(given: Options) -> FunctionOptions:
@@ -69,8 +71,6 @@ def read_options(given: Options) -> FunctionOptions:
     isolation = given.get("isolation", "process")
     if isolation != "process":
         raise BadConfig(f"isolation = {isolation!r} is not offered yet", remedy="leave it out: each function has its own process")
-    if given.get("env") is not None:
-        raise BadConfig("the option 'env' of a function is not offered yet", remedy="leave it out")
     writes = given.get("writes", ())
     if isinstance(writes, str) or not all(isinstance(path, str) and path for path in writes):
         raise BadConfig(f"writes = {writes!r} is not a tuple of paths", remedy="write writes=('out',)")
@@ -88,6 +88,7 @@ def read_options(given: Options) -> FunctionOptions:
         deterministic=bool(given.get("deterministic", True)),
         network=bool(given.get("network", False)),
         writes=tuple(writes),
+        env=check_env(given["env"]) if "env" in given else "",
     )
 
 
@@ -131,6 +132,19 @@ class UserFunction:
     def signature(self) -> Signature:
         """The columns the function takes and gives; read at first use, so that a hint may name what stands below it."""
         return self._read_signature()
+
+    @property
+    def module(self) -> str:
+        """The module whose function it is."""
+        return str(self.body.__module__)
+
+    def content(self) -> str:
+        """The digest of what the function is made of beside its code, such as a model's file; part of its hash."""
+        return ""
+
+    def gauges(self) -> dict[str, float]:
+        """What the function measures of itself; shown with its workers."""
+        return {}
 
     def _read_signature(self) -> Signature:
         raise NotImplementedError

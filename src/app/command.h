@@ -51,6 +51,7 @@ int demo_command(ProjectOptions options);
 int check_command(const ProjectOptions& options);
 int explain_command(const ProjectOptions& options, bool json);
 int query_command(ProjectOptions options, const std::string& sql, const std::string& format);
+int drive_command(const ProjectOptions& options);
 int init_command(const std::string& template_name, const std::string& directory);
 int token_command(const ProjectOptions& options, const std::string& role);
 int completion_command(const CLI::App& app, const std::string& shell);

@@ -114,6 +114,17 @@ int main_command(int argc, char** argv) {
   prompt.prefix_command();
   prompt.callback([&] { chosen = [&] { return python_command("headrace.shell", prompt.remaining()); }; });
 
+  CLI::App& quarantine =
+      *app.add_subcommand("quarantine", "Refused records of a running engine: ls | show ID | replay [ID ...]");
+  quarantine.prefix_command();
+  quarantine.callback(
+      [&] { chosen = [&] { return python_command("headrace.repair.quarantine", quarantine.remaining()); }; });
+
+  CLI::App& repro = *app.add_subcommand(
+      "repro", "Write a pytest folder that makes a failed call of the quarantine again: repro ID [--out DIRECTORY]");
+  repro.prefix_command();
+  repro.callback([&] { chosen = [&] { return python_command("headrace.repair.repro", repro.remaining()); }; });
+
   std::string template_name = "minimal", directory;
   CLI::App& init = *app.add_subcommand("init", "Make a first project from a template: minimal, http, fraud");
   std::vector<std::string> init_words;
@@ -124,6 +135,24 @@ int main_command(int argc, char** argv) {
                                     : init_command(init_words[0], init_words[1]);
     };
   });
+
+  CLI::App& drive = *app.add_subcommand(
+      "drive",
+      "Feed a project and move its time by JSON lines on standard input; what `pytest` uses (headrace.testing)");
+  add_project(drive, options);
+  drive.add_option("--shards", options.shards, "Threads that share the work (default: 1)")->check(CLI::Range(1, 1024));
+  drive.callback([&] { chosen = [&] { return drive_command(options); }; });
+
+  CLI::App& profile = *app.add_subcommand(
+      "profile", "Measure a Python function over rows of a file: flame graph, rows/s, time and memory per row");
+  profile.prefix_command();
+  profile.callback([&] { chosen = [&] { return python_command("headrace.develop.profile", profile.remaining()); }; });
+
+  CLI::App& dev = *app.add_subcommand(
+      "dev",
+      "Run a pipeline and take up changed functions and SQL as they are saved: dev [DIRECTORY] [options of run]");
+  dev.prefix_command();
+  dev.callback([&] { chosen = [&] { return python_command("headrace.develop.dev", dev.remaining()); }; });
 
   std::vector<std::string> files, ways;
   CLI::App& test = *app.add_subcommand(

@@ -105,6 +105,16 @@ class Progress {
   std::thread thread_;
 };
 
+/// Which code a plan's functions are, and in which environments they run.
+std::string functions_text(const std::vector<FunctionDescription>& functions) {
+  std::string out = functions.empty() ? "" : "\nfunctions\n";
+  for (const FunctionDescription& function : functions)
+    out += "  " + function.name + "  " + function.file + ":" + std::to_string(function.line) + "  code " +
+           function.hash.substr(0, 12) + (function.environment.empty() ? "" : "  environment " + function.environment) +
+           "\n";
+  return out;
+}
+
 Result<ServerOptions> server_options(const ProjectOptions& options, const Project& project) {
   ServerOptions out;
   HEADRACE_TRY(take_settings(project, out));
@@ -189,6 +199,7 @@ int explain_command(const ProjectOptions& options, bool json) {
   CheckedProject project = check_project(options.pipeline());
   if (!project.errors.empty()) return report(project.errors);
   std::printf("%s\n", json ? plan_json(project.planned.plan).c_str() : explain_text(project.optimized).c_str());
+  if (!json && project.functions) std::fputs(functions_text(project.functions->functions()).c_str(), stdout);
   return exit_ok;
 }
 

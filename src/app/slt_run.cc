@@ -11,64 +11,13 @@
 #include <sstream>
 
 #include "app/command.h"
+#include "app/fed_source.h"
 #include "base/json_text.h"
 #include "base/text.h"
 #include "serve/query.h"
 
 namespace headrace {
 namespace {
-
-// ---- The connector `fed` ----
-
-/// What was fed to a source so far; a source of a restored engine reads on from its position.
-struct FedLog {
-  std::vector<std::string> pieces;
-  bool ended = false;
-};
-
-std::map<std::string, FedLog>& fed_logs() {
-  static std::map<std::string, FedLog> logs;
-  return logs;
-}
-
-class FedSource final : public Source {
- public:
-  explicit FedSource(std::string name) : name_(std::move(name)) {}
-  Result<> open(const std::optional<Position>& from) override {
-    next_ = from ? std::stoul(from->text) : 0;
-    return {};
-  }
-  Result<Polled> poll(int64_t) override {
-    FedLog& log = fed_logs()[name_];
-    Polled out;
-    if (next_ < log.pieces.size()) {
-      Morsel morsel;
-      morsel.bytes = std::make_shared<std::string>(log.pieces[next_++]);
-      morsel.origin = "feed " + name_;
-      out.morsels.push_back(std::move(morsel));
-    }
-    out.caught_up = next_ == log.pieces.size();
-    out.end_of_input = log.ended && out.caught_up;
-    return out;
-  }
-  Position position() const override { return {std::to_string(next_)}; }
-  Result<> committed(const Position&) override { return {}; }
-
- private:
-  std::string name_;
-  size_t next_ = 0;
-};
-
-constexpr ConfigField fed_own_fields[] = {
-    {"format", FieldKind::text, "ndjson", "ndjson | changelog-ndjson | debezium-json | maxwell-json | canal-json"}};
-constexpr auto fed_fields = with_common_source_fields(fed_own_fields);
-const ConnectorSpec fed_connector{.name = "fed",
-                                  .summary = "Rows that a golden test feeds.",
-                                  .source_fields = fed_fields,
-                                  .sink_fields = {},
-                                  .make_source = [](const SourceContext& context) -> Result<std::unique_ptr<Source>> {
-                                    return std::unique_ptr<Source>(new FedSource(lower_case(context.name)));
-                                  }};
 
 // ---- Text of rows ----
 
@@ -378,10 +327,6 @@ class Run {
 };
 
 }  // namespace
-
-void register_fed_connector() {
-  register_connector(fed_connector);
-}
 
 std::vector<std::string> run_slt(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way) {
   return Run(steps, file, way).run();

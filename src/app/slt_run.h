@@ -17,9 +17,6 @@ struct SltWay {
   bool restore = false;     ///< A checkpoint and a new engine over it after every feed.
 };
 
-/// Registers the connector `fed`, from which golden tests feed their sources.
-void register_fed_connector();
-
 /// The failures, one text each with file, line, what was expected and what came; empty when all is as expected.
 std::vector<std::string> run_slt(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way);
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "app/command.h"
+#include "app/fed_source.h"
 #include "app/slt_run.h"
 #include "base/log_line.h"
 

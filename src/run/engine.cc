@@ -218,6 +218,7 @@ Result<> Engine::prepare() {
   CheckpointWriter::Events events;
   events.durable = [this](const Manifest& manifest) {
     feeds_.durable(manifest.tick);
+    replays_.durable(manifest.tick);
     // Sources hear of it on the tick loop's thread, which owns them.
     std::lock_guard lock(mutex_);
     status_.durable_tick = manifest.tick;
@@ -246,6 +247,10 @@ Result<> Engine::checkpoint_now() {
   return writer_->wait_idle();
 }
 
+void Engine::advance_to(EventTime time) {
+  for (auto& input : inputs_) input->advance_to(time);
+}
+
 Result<> Engine::start() {
   HEADRACE_TRY(prepare());
   {
@@ -267,6 +272,7 @@ void Engine::loop() {
   if (done) done = writer_->wait_idle();
   if (!done) log_error("pipeline_failed", done.error());
   refresh_status();
+  replays_.close(environment_error(Code::stopping, "the pipeline has ended"));
   std::lock_guard lock(mutex_);
   if (!done) failure_ = std::move(done).error();
   status_.failure = failure_;
@@ -287,7 +293,9 @@ Result<> Engine::run() {
     }
     tell_committed();
     TickWork work;
-    HEADRACE_ASSIGN(bool input, poll(work));
+    HEADRACE_ASSIGN(bool input, take_replays(work));
+    HEADRACE_ASSIGN(const bool polled, poll(work));
+    input = input || polled;
     if (input || first || waits_) HEADRACE_TRY(run_tick(work));
     if (checkpoint_due() && (writer_->idle() || waiting_rows() > waiting_rows_max)) HEADRACE_TRY(checkpoint());
     if (options_.until_end && all_ended()) break;
@@ -322,6 +330,50 @@ Result<> Engine::load_static_tables() {
   return {};
 }
 
+/// Puts rows of the quarantine before the tick's own.
+Result<bool> Engine::take_replays(TickWork& work) {
+  replaying_ = replays_.take();
+  if (replaying_.empty()) return false;
+  TickWork marks;
+  set_watermarks(marks);
+  std::vector<int64_t> ids;
+  for (auto& waiting : replaying_) {
+    for (const QuarantineRow& row :
+         select_rows(quarantine_, waiting->request, graph_, static_cast<int32_t>(shards_count_), waiting->outcome)) {
+      if (std::find(ids.begin(), ids.end(), row.id) != ids.end()) continue;  // Two requests for one row.
+      HEADRACE_TRY(put_back(row, marks, work));
+      ids.push_back(row.id);
+      ++waiting->outcome.rows;
+    }
+  }
+  quarantine_.mark_replayed(ids, clock_.now_us());
+  return true;
+}
+
+Result<> Engine::put_back(const QuarantineRow& row, const TickWork& marks, TickWork& work) {
+  if (row.reentry.node >= 0) {
+    const auto node = NodeId{static_cast<uint32_t>(row.reentry.node)};
+    const Edge& edge = graph_.edges[graph_.incoming[node.value][static_cast<size_t>(row.reentry.input)]];
+    HEADRACE_ASSIGN(ReenteringRow entering, reenter(row, graph_, marks.watermarks[edge.from.node.value]));
+    --shards_[0]->counters(node).rows_in;  // It stands in the books once, wherever it is.
+    --shards_[0]->counters(node).quarantined;
+    work.reentering.push_back(std::move(entering));
+    return {};
+  }
+  for (auto& input : inputs_) {
+    if (input->node().name != row.source) continue;
+    const std::unique_ptr<EvaluationContext> evaluation = project_.planned.session->make_context();
+    MorselJob job;
+    job.source = input->node().id;
+    job.ordinal = Ordinal{uint64_t{job.source.value} << 32};
+    job.is_taken = true;
+    HEADRACE_ASSIGN(job.taken, take_again(input->node(), row, *evaluation, clock_.now_us()));
+    input->take_back(1);
+    work.jobs.push_back(std::move(job));
+  }
+  return {};
+}
+
 Result<bool> Engine::poll(TickWork& work) {
   bool input = false;
   for (auto& source : inputs_) {
@@ -333,6 +385,7 @@ Result<bool> Engine::poll(TickWork& work) {
 }
 
 Result<> Engine::run_tick(TickWork& work) {
+  std::lock_guard tick(between_ticks_);
   const int64_t started = clock_.steady_ns();
   if (!work.loading_tables) manifest_.tick = Tick{manifest_.tick.value + 1};
   work.info = {manifest_.tick, clock_.now_us(), all_ended()};
@@ -346,6 +399,10 @@ Result<> Engine::run_tick(TickWork& work) {
   for (uint32_t stage = 0; stage < graph_.stages; ++stage)
     HEADRACE_TRY(team_->run([&](uint32_t shard) { return shards_[shard]->run_stage(work, stage); }));
   HEADRACE_TRY(keep_refused(work));
+  for (auto& waiting : std::exchange(replaying_, {})) {
+    waiting->outcome.tick = work.info.tick;
+    replays_.done(std::move(waiting));
+  }
   changed_ = true;
   if (work.loading_tables) return {};
   note_waiting();
@@ -397,16 +454,20 @@ void Engine::set_watermarks(TickWork& work) const {
 Result<> Engine::keep_refused(const TickWork& work) {
   for (const MorselJob& job : work.jobs)
     for (const Rejected& record : job.taken.rejected)
-      quarantine_.add(base_of(graph_.plan[job.source]).name, record, false, work.info.now_us);
+      quarantine_.add(base_of(graph_.plan[job.source]).name, record, work.info.now_us);
+  std::vector<RefusedRow> refused;
   for (auto& shard : shards_)
-    for (const RefusedRow& row : shard->take_refused()) {
-      const NodeBase& node = base_of(graph_.plan[row.node]);
-      if (node.on_error == OnError::fail && !row.late)
-        return user_error(row.record.code, row.record.origin + ": " + row.record.reason)
-            .with_remedy("mend the expression, or say on_error = 'quarantine' in '" + node.name + "'")
-            .with_location(node.at);
-      quarantine_.add(node.name, row.record, row.late, work.info.now_us);
-    }
+    for (RefusedRow& row : shard->take_refused()) refused.push_back(std::move(row));
+  std::stable_sort(refused.begin(), refused.end(),
+                   [](const RefusedRow& a, const RefusedRow& b) { return a.ordinal < b.ordinal; });
+  for (RefusedRow& row : refused) {
+    const NodeBase& node = base_of(graph_.plan[row.node]);
+    if (node.on_error == OnError::fail && !row.late)
+      return user_error(row.record.code, row.record.origin + ": " + row.record.reason)
+          .with_remedy("mend the expression, or say on_error = 'quarantine' in '" + node.name + "'")
+          .with_location(node.at);
+    quarantine_.add(node.name, std::move(row), work.info.now_us);
+  }
   return {};
 }
 
@@ -643,6 +704,19 @@ std::string Engine::plan_json() const {
 
 std::string Engine::functions_json() const {
   return project_.functions ? project_.functions->status_json() : "{\"functions\":[]}";
+}
+
+Result<Replayed> Engine::replay(const ReplayRequest& request) {
+  std::future<Result<Replayed>> answer = replays_.ask(request);
+  wake();
+  return answer.get();
+}
+
+Result<std::vector<std::string>> Engine::reload_functions() {
+  if (!project_.functions) return std::vector<std::string>();
+  HEADRACE_ASSIGN(std::vector<FunctionDescription> described, project_.functions->describe_again());
+  std::lock_guard tick(between_ticks_);
+  return project_.functions->take_up(described);
 }
 
 std::vector<AlertRow> Engine::alerts() const {

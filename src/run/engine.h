@@ -12,6 +12,7 @@
 #include "run/input.h"
 #include "run/pipeline.h"
 #include "run/quarantine.h"
+#include "run/replay.h"
 #include "run/team.h"
 #include "run/view_feed.h"
 
@@ -44,6 +45,8 @@ class Engine final : public Pipeline {
   /// One tick with what the sources have.
   Result<> step();
   Result<> checkpoint_now();
+  /// Nothing below `time` will be fed any more (tests): what the next step's watermarks are made of.
+  void advance_to(EventTime time);
   /// Shows the views of the last checkpoint, without sources and sinks. Errors: not_found (no checkpoint),
   /// state_mismatch, corrupt_state.
   Result<> open_for_reading();
@@ -66,6 +69,8 @@ class Engine final : public Pipeline {
   std::vector<QuarantineRow> quarantine(int64_t after_id, int64_t rows_max) const override {
     return quarantine_.rows(after_id, rows_max);
   }
+  Result<Replayed> replay(const ReplayRequest& request) override;
+  Result<std::vector<std::string>> reload_functions() override;
   std::vector<AlertRow> alerts() const override;
   std::vector<AlertDelivery> undelivered() const override;
   void delivered(uint64_t id) override;
@@ -83,6 +88,8 @@ class Engine final : public Pipeline {
   Result<> run();
   Result<> load_static_tables();
   Result<bool> poll(TickWork& work);
+  Result<bool> take_replays(TickWork& work);
+  Result<> put_back(const QuarantineRow& row, const TickWork& marks, TickWork& work);
   Result<> run_tick(TickWork& work);
   void set_watermarks(TickWork& work) const;
   Result<> fail_on_refused(const TickWork& work) const;
@@ -111,6 +118,8 @@ class Engine final : public Pipeline {
   std::vector<SourceInfo> sources_;
   ViewFeeds feeds_;
   Quarantine quarantine_;
+  ReplayQueue replays_;
+  std::vector<std::unique_ptr<ReplayQueue::Waiting>> replaying_;  ///< In the tick that is about to run.
 
   std::unique_ptr<StateDirectory> directory_;
   Manifest manifest_;  ///< Of the last checkpoint begun.
@@ -127,6 +136,7 @@ class Engine final : public Pipeline {
   int64_t last_checkpoint_ns_ = 0, last_status_ns_ = 0;
   bool waits_ = false;  ///< A tick may tell something though nothing comes in.
 
+  std::mutex between_ticks_;  ///< Held by the tick loop during a tick.
   mutable std::mutex mutex_;
   std::condition_variable change_;
   bool woken_ = false, delivered_ = false, stopping_ = false, finished_ = false, started_ = false;

@@ -67,12 +67,24 @@ Result<> SourceInput::poll(int64_t bytes_max, TickWork& work) {
 void SourceInput::stamp(TickWork& work) {
   for (MorselJob& job : work.jobs) {
     if (job.source != node_.id) continue;
+    if (splits_.empty()) splits_.push_back(EventTime::min());
     EventTime& own = splits_[job.morsel.split];
     job.own_before = own;
     for (size_t split = 0; split < splits_.size(); ++split)
       if (split != job.morsel.split) job.others = std::min(job.others, splits_[split]);
     own = std::max(own, job.taken.highest);
   }
+}
+
+void SourceInput::advance_to(EventTime time) {
+  if (!node_.watermark) return;
+  if (splits_.empty()) splits_.push_back(EventTime::min());
+  for (EventTime& split : splits_) split = std::max(split, time);
+}
+
+void SourceInput::take_back(int64_t records) {
+  records_read_ -= records;
+  records_quarantined_ -= records;
 }
 
 void SourceInput::account(const TickWork& work) {

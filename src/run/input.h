@@ -33,6 +33,10 @@ class SourceInput {
   Result<> poll(int64_t bytes_max, TickWork& work);
   /// After intake: gives each job of this source the watermark before it.
   void stamp(TickWork& work);
+  /// Raises the watermark of every split (tests).
+  void advance_to(EventTime time);
+  /// Records that were refused before come again: they are no longer among those read.
+  void take_back(int64_t records);
   /// After intake: the books.
   void account(const TickWork& work);
 

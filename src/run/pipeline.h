@@ -93,6 +93,15 @@ struct PipelineStatus {
   double backpressure = 0;  ///< Share of the last second in which sources waited for the graph, 0 to 1.
 };
 
+/// How a row that a node refused gets back to it: over which input, on which shard, and the row itself.
+struct Reentry {
+  int32_t node = -1;  ///< -1 = it cannot: its bytes are all there is.
+  int32_t input = 0, shard = 0, shards = 0;
+  int32_t diff = 1;
+  bool timed = false;  ///< It had a stamp; at the replay it gets the watermark of then.
+  std::string row;     ///< One row as serialize_chunk writes it.
+};
+
 /// One quarantined or late record.
 struct QuarantineRow {
   int64_t id = 0;
@@ -103,6 +112,26 @@ struct QuarantineRow {
   std::string reason;
   int64_t time_us = 0;  ///< When it was refused.
   bool late = false;
+  std::string detail;       ///< JSON: the function that failed, its hash, its arguments; "" = no function's fault.
+  int64_t replayed_us = 0;  ///< When it was put back; 0 = it still lies here.
+  Reentry reentry;
+};
+
+/// Which rows of the quarantine to put back: all that are named, or all that no name excludes.
+struct ReplayRequest {
+  std::vector<int64_t> ids;  ///< Empty = whatever the id.
+  std::string function;      ///< Refused by this function only.
+  std::string source;        ///< Refused by this source or node only.
+};
+
+struct Replayed {
+  struct Skipped {
+    int64_t id = 0;
+    std::string reason;
+  };
+  int64_t rows = 0;              ///< Put back.
+  std::vector<Skipped> skipped;  ///< Asked for by id or name, and not put back.
+  Tick tick;                     ///< In this tick; durable when told.
 };
 
 /// One alert instance: a row of an alert's view whose condition holds.
@@ -184,6 +213,13 @@ class Pipeline {
                                  const std::string& idempotency_key) = 0;
 
   virtual std::vector<QuarantineRow> quarantine(int64_t after_id, int64_t rows_max) const = 0;
+  /// Puts rows of the quarantine back, in the order in which they were refused: broken records into their source, rows
+  /// that a node refused into that node. They are marked in the checkpoint that makes their outcome durable, so a row
+  /// comes back exactly once, however often it is asked for. Errors: stopping, io_error.
+  virtual Result<Replayed> replay(const ReplayRequest& request) = 0;
+  /// Takes up functions whose code has changed on disk, between two ticks; gives their names. Errors: function_load;
+  /// state_mismatch when a function is new, gone, or of another kind or types: that is another plan.
+  virtual Result<std::vector<std::string>> reload_functions() = 0;
   virtual std::vector<AlertRow> alerts() const = 0;
   /// Alert messages that are durable and not yet delivered, oldest first.
   virtual std::vector<AlertDelivery> undelivered() const = 0;

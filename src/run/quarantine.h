@@ -16,7 +16,12 @@ class Quarantine {
  public:
   Quarantine();
 
-  void add(const std::string& source, const Rejected& record, bool late, int64_t now_us);
+  /// A record that a source refused; it gets back by its bytes.
+  void add(const std::string& source, const Rejected& record, int64_t now_us);
+  /// A row that a node refused.
+  void add(const std::string& node, RefusedRow row, int64_t now_us);
+  /// Marks rows as put back.
+  void mark_replayed(const std::vector<int64_t>& ids, int64_t now_us);
   /// The rows after `after_id`, oldest first.
   std::vector<QuarantineRow> rows(int64_t after_id, int64_t rows_max) const;
   int64_t next_id() const { return next_id_; }

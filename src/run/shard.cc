@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "duck/serialize.h"
 #include "ops/keys.h"
 
 namespace headrace {
@@ -44,27 +45,49 @@ class Shard::NodeEmitter final : public Emitter {
     return done;
   }
   void reject(const Batch& batch, uint32_t row, const Error& reason) override {
-    keep(batch, row, reason.code, reason.message, false);
+    keep(batch, row, reason.code, reason.message, false, reason.detail);
   }
   void late(const Batch& batch, const std::vector<uint32_t>& rows) override {
     for (uint32_t row : rows)
       keep(batch, row, Code::late_row,
-           "came after its windows had closed; the watermark was " + std::to_string(batch.stamps_ms[row]) + " ms",
-           true);
+           "came after its windows had closed; the watermark was " + std::to_string(batch.stamps_ms[row]) + " ms", true,
+           "");
   }
 
   int64_t busy_ns = 0, below_ns = 0;
+  uint32_t input = 0;  ///< Of the batch that the operator has just now.
 
  private:
-  void keep(const Batch& batch, uint32_t row, Code code, const std::string& reason, bool late) {
+  void keep(const Batch& batch, uint32_t row, Code code, const std::string& reason, bool late,
+            const std::string& detail) {
     const NodeBase& base = base_of(shard_.graph_.plan[node_]);
     std::string origin = std::string(kind_of(shard_.graph_.plan[node_])) + " of " + base.name;
-    shard_.refused_.push_back({node_, late, {origin, row_json(batch, row), code, reason, row}});
+    Reentry reentry = late ? Reentry() : shard_.reentry_of(node_, input, batch, row);
+    shard_.refused_.push_back(
+        {node_, late, {origin, row_json(batch, row), code, reason, row}, detail, std::move(reentry), batch.ordinal});
   }
 
   Shard& shard_;
   NodeId node_;
 };
+
+/// How a refused row gets back, if it is a row as it came over the input, and not one that the operator has made of it.
+Reentry Shard::reentry_of(NodeId node, uint32_t input, const Batch& batch, uint32_t row) const {
+  const Edge& edge = graph_.edges[graph_.incoming[node.value][input]];
+  const SchemaRef came = base_of(graph_.plan[edge.from.node]).output.schema();
+  if (batch.chunk.ColumnCount() != came->size()) return {};
+  for (size_t column = 0; column < came->size(); ++column)
+    if (batch.chunk.data[column].GetType() != (*came)[column].type) return {};
+  Reentry out{static_cast<int32_t>(node.value),
+              static_cast<int32_t>(input),
+              static_cast<int32_t>(number_),
+              static_cast<int32_t>(shards_count_),
+              batch.diff(row),
+              !batch.stamps_ms.empty(),
+              {}};
+  serialize_chunk(batch.slice({row}).chunk, out.row);
+  return out;
+}
 
 Shard::Shard(const Graph& graph, uint32_t number, uint32_t shards, std::unique_ptr<EvaluationContext> evaluation)
     : graph_(graph), number_(number), shards_count_(shards), evaluation_(std::move(evaluation)) {}
@@ -101,6 +124,7 @@ Result<> Shard::take_in(TickWork& work) {
   for (size_t i = 0; i < work.jobs.size(); ++i) {
     if (!is_mine(i)) continue;
     MorselJob& job = work.jobs[i];
+    if (job.is_taken) continue;
     HEADRACE_ASSIGN(job.taken, intakes_[job.source.value]->take(job.morsel, work.info.now_us));
     job.morsel.bytes.reset();
   }
@@ -146,6 +170,7 @@ Result<> Shard::deliver(uint32_t edge, Batch batch) {
   if (to.exchange != Exchange::local) return post(edge, std::move(batch));
   NodeEmitter& emitter = *emitters_[to.to.value];
   emitter.counters.rows_in += batch.rows();
+  emitter.input = to.input;
   const int64_t started = system_clock().steady_ns();
   Result<> done = operators_[to.to.value]->on_batch(to.input, std::move(batch), emitter);
   emitter.busy_ns += system_clock().steady_ns() - started;
@@ -187,6 +212,7 @@ Result<> Shard::receive(uint32_t node, uint32_t edge) {
   NodeEmitter& emitter = *emitters_[node];
   for (Batch& batch : arrived) {
     emitter.counters.rows_in += batch.rows();
+    emitter.input = graph_.edges[edge].input;
     const int64_t started = system_clock().steady_ns();
     HEADRACE_TRY(operators_[node]->on_batch(graph_.edges[edge].input, std::move(batch), emitter));
     emitter.busy_ns += system_clock().steady_ns() - started;
@@ -195,6 +221,9 @@ Result<> Shard::receive(uint32_t node, uint32_t edge) {
 }
 
 Result<> Shard::run_stage(TickWork& work, uint32_t stage) {
+  if (stage == 0)
+    for (ReenteringRow& row : work.reentering)
+      if (row.shard == number_) HEADRACE_TRY(deliver(row.edge, std::move(row.batch)));
   if (stage == 0)
     for (size_t i = 0; i < work.jobs.size(); ++i)
       if (is_mine(i)) HEADRACE_TRY(feed(work.jobs[i]));

@@ -10,6 +10,7 @@
 
 #include "run/graph.h"
 #include "run/intake.h"
+#include "run/pipeline.h"
 
 namespace headrace {
 
@@ -21,15 +22,24 @@ struct MorselJob {
   TakenIn taken;
   EventTime own_before = EventTime::min();  ///< The watermark of its split before its first row.
   EventTime others = EventTime::max();      ///< The low point of the source's other splits.
+  bool is_taken = false;                    ///< A replayed record: `taken` is there already.
+};
+
+/// A row of the quarantine on its way back into a node.
+struct ReenteringRow {
+  uint32_t edge = 0;
+  uint32_t shard = 0;
+  Batch batch;
 };
 
 /// What all shards know of a tick.
 struct TickWork {
   TickInfo info;
-  std::vector<MorselJob> jobs;          ///< In order of source, then of arrival.
-  std::vector<EventTime> watermarks;    ///< By node, after this tick's rows.
-  std::vector<NodeId> tables_complete;  ///< Joins whose table side has come to its end.
-  bool loading_tables = false;          ///< Only static sources are read: nothing else happens.
+  std::vector<ReenteringRow> reentering;  ///< Before anything new.
+  std::vector<MorselJob> jobs;            ///< In order of source, then of arrival.
+  std::vector<EventTime> watermarks;      ///< By node, after this tick's rows.
+  std::vector<NodeId> tables_complete;    ///< Joins whose table side has come to its end.
+  bool loading_tables = false;            ///< Only static sources are read: nothing else happens.
 };
 
 /// A row that an operator refused, for the quarantine.
@@ -37,6 +47,9 @@ struct RefusedRow {
   NodeId node;
   bool late = false;
   Rejected record;
+  std::string detail;
+  Reentry reentry;
+  Ordinal ordinal;
 };
 
 class Shard {
@@ -72,6 +85,7 @@ class Shard {
  private:
   class NodeEmitter;
 
+  Reentry reentry_of(NodeId node, uint32_t input, const Batch& batch, uint32_t row) const;
   bool is_mine(size_t job) const { return job % shards_count_ == number_; }
   Result<> feed(MorselJob& job);
   Result<> deliver(uint32_t edge, Batch batch);

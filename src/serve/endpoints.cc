@@ -205,16 +205,56 @@ Result<Response> get_quarantine(Api& api, const Request& request) {
     if (out.back() != '[') out.push_back(',');
     out += fmt::format(
         "{{\"id\":{},\"source\":{},\"origin\":{},\"bytes\":{},\"code\":{},\"name\":{},\"reason\":{},\"time_us\":{},"
-        "\"late\":{}}}",
+        "\"late\":{},\"detail\":{},\"replayed_us\":{}}}",
         row.id, json_string(row.source), json_string(row.origin), json_string(row.bytes), static_cast<int>(row.code),
-        json_string(name_of(row.code)), json_string(row.reason), row.time_us, row.late);
+        json_string(name_of(row.code)), json_string(row.reason), row.time_us, row.late,
+        row.detail.empty() ? "null" : row.detail, row.replayed_us);
   }
   bool full = static_cast<int64_t>(rows.size()) == limit;
   return json_response(out + fmt::format("],\"next\":{}}}", full ? std::to_string(rows.back().id) : "null"));
 }
 
+Result<ReplayRequest> replay_request(const json::object& body) {
+  HEADRACE_TRY(only_fields(body, {"ids", "function", "source"}));
+  ReplayRequest out;
+  if (const json::value* ids = body.if_contains("ids")) {
+    if (!ids->is_array()) return user_error(Code::bad_request, "'ids' must be an array of numbers");
+    for (const json::value& id : ids->as_array()) {
+      if (!id.is_int64()) return user_error(Code::bad_request, "an id is a number; got " + json::serialize(id));
+      out.ids.push_back(id.as_int64());
+    }
+    // No id at all is no wish for all of them.
+    if (out.ids.empty())
+      return user_error(Code::bad_request, "'ids' is empty").with_remedy("leave it out for all rows");
+  }
+  for (auto [name, field] : {std::pair("function", &out.function), std::pair("source", &out.source)}) {
+    if (!body.if_contains(name)) continue;
+    HEADRACE_ASSIGN(*field, text_field(body, name));
+  }
+  return out;
+}
+
+Result<Response> post_replay(Api& api, const Request& request) {
+  if (api.stopping) return environment_error(Code::stopping, "the engine is stopping; ask again later");
+  HEADRACE_ASSIGN(json::object body, body_object(request));
+  HEADRACE_ASSIGN(ReplayRequest wanted, replay_request(body));
+  HEADRACE_ASSIGN(Replayed replayed, api.pipeline.replay(wanted));
+  json::array skipped;
+  for (const Replayed::Skipped& row : replayed.skipped)
+    skipped.push_back(json::object{{"id", row.id}, {"reason", row.reason}});
+  return json_response(json::serialize(
+      json::object{{"rows", replayed.rows}, {"tick", replayed.tick.value}, {"skipped", std::move(skipped)}}));
+}
+
 Result<Response> get_functions(Api& api, const Request&) {
   return json_response(api.pipeline.functions_json());
+}
+
+Result<Response> post_reload(Api& api, const Request&) {
+  HEADRACE_ASSIGN(std::vector<std::string> changed, api.pipeline.reload_functions());
+  json::array names;
+  for (const std::string& name : changed) names.push_back(json::value(name));
+  return json_response(json::serialize(json::object{{"functions", std::move(names)}}));
 }
 
 /// A dashboard's TOML as JSON, with its file's name.
@@ -321,6 +361,8 @@ constexpr Content pipeline_answers[] = {json_as("Pipeline")};
 constexpr Content status_answers[] = {json_as("Status")};
 constexpr Content alerts_answers[] = {json_as("Alerts")};
 constexpr Content quarantine_answers[] = {json_as("Quarantine")};
+constexpr Content replay_bodies[] = {json_as("Replay")};
+constexpr Content replay_answers[] = {json_as("Replayed")};
 constexpr Content functions_answers[] = {json_as("Functions")};
 constexpr Content dashboards_answers[] = {json_as("Dashboards")};
 constexpr Content health_answers[] = {json_as("Health")};
@@ -328,6 +370,9 @@ constexpr Content text_answers[] = {{"text/plain", ""}};
 constexpr Content openapi_answers[] = {json_as("Any")};
 
 constexpr Code rows_errors[] = {Code::not_found, Code::key_reused, Code::overloaded, Code::stopping, Code::disk_full};
+constexpr Content reload_answers[] = {json_as("Reloaded")};
+constexpr Code reload_errors[] = {Code::function_load, Code::state_mismatch};
+constexpr Code replay_errors[] = {Code::stopping};
 constexpr Code sql_errors[] = {Code::overloaded};
 constexpr Code view_errors[] = {Code::not_found, Code::overloaded};
 constexpr Code session_errors[] = {Code::unauthorized, Code::overloaded};
@@ -427,6 +472,17 @@ const Endpoint endpoints[] = {
      quarantine_answers,
      {},
      &get_quarantine},
+    {"POST",
+     "/v1/quarantine/replay",
+     "replayQuarantine",
+     "Puts refused records back into the pipeline, each once, in the order in which they were refused; durable when it "
+     "answers. `ids`, `function` and `source` narrow it; an empty object means all.",
+     Role::writer,
+     {},
+     replay_bodies,
+     replay_answers,
+     replay_errors,
+     &post_replay},
     {"GET",
      "/v1/functions",
      "listFunctions",
@@ -437,6 +493,16 @@ const Endpoint endpoints[] = {
      functions_answers,
      {},
      &get_functions},
+    {"POST",
+     "/v1/functions/reload",
+     "reloadFunctions",
+     "Takes up functions whose code has changed, between two ticks; their state is kept. Gives their names.",
+     Role::admin,
+     {},
+     {},
+     reload_answers,
+     reload_errors,
+     &post_reload},
     {"GET",
      "/v1/dashboards",
      "listDashboards",

@@ -16,7 +16,7 @@ namespace {
 
 using simdjson::dom::element;
 
-constexpr int64_t describe_timeout_ms = 120'000;  // Importing a large library from a cold disk takes its time.
+constexpr int64_t describe_timeout_ms = 900'000;  // Making an environment from a lock file takes its time.
 
 Error load_error(std::string message) {
   return user_error(Code::function_load, std::move(message))
@@ -81,6 +81,8 @@ Result<FunctionDescription> read_function(element document) {
   function.on_error = read_on_error(document["on_error"].get_string().value());
   function.memory_bytes = document["memory_bytes"].get_int64();
   function.timeout_ms = document["timeout_ms"].get_int64();
+  function.environment = std::string(document["environment"].get_string().value());
+  function.python = std::string(document["python"].get_string().value());
   function.network = document["network"].get_bool();
   const simdjson::dom::array writes = document["writes"].get_array();
   for (element path : writes) function.writes.emplace_back(path.get_string().value());

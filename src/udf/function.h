@@ -33,7 +33,9 @@ struct FunctionDescription {
   bool network = false;             ///< May open sockets.
   std::vector<std::string> writes;  ///< Paths below which it may write.
   std::string hash;  ///< SHA-256 of the function's body and what it refers to; part of the plan and of checkpoints.
-  std::string file;  ///< functions/risk.py
+  std::string environment;  ///< Its own virtual environment: the lock file and its digest; "" = the engine's.
+  std::string python;       ///< The interpreter of that environment; "" = the engine's.
+  std::string file;         ///< functions/risk.py
   int32_t line = 0;
 };
 
@@ -68,6 +70,13 @@ class FunctionHost {
   /// the rows), function_died, function_timeout, function_result. The worker is back before the error is returned, or
   /// comes back with the next call.
   virtual Result<> call(size_t index, DataChunk& arguments, Vector& result) = 0;
+
+  /// Asks the interpreter anew. Errors: function_load.
+  virtual Result<std::vector<FunctionDescription>> describe_again() const = 0;
+  /// Replaces the code of functions whose hash differs in `described`; their workers are new with the next call. Gives
+  /// their names. Errors: state_mismatch, and nothing is taken up, when other functions, kinds or types are described.
+  /// No call may run meanwhile.
+  virtual Result<std::vector<std::string>> take_up(const std::vector<FunctionDescription>& described) = 0;
 
   /// {"functions": [{"name", "calls", "rows", "errors", "restarts", "worker_bytes"...}]} for the console and metrics.
   virtual std::string status_json() const = 0;

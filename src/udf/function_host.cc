@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <optional>
 
@@ -29,13 +30,19 @@ constexpr int64_t rows_per_call_max = 32'768;
 class HostedFunction {
  public:
   HostedFunction(const FunctionDescription& description, WorkerParent& parent, int output)
-      : description_(description), types_(call_types(description)) {
-    const Worker::Budgets budgets{description.memory_bytes > 0 ? description.memory_bytes : default_memory_bytes,
-                                  description.timeout_ms > 0 ? description.timeout_ms : default_timeout_ms};
-    for (int32_t i = 0; i < description.workers; ++i) {
-      workers_.push_back(std::make_unique<Worker>(description_, types_.result, budgets, parent, output));
-      free_.push_back(workers_.back().get());
-    }
+      : description_(description), types_(call_types(description)), output_(output) {
+    make_workers(parent);
+  }
+
+  /// Goes on with other code of the same kind and types. Waits for the calls that run.
+  void take_up(const FunctionDescription& description, WorkerParent& parent) {
+    std::unique_lock lock(mutex_);
+    freed_.wait(lock, [&] { return free_.size() == workers_.size(); });
+    free_.clear();
+    workers_.clear();
+    description_ = description;
+    known_failures_.clear();
+    make_workers(parent);
   }
 
   Result<> call(DataChunk& arguments, Vector& result) {
@@ -55,21 +62,36 @@ class HostedFunction {
   }
 
   void append_status(std::string& out) const {
+    std::lock_guard lock(mutex_);
     int64_t restarts = 0, busy_us = 0, resident_bytes = 0, back_us_max = 0;
+    double leak = 0;
+    std::string report;
     for (const auto& worker : workers_) {
       Worker::Counts counts = worker->counts();
       restarts += std::max<int64_t>(0, counts.starts - 1);
       busy_us += counts.busy_us;
       resident_bytes += counts.resident_bytes;
       back_us_max = std::max(back_us_max, counts.back_us_max);
+      if (counts.leak_bytes_per_call > leak || report.empty()) report = worker->report();
+      leak = std::max(leak, counts.leak_bytes_per_call);
     }
     out += fmt::format(
-        R"({{"name":{},"workers":{},"calls":{},"rows":{},"errors":{},"restarts":{},"busy_us":{},"worker_bytes":{},"back_us_max":{},"hash":{},"file":{}}})",
+        R"({{"name":{},"workers":{},"calls":{},"rows":{},"errors":{},"restarts":{},"busy_us":{},"worker_bytes":{},"back_us_max":{},"leak_bytes_per_call":{:.0f},{},"hash":{},"file":{},"environment":{}}})",
         json_string(description_.name), workers_.size(), calls_.load(), rows_.load(), errors_.load(), restarts, busy_us,
-        resident_bytes, back_us_max, json_string(description_.hash), json_string(description_.file));
+        resident_bytes, back_us_max, leak, report.empty() ? R"("growing":[],"gauges":{})" : report,
+        json_string(description_.hash), json_string(description_.file), json_string(description_.environment));
   }
 
  private:
+  void make_workers(WorkerParent& parent) {
+    const Worker::Budgets budgets{description_.memory_bytes > 0 ? description_.memory_bytes : default_memory_bytes,
+                                  description_.timeout_ms > 0 ? description_.timeout_ms : default_timeout_ms};
+    for (int32_t i = 0; i < description_.workers; ++i) {
+      workers_.push_back(std::make_unique<Worker>(description_, types_.result, budgets, parent, output_));
+      free_.push_back(workers_.back().get());
+    }
+  }
+
   /// Calls with rows [first, first + rows). When they fail, the rows to blame are found one by one: `on_error` says
   /// what becomes of them.
   Result<> call_part(Worker& worker, DataChunk& arguments, int64_t first, int64_t rows, Vector& result) {
@@ -150,11 +172,12 @@ class HostedFunction {
     freed_.notify_one();
   }
 
-  const FunctionDescription& description_;
+  FunctionDescription description_;  ///< Changes only while no worker is taken.
   const CallTypes types_;
   KnownFailures known_failures_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::mutex mutex_;
+  const int output_;
+  mutable std::mutex mutex_;
   std::condition_variable freed_;
   std::vector<Worker*> free_;
   std::atomic<int64_t> calls_ = 0, rows_ = 0, errors_ = 0;
@@ -171,21 +194,36 @@ Result<> check_layout(const FunctionDescription& function) {
       .with_location({function.file, function.line, 0});
 }
 
+/// The planner would make the same plan of it.
+bool is_same_to_sql(const FunctionDescription& a, const FunctionDescription& b) {
+  auto same_fields = [](const std::vector<Field>& x, const std::vector<Field>& y) {
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), [](const Field& f, const Field& g) {
+      return f.name == g.name && f.type == g.type && f.nullable == g.nullable;
+    });
+  };
+  return a.name == b.name && a.kind == b.kind && same_fields(a.arguments, b.arguments) && a.result == b.result &&
+         same_fields(a.state, b.state) && a.key == b.key && a.retracts == b.retracts &&
+         a.deterministic == b.deterministic;
+}
+
 class ProcessFunctionHost final : public FunctionHost {
  public:
   ProcessFunctionHost(const FunctionHostOptions& options, std::vector<FunctionDescription> descriptions)
-      : options_(options), descriptions_(std::move(descriptions)) {}
+      : options_(options), descriptions_(std::move(descriptions)) {
+    for (const FunctionDescription& description : descriptions_) hashes_.push_back(description.hash);
+  }
 
   Result<> start() {
     HEADRACE_ASSIGN(int parent_output, output_.add("(parent of the function workers)"));
-    parent_.emplace(options_, parent_output);
+    parent_output_ = parent_output;
     for (const FunctionDescription& description : descriptions_) {
       HEADRACE_TRY(check_layout(description));
       HEADRACE_ASSIGN(int output, output_.add(description.name));
-      hosted_.push_back(std::make_unique<HostedFunction>(description, *parent_, output));
+      hosted_.push_back(std::make_unique<HostedFunction>(description, parent_for(description), output));
     }
     HEADRACE_TRY(output_.start());
-    return parent_->start();
+    for (auto& [python, parent] : parents_) HEADRACE_TRY(parent->start());
+    return {};
   }
 
   const std::vector<FunctionDescription>& functions() const override { return descriptions_; }
@@ -193,6 +231,25 @@ class ProcessFunctionHost final : public FunctionHost {
   Result<> call(size_t index, DataChunk& arguments, Vector& result) override {
     CHECK_LT(index, hosted_.size());
     return hosted_[index]->call(arguments, result);
+  }
+
+  Result<std::vector<FunctionDescription>> describe_again() const override { return describe_functions(options_); }
+
+  Result<std::vector<std::string>> take_up(const std::vector<FunctionDescription>& described) override {
+    bool same = described.size() == descriptions_.size();
+    for (size_t i = 0; same && i < described.size(); ++i) same = is_same_to_sql(described[i], descriptions_[i]);
+    if (!same)
+      return user_error(Code::state_mismatch, "the functions are others than before, or of other kinds or types")
+          .with_remedy("restart the pipeline");
+    for (auto& [python, parent] : parents_) HEADRACE_TRY(parent->refresh());
+    std::vector<std::string> changed;
+    for (size_t i = 0; i < described.size(); ++i) {
+      if (described[i].hash == hashes_[i]) continue;
+      hosted_[i]->take_up(described[i], parent_for(described[i]));
+      hashes_[i] = described[i].hash;
+      changed.push_back(described[i].name);
+    }
+    return changed;
   }
 
   std::string status_json() const override {
@@ -205,11 +262,22 @@ class ProcessFunctionHost final : public FunctionHost {
   }
 
  private:
+  /// The parent of an environment's workers.
+  WorkerParent& parent_for(const FunctionDescription& description) {
+    FunctionHostOptions options = options_;
+    if (!description.python.empty()) options.python = description.python;
+    std::unique_ptr<WorkerParent>& parent = parents_[options.python];
+    if (parent == nullptr) parent = std::make_unique<WorkerParent>(options, parent_output_);
+    return *parent;
+  }
+
   const FunctionHostOptions options_;
-  const std::vector<FunctionDescription> descriptions_;
+  const std::vector<FunctionDescription> descriptions_;  ///< As the plan was made with.
+  std::vector<std::string> hashes_;                      ///< Of the code that runs now.
+  int parent_output_ = -1;
   // In this order: workers end before the parent that reaps them, and that before the reader of what they print.
   OutputLog output_;
-  std::optional<WorkerParent> parent_;
+  std::map<std::string, std::unique_ptr<WorkerParent>> parents_;  ///< By interpreter.
   std::vector<std::unique_ptr<HostedFunction>> hosted_;
 };
 

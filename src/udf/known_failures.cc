@@ -30,4 +30,10 @@ std::optional<Error> KnownFailures::first_of(DataChunk& arguments) {
   return std::nullopt;
 }
 
+void KnownFailures::clear() {
+  std::lock_guard lock(mutex_);
+  failures_.clear();
+  count_.store(0, std::memory_order_release);
+}
+
 }  // namespace headrace

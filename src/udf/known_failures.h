@@ -20,6 +20,9 @@ class KnownFailures {
   /// The error of the first row of `arguments` that is known to fail.
   std::optional<Error> first_of(DataChunk& arguments);
 
+  /// Forgets all: the function is another.
+  void clear();
+
   static constexpr int64_t kept_ns = 5'000'000'000;
   static constexpr size_t rows_max = 65'536;
 

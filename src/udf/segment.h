@@ -45,7 +45,9 @@ struct SegmentHeader {
     uint32_t result_spans;
     uint64_t busy_ns;
     uint64_t resident_bytes;
-    uint64_t ends;  ///< 1 = the worker ends after this answer: it has used up its memory.
+    uint64_t ends;     ///< 1 = the worker ends after this answer: it has used up its memory.
+    uint64_t looks;    ///< Counts the times that it has measured resident_bytes.
+    uint64_t reports;  ///< Counts the texts at report_at.
   };
   alignas(64) WorkerFields worker;
 
@@ -57,6 +59,8 @@ inline constexpr uint32_t error_result_too_large = 1;
 inline constexpr size_t argument_spans_at = 4096;
 inline constexpr size_t result_spans_at = 12288;
 inline constexpr size_t spans_max = (result_spans_at - argument_spans_at) / 16;  ///< Of 16 bytes: duck/arrow.h.
+inline constexpr size_t report_at = 20480;  ///< u32 size, then JSON: types of objects that grow, gauges.
+inline constexpr size_t report_bytes = 8192;
 inline constexpr size_t arguments_at = 32768;
 inline constexpr size_t arguments_bytes = 64 << 20;  ///< Address space; only what is touched takes memory.
 inline constexpr size_t result_at = arguments_at + arguments_bytes;

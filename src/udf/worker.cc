@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <simdjson.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -27,6 +28,33 @@ constexpr int64_t last_breath_ms = 100;    // From the closing of a dying proces
 
 int64_t now_ns() {
   return system_clock().steady_ns();
+}
+
+/// What a worker tells of itself, written anew: it may have written anything.
+std::string read_report(const std::string& report) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element document;
+  simdjson::dom::array types;
+  simdjson::dom::object gauges;
+  if (parser.parse(report).get(document) != simdjson::SUCCESS ||
+      document["growing"].get(types) != simdjson::SUCCESS || document["gauges"].get(gauges) != simdjson::SUCCESS)
+    return "";
+  std::string growing, measured;
+  for (simdjson::dom::element type : types) {
+    std::string_view name;
+    int64_t bytes = 0, objects = 0;
+    if (type["type"].get(name) != simdjson::SUCCESS || type["bytes"].get(bytes) != simdjson::SUCCESS ||
+        type["objects"].get(objects) != simdjson::SUCCESS)
+      continue;
+    growing += fmt::format(R"({}{{"type":{},"bytes":{},"objects":{}}})", growing.empty() ? "" : ",", json_string(name),
+                           bytes, objects);
+  }
+  for (auto [name, value] : gauges) {
+    double number = 0;
+    if (value.get(number) != simdjson::SUCCESS) continue;
+    measured += fmt::format("{}{}:{}", measured.empty() ? "" : ",", json_string(name), number);
+  }
+  return fmt::format(R"("growing":[{}],"gauges":{{{}}})", growing, measured);
 }
 
 bool is_readable(int descriptor) {
@@ -117,6 +145,8 @@ Result<> Worker::ensure_running() {
   segment_.emplace(std::move(segment));
   channel_ = std::move(pair.ours);
   generation_ = 0;
+  looks_ = reports_ = 0;
+  slope_.clear();
   ++starts_;
   HEADRACE_TRY(await_loaded());
   back_us_max_ = std::max(back_us_max_.load(), (now_ns() - started_ns) / 1'000);
@@ -219,6 +249,7 @@ Result<Worker::Fit> Worker::receive(SlotState state, int64_t first, int64_t rows
   busy_us_ +=
       static_cast<int64_t>(std::min<uint64_t>(answer.busy_ns, uint64_t(budgets_.timeout_ms) * 1'000'000) / 1'000);
   resident_bytes_ = static_cast<int64_t>(std::min<uint64_t>(answer.resident_bytes, INT64_MAX));
+  if (answer.looks != looks_) note_memory(answer);
   deaths_in_a_row_ = 0;
   Result<Fit> fit = take_over(state, answer, first, rows, result);
   if (answer.ends != 0) end();
@@ -253,6 +284,27 @@ std::string Worker::error_text(uint32_t bytes) {
 /// Where the worker stands in a request that goes row by row.
 void Worker::note_row() {
   row_ = segment_->header().row.load(std::memory_order_acquire);
+}
+
+/// The worker has measured its memory since the last call, and perhaps told more of itself.
+void Worker::note_memory(const SegmentHeader::WorkerFields& answer) {
+  looks_ = answer.looks;
+  slope_.add(generation_, static_cast<double>(answer.resident_bytes));
+  leak_ = slope_.bytes_per_call();
+  if (answer.reports == reports_) return;
+  reports_ = answer.reports;
+  uint32_t size = 0;
+  std::memcpy(&size, segment_->bytes().data() + report_at, sizeof size);
+  const std::string report(reinterpret_cast<const char*>(segment_->bytes().data() + report_at + sizeof size),
+                           std::min<size_t>(size, report_bytes - sizeof size));
+  std::string text = read_report(report);
+  std::lock_guard lock(report_mutex_);
+  report_ = std::move(text);
+}
+
+std::string Worker::report() const {
+  std::lock_guard lock(report_mutex_);
+  return report_;
 }
 
 Error Worker::died() {

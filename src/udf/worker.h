@@ -2,11 +2,13 @@
 // replaced when it has died. One thread at a time.
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <span>
 
 #include "base/process.h"
 #include "duck/arrow.h"
+#include "udf/memory_slope.h"
 #include "udf/segment.h"
 #include "udf/spin.h"
 #include "udf/worker_parent.h"
@@ -59,10 +61,15 @@ class Worker {
 
   struct Counts {
     int64_t starts = 0, busy_us = 0, resident_bytes = 0;
+    double leak_bytes_per_call = 0;  ///< Slope of its resident memory.
     int64_t back_us_max = 0;  ///< Longest time from noticing that a process had ended to the next one's being ready.
   };
   /// Safe from any thread, at any time.
-  Counts counts() const { return {starts_.load(), busy_us_.load(), resident_bytes_.load(), back_us_max_.load()}; }
+  Counts counts() const {
+    return {starts_.load(), busy_us_.load(), resident_bytes_.load(), leak_.load(), back_us_max_.load()};
+  }
+  /// Members of a JSON object, "growing" (types of objects) and "gauges"; "" = it has told nothing yet.
+  std::string report() const;
 
  private:
   enum class Fit : uint8_t { fits, too_large };
@@ -79,6 +86,7 @@ class Worker {
   Result<Fit> take_over(SlotState state, const SegmentHeader::WorkerFields& answer, int64_t first, int64_t rows,
                         Vector* result);
   void note_row();
+  void note_memory(const SegmentHeader::WorkerFields& answer);
   bool sleep_until_ring(int64_t deadline_ns);
   void ring();
   Error died();
@@ -103,6 +111,11 @@ class Worker {
   std::vector<ArrowSpan> spans_;
 
   int32_t deaths_in_a_row_ = 0;
+  MemorySlope slope_;
+  uint64_t looks_ = 0, reports_ = 0;
+  std::atomic<double> leak_ = 0;
+  mutable std::mutex report_mutex_;
+  std::string report_;
   std::atomic<int64_t> starts_ = 0, busy_us_ = 0, resident_bytes_ = 0, back_us_max_ = 0;
 };
 

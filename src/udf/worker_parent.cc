@@ -153,6 +153,15 @@ Result<WorkerParent::Forked> WorkerParent::fork_worker(const FunctionDescription
   return forked;
 }
 
+Result<> WorkerParent::refresh() {
+  std::lock_guard lock(mutex_);
+  HEADRACE_TRY(ensure_running());
+  Result<std::string> answer = ask(R"({"refresh": true})", {}, nullptr);
+  if (answer.ok()) return {};
+  give_up();
+  return std::move(answer).error();
+}
+
 std::optional<ExitStatus> WorkerParent::reap(pid_t pid) {
   std::lock_guard lock(mutex_);
   if (!process_ || process_->wait(0)) return std::nullopt;

@@ -32,6 +32,8 @@ class WorkerParent {
   /// does not run. Errors: function_died (the parent does not start, or does not answer).
   Result<Forked> fork_worker(const FunctionDescription& function, int64_t memory_bytes,
                              const std::vector<int>& descriptors);
+  /// Workers that start from now on run the code as it is on the disk. Errors: function_died.
+  Result<> refresh();
   /// How a worker whose pidfd has become readable ended; nullopt when the parent ended with it.
   std::optional<ExitStatus> reap(pid_t pid);
 

@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "python"))
 sys.path.insert(0, str(ROOT / "python"))
 
-from headrace.worker import sandbox
-from running_engine import RunningEngine
+from headrace.worker import sandbox  # noqa: E402
+from running_engine import RunningEngine  # noqa: E402
 
 HOSTILE_EVERY = 10  # A row n is hostile when n % 10 == 3.
 ROWS_PER_REQUEST = 500
@@ -239,7 +239,7 @@ def code_of(cases: list[Hostile]) -> str:
 
 def sql_of(cases: list[Hostile]) -> str:
     views = [
-        f"CREATE VIEW v_{case.name} AS SELECT n, CAST(h_{case.name}(n) AS BIGINT) AS y FROM calls WHERE class = '{case.name}';"
+        f"CREATE MATERIALIZED VIEW v_{case.name} AS SELECT n, CAST(h_{case.name}(n) AS BIGINT) AS y FROM calls WHERE class = '{case.name}';"
         for case in cases
     ]
     return "\n".join(["CREATE SOURCE calls (class VARCHAR, n BIGINT) WITH (connector = 'http');", *views])
@@ -299,7 +299,7 @@ def judge(case: Hostile, rows: int, answers: list[list[Any]], refused: list[dict
     """Says what is wrong with the outcome."""
     wrong = []
     answered = Counter(row[0] for row in answers)
-    kept = Counter(json.loads(row["detail"] or "{}").get("arguments", {}).get("n" if not case.vectorized else "a") for row in refused)
+    kept = Counter((row["detail"] or {}).get("arguments", {}).get("n" if not case.vectorized else "a") for row in refused)
     for n in range(rows):
         total = answered[n] + kept[n]
         if total != 1:
@@ -310,7 +310,7 @@ def judge(case: Hostile, rows: int, answers: list[list[Any]], refused: list[dict
             wrong.append(f"hostile row {n} was answered")
     wrong += [f"row {n} gave {y}" for n, y in answers if y != 2 * n][:5]
     for row in refused:
-        detail = json.loads(row["detail"] or "{}")
+        detail = row["detail"] or {}
         if detail.get("function") != f"h_{case.name}" or len(detail.get("hash", "")) != 64:
             wrong.append(f"quarantined row {row['id']} does not say which function it was: {detail}")
     return wrong[:10]
@@ -351,6 +351,12 @@ def replay(engine: RunningEngine, cases: list[Hostile], rows: int) -> dict[str, 
     return wrong
 
 
+def line(case: Hostile, outcome: Outcome) -> str:
+    text = f"{case.name}: {outcome.answered} answered, {dict(outcome.quarantined)}, {outcome.ended} processes ended, "
+    text += f"back {outcome.back_ms:.0f} ms, {outcome.seconds:.1f} s"
+    return text + "".join(f"\n  WRONG: {what}" for what in outcome.wrong)
+
+
 def page(outcomes: dict[str, Outcome], cases: list[Hostile]) -> str:
     total = sum(outcome.hostile for outcome in outcomes.values())
     lines = [
@@ -359,9 +365,9 @@ def page(outcomes: dict[str, Outcome], cases: list[Hostile]) -> str:
         "Made by `python tests/campaigns/hostile_functions.py --table docs/reference/hostile-functions.md`: do not edit.",
         "",
         f"{total:,} hostile calls of {len(outcomes)} classes among {sum(o.rows for o in outcomes.values()):,} rows; sandbox: "
-        f"{', '.join(sandbox.available()) or 'none'}. The engine lived through all of it. *Processes* are workers that ended or were killed;",
-        "*back* is the longest time from noticing that to the next worker's being ready; *wrong* counts rows lost, answered twice or wrongly,",
-        "and healthy rows refused, also after the functions were mended and the quarantine was replayed.",
+        f"{', '.join(sandbox.available()) or 'none'}. The engine lived through all of it. *Processes* are workers that ended or were",
+        "killed; *back* is the longest time from noticing that to the next worker's being ready; *wrong* counts rows lost, answered twice",
+        "or wrongly, and healthy rows refused, also after the functions were mended and the quarantine was replayed.",
         "",
         "| class | what it does | hostile calls | answered | quarantined | processes | back, ms | wrong |",
         "|---|---|--:|--:|---|--:|--:|--:|",
@@ -371,7 +377,8 @@ def page(outcomes: dict[str, Outcome], cases: list[Hostile]) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.quarantined.items()))
         act = acts[name].replace("|", "\\|")
         lines.append(
-            f"| {name} | `{act}` | {outcome.hostile} | {outcome.answered} | {kinds} | {outcome.ended} | {outcome.back_ms:.0f} | {len(outcome.wrong)} |"
+            f"| {name} | `{act}` | {outcome.hostile} | {outcome.answered} | {kinds} | {outcome.ended} | {outcome.back_ms:.0f} "
+            f"| {len(outcome.wrong)} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -400,8 +407,7 @@ def main() -> int:
         with RunningEngine(project, state, shards=2) as engine:
             for case in cases:
                 outcome = outcomes[case.name] = run_class(engine, case, rows)
-                print(f"{case.name}: {outcome.answered} answered, {dict(outcome.quarantined)}, {outcome.ended} processes ended, "
-                      f"back {outcome.back_ms:.0f} ms, {outcome.seconds:.1f} s{''.join(chr(10) + '  WRONG: ' + w for w in outcome.wrong)}", flush=True)  # fmt: skip
+                print(line(case, outcome), flush=True)
             engine.stop()
             code.write_text(code_of(cases).replace("HOSTILE = True", "HOSTILE = False"))
             engine.start()

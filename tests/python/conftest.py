@@ -7,3 +7,5 @@ import sys
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPOSITORY / "python"))
+
+pytest_plugins = ["headrace.testing"]

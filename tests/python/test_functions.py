@@ -84,7 +84,7 @@ def test_hints_that_stand_for_nothing(hint: Any) -> None:
     "options",
     [
         {"memory": "12 parsecs"}, {"memory": 0}, {"on_error": "ignore"}, {"workers": 0}, {"workers": 65}, {"workers": True},
-        {"isolation": "none"}, {"env": "requirements.lock"}, {"writes": "/tmp"}, {"writes": (1,)},
+        {"isolation": "none"}, {"env": 3}, {"writes": "/tmp"}, {"writes": (1,)},
     ],
 )  # fmt: skip
 def test_options_are_checked(options: dict[str, Any]) -> None:

@@ -69,6 +69,7 @@ class FakePipeline final : public Pipeline {
       on_admit;
   PipelineStatus status_now;
   std::vector<QuarantineRow> quarantine_rows;
+  std::vector<ReplayRequest> replays;
   std::vector<AlertRow> alert_rows;
 
   Result<> start() override { return {}; }
@@ -131,6 +132,11 @@ class FakePipeline final : public Pipeline {
       if (row.id > after_id && static_cast<int64_t>(out.size()) < rows_max) out.push_back(row);
     return out;
   }
+  Result<Replayed> replay(const ReplayRequest& request) override {
+    replays.push_back(request);
+    return Replayed{1, {{9, "it was put back already"}}, Tick{4}};
+  }
+  Result<std::vector<std::string>> reload_functions() override { return std::vector<std::string>{"risk"}; }
   std::vector<AlertRow> alerts() const override { return alert_rows; }
   std::vector<AlertDelivery> undelivered() const override { return {}; }
   void delivered(uint64_t) override {}

@@ -550,6 +550,15 @@ TEST_F(ServerTest, TellsMetricsDashboardsQuarantineAndAlerts) {
   EXPECT_EQ(parsed(http.get("/v1/quarantine").body).at("rows").at(0).at("id"), 7);
   EXPECT_EQ(parsed(http.get("/v1/quarantine?after=6&limit=1").body).at("next"), 7);
   EXPECT_TRUE(parsed(http.get("/v1/quarantine?after=7").body).at("rows").as_array().empty());
+  boost::json::value replayed = parsed(
+      http.post("/v1/quarantine/replay", R"({"ids":[7],"function":"risk"})", "Content-Type: application/json\r\n")
+          .body);
+  EXPECT_EQ(replayed.at("rows"), 1);
+  EXPECT_EQ(replayed.at("skipped").at(0).at("id"), 9);
+  ASSERT_EQ(pipeline_.replays.size(), 1U);
+  EXPECT_EQ(pipeline_.replays[0].ids, (std::vector<int64_t>{7}));
+  EXPECT_EQ(pipeline_.replays[0].function, "risk");
+  EXPECT_EQ(http.post("/v1/quarantine/replay", R"({"ids":[]})", "Content-Type: application/json\r\n").status, 400);
   EXPECT_EQ(parsed(http.get("/v1/alerts").body).at("alerts").at(0).at("state"), "firing");
   EXPECT_EQ(http.get("/v1/functions").status, 200);
   EXPECT_EQ(parsed(http.get("/v1/status").body).at("name"), "fraud");

@@ -142,9 +142,9 @@ TEST_F(FunctionHostTest, errors_of_loading_have_file_and_line) {
   ASSERT_FALSE(hint.ok());
   EXPECT_THAT(hint.error().text(),
               HasSubstr("functions/f.py:3: error 4005 (function_load): f: the parameter 'a': complex"));
-  auto option = try_start("@hr.function(env='a.lock')\ndef f(a: int) -> int:\n    return 1\n");
+  auto option = try_start("@hr.function(isolation='none')\ndef f(a: int) -> int:\n    return 1\n");
   ASSERT_FALSE(option.ok());
-  EXPECT_THAT(option.error().message, HasSubstr("'env' of a function is not offered yet"));
+  EXPECT_THAT(option.error().message, HasSubstr("isolation = 'none' is not offered yet"));
 }
 
 TEST_F(FunctionHostTest, a_project_without_functions_starts_nothing) {
@@ -340,15 +340,15 @@ def wide_bits(a: pa.Int64Array) -> hr.column(hr.decimal(4, 2)):
   EXPECT_EQ(call("scalar", {{1}, {7}}), (Rows{"function_result"}));
   EXPECT_THAT(last_error_.message, HasSubstr("scalar gave 'seven', and its hint says BIGINT"));
   EXPECT_EQ(call("length", {{1}, {7}}), (Rows{"function_result"}));
-  EXPECT_EQ(last_error_.message, "length gave 1 values for 2 rows");
+  EXPECT_EQ(last_error_.message, "length gave 0 values for 1 rows");
   EXPECT_EQ(call("kind", {{1}}), (Rows{"function_result"}));
   EXPECT_EQ(last_error_.message, "kind gave string, and its hint says BIGINT (int64)");
   EXPECT_EQ(call("nothing", {{1}}), (Rows{"function_result"}));
   EXPECT_EQ(last_error_.message, "nothing gave a NoneType instead of an array");
   EXPECT_EQ(call("not_text", {{1}}), (Rows{"function_result"}));
   EXPECT_EQ(last_error_.message, "not_text: a result is not UTF-8 text");
-  EXPECT_EQ(call("backwards", {{1}, {2}}), (Rows{"function_result"}));
-  EXPECT_EQ(last_error_.message, "backwards: the offsets of the result are not in order");
+  EXPECT_EQ(call("backwards", {{1}, {2}}), (Rows{"function_result"}));  // One by one it gives too many.
+  EXPECT_EQ(last_error_.message, "backwards gave 2 values for 1 rows");
   EXPECT_EQ(call("too_wide", {{100}}), (Rows{"function_result"}));
   EXPECT_EQ(call("wide_bits", {{100}}), (Rows{"function_result"}));
   EXPECT_EQ(last_error_.message, "wide_bits: a result does not fit DECIMAL(4,2)");
@@ -383,6 +383,109 @@ def sturdy(n: int) -> int:
   call("fragile", {{6}});  // Whether the answer still gets through is open; the next call works.
   EXPECT_EQ(call("fragile", {{0}}), (Rows{"0"}));
   EXPECT_EQ(call("sturdy", {{0}}), pid);
+}
+
+TEST_F(FunctionHostTest, the_failing_rows_of_a_batch_are_found_in_one_pass) {
+  start(R"(
+import os, time
+@hr.function(timeout="300 ms")
+def fragile(n: int) -> int:
+    if n == 700: os._exit(1)
+    if n == 900: time.sleep(60)
+    if n == 1500: raise ValueError("no")
+    return n
+)");
+  std::vector<std::vector<Value>> rows;
+  for (int64_t n = 0; n < 2048; ++n) rows.push_back({Value::BIGINT(n)});
+  EXPECT_EQ(call("fragile", rows), (Rows{"function_died"}));
+  EXPECT_THAT(last_error_.detail, HasSubstr(R"("function":"fragile","file":"functions/f.py")"));
+  EXPECT_THAT(last_error_.detail, HasSubstr(R"("arguments":{"n":700})"));
+  // The whole batch; then up to the first bad row, from there to the second, and so to the end.
+  EXPECT_LE(status("restarts"), 4);
+  // What is known to fail calls nothing: parts around a bad row are quick.
+  EXPECT_EQ(call("fragile", {{1}, {900}, {2}}), (Rows{"function_timeout"}));
+  EXPECT_EQ(call("fragile", {{1500}}), (Rows{"function_raised"}));
+  EXPECT_LE(status("restarts"), 4);
+  EXPECT_EQ(call("fragile", {{1}, {2}}), (Rows{"1", "2"}));
+}
+
+TEST_F(FunctionHostTest, on_error_says_what_becomes_of_failing_rows) {
+  start(R"(
+import os
+@hr.function(on_error="null")
+def gap(n: int) -> int:
+    if n == 2: os._exit(1)
+    if n == 4: raise ValueError("no")
+    return n
+@hr.function(on_error="null", vectorized=True)
+def one_only(n: pa.Int64Array) -> pa.Int64Array:
+    if len(n) > 1: raise ValueError("too many")
+    return n
+@hr.function(on_error="fail")
+def strict(n: int) -> int:
+    return 1 // n
+)");
+  EXPECT_EQ(call("gap", {{1}, {2}, {3}, {4}, {5}}), (Rows{"1", "NULL", "3", "NULL", "5"}));
+  EXPECT_EQ(call("one_only", {{1}, {2}, {3}}), (Rows{"1", "2", "3"}));
+  EXPECT_EQ(call("strict", {{1}, {0}}), (Rows{"function_stopped_run"}));
+  EXPECT_THAT(last_error_.message, HasSubstr("on_error = 'fail': ZeroDivisionError"));
+}
+
+TEST_F(FunctionHostTest, exceptions_of_every_kind_are_the_rows_alone) {
+  start(R"(
+class Odd(BaseException): pass
+class Mute(Exception):
+    def __str__(self): return 1 / 0
+@hr.function
+def f(n: int) -> int:
+    if n == 1: raise Odd("odd")
+    if n == 2: raise KeyboardInterrupt
+    if n == 3: raise Mute()
+    if n == 4: raise ValueError("\udcff" + "x" * 10_000_000)
+    return n
+)");
+  const char* said[] = {"", "Odd: odd", "KeyboardInterrupt", "Mute: (its text cannot be had", "ValueError: ?xxx"};
+  for (int64_t n = 1; n <= 4; ++n) {
+    EXPECT_EQ(call("f", {{0}, {Value::BIGINT(n)}}), (Rows{"function_raised"}));
+    EXPECT_THAT(last_error_.message, HasSubstr(said[n]));
+  }
+  EXPECT_EQ(status("restarts"), 0);
+}
+
+TEST_F(FunctionHostTest, a_function_may_do_what_it_has_declared_and_no_more) {
+  start(R"(
+import os, signal, socket, subprocess, pathlib
+from headrace.worker import sandbox
+HERE = pathlib.Path(__file__).parent
+
+def attempt(n):
+    if n == 0: return str(len(sandbox.available()))
+    if n == 1: (HERE / "new.txt").write_text("x")
+    if n == 2: os.unlink(__file__)
+    if n == 3: socket.socket()
+    if n == 4: os.fork()
+    if n == 5: os.kill(os.getppid(), signal.SIGKILL)
+    if n == 6: os.chmod(__file__, 0o777)
+    if n == 7: (HERE.parent / "out" / "new.txt").write_text("x")
+    return "done"
+
+@hr.function
+def closed(n: int) -> str:
+    return attempt(n)
+@hr.function(network=True, writes=("out",))
+def open_(n: int) -> str:
+    return attempt(n)
+)");
+  std::filesystem::create_directories(project_ / "out");
+  if (call("closed", {{0}}) != (Rows{"2"})) GTEST_SKIP() << "this kernel has no Landlock or no seccomp";
+  for (int64_t n = 1; n <= 7; ++n) {
+    EXPECT_EQ(call("closed", {{Value::BIGINT(n)}}), (Rows{"function_raised"})) << n;
+    EXPECT_THAT(last_error_.message, HasSubstr("PermissionError"));
+    EXPECT_THAT(last_error_.message, HasSubstr("network=True or writes=(...)"));
+  }
+  EXPECT_EQ(call("open_", {{3}, {7}}), (Rows{"done", "done"}));
+  for (int64_t n : {1, 2, 4, 5}) EXPECT_EQ(call("open_", {{Value::BIGINT(n)}}), (Rows{"function_raised"})) << n;
+  EXPECT_EQ(status("restarts"), 0);
 }
 
 TEST_F(FunctionHostTest, a_worker_killed_between_calls_is_not_noticed) {
@@ -570,8 +673,19 @@ TEST_F(FunctionHostTest, changed_code_is_not_taken_up_in_silence) {
       << "import headrace as hr\n@hr.function\ndef f(n: int) -> int:\n    return 2\n";
   EXPECT_EQ(call("f", {{0}}), (Rows{"1"}));
   EXPECT_EQ(call("f", {{1}}), (Rows{"function_died"}));
-  EXPECT_EQ(call("f", {{0}}), (Rows{"function_load"}));
-  EXPECT_THAT(last_error_.message, HasSubstr("not what the pipeline started with"));
+  EXPECT_EQ(call("f", {{0}}), (Rows{"1"}));  // A fresh process, and still the code that the pipeline started with.
+  auto described = host_->describe_again();
+  ASSERT_TRUE(described.ok()) << described.error().text();
+  auto taken = host_->take_up(*described);
+  ASSERT_TRUE(taken.ok()) << taken.error().text();
+  EXPECT_EQ(*taken, (Rows{"f"}));
+  EXPECT_EQ(call("f", {{0}}), (Rows{"2"}));
+  std::ofstream(project_ / "functions/f.py")
+      << "import headrace as hr\n@hr.function\ndef f(n: int) -> str:\n    return 'other'\n";
+  described = host_->describe_again();
+  ASSERT_TRUE(described.ok());
+  EXPECT_EQ(host_->take_up(*described).error().code, Code::state_mismatch);
+  EXPECT_EQ(call("f", {{0}}), (Rows{"2"}));
 }
 
 TEST_F(FunctionHostTest, what_a_function_prints_is_logged_and_does_not_disturb) {

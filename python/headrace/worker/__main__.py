@@ -14,13 +14,14 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     describing = commands.add_parser("describe", help="print the project's functions as JSON")
     describing.add_argument("--project", required=True, type=pathlib.Path)
+    describing.add_argument("--only", nargs="+", default=[], metavar="FILE", help="these files, by this interpreter")
     serving = commands.add_parser("serve", help="fork workers as descriptor 3 says; started by the engine only")
     serving.add_argument("--project", required=True, type=pathlib.Path)
     serving.add_argument("--library", required=True, help="path of libheadrace_worker.so")
     options = parser.parse_args()
     project = options.project.resolve()
     if options.command == "describe":
-        return describe.main(project)
+        return describe.main(project, options.only)
     return parent.main(project, options.library)
 
 

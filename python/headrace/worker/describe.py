@@ -6,11 +6,14 @@ import contextlib
 import json
 import os
 import pathlib
+import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from headrace.errors import HeadraceError
-from headrace.loading import FoundFunction, load_project
+from headrace.environments import Environment, ensure, environment_of
+from headrace.errors import FunctionLoad, HeadraceError
+from headrace.loading import FoundFunction, function_files, load_project
 from headrace.worker import sandbox
 
 
@@ -33,6 +36,8 @@ def description(found: FoundFunction) -> dict[str, Any]:
         "workers": options.workers,
         "network": options.network,
         "writes": list(options.writes),
+        "environment": "" if found.environment is None else found.environment.text(),
+        "python": "",
         "hash": found.hash,
         "file": found.file,
         "line": function.line,
@@ -44,19 +49,71 @@ def error_document(error: HeadraceError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message, "remedy": error.remedy, "file": file, "line": int(line or 0)}
 
 
-def main(project: pathlib.Path) -> int:
-    """Prints {"functions": [...], "errors": [...]}. What the user's files print while they load goes to standard error."""
+def main(project: pathlib.Path, only: Sequence[str] = ()) -> int:
+    """Prints {"functions": [...], "errors": [...], "sandbox": [...]}. What the user's files print while they load goes to standard
+    error. Files with an environment of their own are described by its interpreter; `only` names the files to look at, in this one."""
     answer = os.dup(1)
     os.dup2(2, 1)
     with contextlib.redirect_stdout(sys.stderr):
-        functions, errors = load_project(project)
-    document = {
-        "functions": [description(found) for found in functions],
-        "errors": [error_document(error) for error in errors],
-        "sandbox": sandbox.available(),
-    }
+        document = _described(project, only) if only else _all_described(project)
     with os.fdopen(answer, "w", encoding="utf-8") as out:
-        json.dump(document, out)
+        json.dump({**document, "sandbox": sandbox.available()}, out)
         out.write("\n")
     sys.stderr.flush()
-    os._exit(1 if errors else 0)  # Threads and atexit hooks of the user's modules must not keep the engine waiting.
+    os._exit(1 if document["errors"] else 0)  # Threads and atexit hooks of the user's modules must not keep the engine waiting.
+
+
+def _described(project: pathlib.Path, files: Sequence[str]) -> dict[str, list[Any]]:
+    functions, errors = load_project(project, files)
+    return {"functions": [description(found) for found in functions], "errors": [error_document(error) for error in errors]}
+
+
+def _all_described(project: pathlib.Path) -> dict[str, list[Any]]:
+    """Describes each file by the interpreter of its environment; functions stand in the order of the files."""
+    files = function_files(project)
+    groups: dict[Environment | None, list[str]] = {}
+    errors: list[dict[str, Any]] = []
+    for file in files:
+        try:
+            groups.setdefault(environment_of(project, file), []).append(file)
+        except SyntaxError:
+            groups.setdefault(None, []).append(file)  # Loading it tells where.
+        except HeadraceError as failure:
+            errors.append(error_document(failure))
+    functions: list[dict[str, Any]] = []
+    for environment, members in groups.items():
+        part = _described(project, members) if environment is None else _described_in(environment, project, members)
+        functions += part["functions"]
+        errors += part["errors"]
+    functions.sort(key=lambda function: files.index(function["file"]))
+    return {"functions": functions, "errors": errors + [error_document(error) for error in _twice(functions)]}
+
+
+def _described_in(environment: Environment, project: pathlib.Path, files: Sequence[str]) -> dict[str, list[Any]]:
+    try:
+        python = ensure(environment)
+    except FunctionLoad as failure:
+        return {"functions": [], "errors": [error_document(FunctionLoad(failure.message, remedy=failure.remedy, at=f"{files[0]}:0"))]}
+    command = [str(python), "-m", "headrace.worker", "describe", "--project", str(project), "--only", *files]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    try:
+        part: dict[str, list[Any]] = json.loads(done.stdout)
+    except ValueError:
+        nothing = FunctionLoad(f"{python} gave no description (exit code {done.returncode})", remedy=" ".join(command), at=f"{files[0]}:0")
+        return {"functions": [], "errors": [error_document(nothing)]}
+    for function in part["functions"]:
+        function["python"] = str(python)
+    return part
+
+
+def _twice(functions: Sequence[dict[str, Any]]) -> Iterator[FunctionLoad]:
+    """Names that two files of different environments have; within one, loading finds them."""
+    known: dict[str, dict[str, Any]] = {}
+    for function in functions:
+        earlier = known.setdefault(function["name"].lower(), function)
+        if earlier is not function:
+            yield FunctionLoad(
+                f"the function {function['name']} is also defined at {earlier['file']}:{earlier['line']}",
+                remedy="SQL matches names without regard to case: rename one",
+                at=f"{function['file']}:{function['line']}",
+            )

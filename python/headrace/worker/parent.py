@@ -12,6 +12,7 @@ import socket
 import sys
 from typing import Any
 
+from headrace.snapshot import Snapshot
 from headrace.worker import serving
 
 CONTROL = 3  # The descriptor over which the engine asks.
@@ -24,9 +25,11 @@ def main(project: pathlib.Path, library: str) -> int:
 
     {"fork": {"file", "function", "hash", "memory_bytes"}} with three descriptors: forks a worker; {"pid": n} with its pidfd comes back.
     {"reap": pid}: waits for the end of that worker; {"code": n, "signal": n} comes back.
+    {"refresh": true}: workers that start from now on run the code as it is on the disk; {} comes back.
     """
     _warm_up()
     abi = serving.load_library(library)
+    snapshot = Snapshot(project)  # Workers that start later run the code of now.
     control = socket.socket(fileno=CONTROL)
     gc.collect()
     gc.freeze()  # The collector of a worker must not touch, and so copy, the pages it shares with us.
@@ -36,10 +39,13 @@ def main(project: pathlib.Path, library: str) -> int:
             return 0
         request = json.loads(data)
         if "fork" in request:
-            pid = _fork(project, abi, control, request["fork"], descriptors)
+            pid = _fork(project, snapshot, abi, control, request["fork"], descriptors)
             watch = os.pidfd_open(pid)
             socket.send_fds(control, [json.dumps({"pid": pid}).encode()], [watch])
             os.close(watch)
+        elif "refresh" in request:
+            snapshot.take()
+            control.send(b"{}")
         else:
             control.send(json.dumps(_reap(request["reap"])).encode())
         for descriptor in descriptors:
@@ -66,7 +72,8 @@ def _reap(pid: int) -> dict[str, int]:
     return {"code": os.WEXITSTATUS(status), "signal": 0}
 
 
-def _fork(project: pathlib.Path, abi: ctypes.CDLL, control: socket.socket, request: dict[str, Any], descriptors: list[int]) -> int:
+def _fork(project: pathlib.Path, snapshot: Snapshot, abi: ctypes.CDLL, control: socket.socket, request: dict[str, Any],
+          descriptors: list[int]) -> int:  # fmt: skip
     parent = os.getpid()
     pid = os.fork()
     if pid != 0:
@@ -79,6 +86,7 @@ def _fork(project: pathlib.Path, abi: ctypes.CDLL, control: socket.socket, reque
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
+        snapshot.install()
         serving.serve(project, abi, channel, memory, **request)
         os._exit(0)
     except SystemExit as end:  # The function has called sys.exit.

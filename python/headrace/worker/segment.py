@@ -13,14 +13,17 @@ MAGIC = 0x48645564
 STATE_FREE, STATE_REQUEST, STATE_RUNNING, STATE_RESULT, STATE_ERROR = 1, 2, 3, 4, 5
 
 ENGINE_FIELDS = 256  # Written by the engine: u32 generation, rows, argument spans, one by one; u64 start and size of the result area.
-WORKER_FIELDS = 320  # Written by us: u32 generation, error code, error bytes, result spans; u64 busy ns, resident bytes, ends.
+WORKER_FIELDS = (
+    320  # Written by us: u32 generation, error code, error bytes, result spans; u64 busy ns, resident bytes, ends, looks, reports.
+)
 ARGUMENT_SPANS = 4096
 RESULT_SPANS = 12288
+REPORT, REPORT_BYTES = 20480, 8192  # Written by us: u32 size, then JSON.
 
 ROW = 384  # Written by us: u32, the row we are at in a request that goes row by row.
 
 _ENGINE = struct.Struct("<IIIIQQ")
-_WORKER = struct.Struct("<IIIIQQQ")
+_WORKER = struct.Struct("<IIIIQQQQQ")
 _ROW = struct.Struct("<I")
 
 
@@ -71,9 +74,15 @@ class Segment:
         self._view[self._result_start : self._result_start + len(data)] = data
         return len(data)
 
-    def finish(self, generation: int, code: int, text_bytes: int, spans: int, busy_ns: int, resident_bytes: int,
-               ends: bool) -> None:  # fmt: skip
-        _WORKER.pack_into(self._map, WORKER_FIELDS, generation, code, text_bytes, spans, busy_ns, resident_bytes, ends)
+    def write_report(self, document: str) -> None:
+        """Puts a JSON text where the engine looks for what a worker tells of itself; one that is too long is left out."""
+        data = document.encode("utf-8", "replace")
+        if len(data) <= REPORT_BYTES - 4:
+            self._view[REPORT : REPORT + 4 + len(data)] = len(data).to_bytes(4, "little") + data
+
+    def finish(self, generation: int, code: int, text_bytes: int, spans: int, busy_ns: int, resident_bytes: int, ends: bool, looks: int,
+               reports: int) -> None:  # fmt: skip
+        _WORKER.pack_into(self._map, WORKER_FIELDS, generation, code, text_bytes, spans, busy_ns, resident_bytes, ends, looks, reports)
 
 
 class ResultTooLarge(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import decimal
+import json
 import os
 import pathlib
 import resource
@@ -19,6 +20,7 @@ from headrace.user_function import UserFunction
 from headrace.worker import sandbox
 from headrace.worker.arrow_columns import ColumnReader, result_buffers
 from headrace.worker.calling import call_types, caller_of
+from headrace.worker.memory_watch import MemoryWatch
 from headrace.worker.segment import STATE_ERROR, STATE_FREE, STATE_RESULT, ResultTooLarge, Segment
 from headrace.worker.values import WrongResult
 
@@ -26,7 +28,6 @@ CODE_RESULT_TOO_LARGE = 1  # Not an error for the user: the engine asks again wi
 FRAMES_MAX = 8
 TEXT_MAX = 8192
 RECYCLE_AT = 0.8  # Of the memory budget, measured between calls.
-LOOK_AT_MEMORY_NS = 100_000_000
 
 _PACKAGE = str(pathlib.Path(__file__).resolve().parent.parent)
 
@@ -47,7 +48,7 @@ def serve(project: pathlib.Path, abi: ctypes.CDLL, channel: int, memory: int, *,
     """Runs `function` of `file` on each request in the segment `memory`; returns when the engine closes `channel`."""
     segment = Segment(memory)
     os.close(memory)
-    data_bytes = _status_bytes("VmData")
+    data_bytes = status_bytes("VmData")
     resource.setrlimit(resource.RLIMIT_DATA, (data_bytes + memory_bytes, data_bytes + memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     decimal.getcontext().prec = 76  # Python's 28 digits would round a DECIMAL(38, s) in silence; twice 38 keeps a product exact.
@@ -57,23 +58,24 @@ def serve(project: pathlib.Path, abi: ctypes.CDLL, channel: int, memory: int, *,
     except HeadraceError as failure:
         segment.request()
         place = f"{failure.at}: " if failure.at else ""
-        segment.finish(0, FunctionLoad.code, segment.write_text(place + failure.message), 0, 0, 0, True)
+        segment.finish(0, FunctionLoad.code, segment.write_text(place + failure.message), 0, 0, 0, True, 0, 0)
         abi.headrace_answer(segment.address, channel, STATE_ERROR)
         return
     abi.headrace_answer(segment.address, channel, STATE_FREE)
-    _Worker(target, segment, _status_bytes("VmRSS") + int(memory_bytes * RECYCLE_AT)).run(abi, channel)
+    _Worker(target, segment, status_bytes("VmRSS") + int(memory_bytes * RECYCLE_AT)).run(abi, channel)
 
 
 class _Worker:
     def __init__(self, function: UserFunction, segment: Segment, resident_bytes_max: int) -> None:
+        self._function = function
         self._name = function.name
+        self._told, self._reports = "", 0
         self._segment = segment
         self._call = caller_of(function)
         arguments, self._result = call_types(function)
         self._readers = [ColumnReader(argument) for argument in arguments]
-        self._resident_bytes = _status_bytes("VmRSS")
         self._resident_bytes_max = resident_bytes_max
-        self._looked_ns = time.monotonic_ns()
+        self._memory = MemoryWatch(lambda: status_bytes("VmRSS"))
 
     def run(self, abi: ctypes.CDLL, channel: int) -> None:
         address = self._segment.address
@@ -104,15 +106,25 @@ class _Worker:
         except SystemExit:
             raise
         except BaseException as failure:  # KeyboardInterrupt and its like are the function's own: nobody else raises them here.
-            code, text = FunctionRaised.code, _short_traceback(failure)
+            code, text = FunctionRaised.code, short_traceback(failure)
         ended_ns = time.monotonic_ns()
-        if ended_ns - self._looked_ns > LOOK_AT_MEMORY_NS:
-            self._looked_ns = ended_ns
-            self._resident_bytes = _status_bytes("VmRSS")
-            spent = spent or self._resident_bytes > self._resident_bytes_max
+        if self._memory.look(ended_ns):
+            self._report()
+        spent = spent or self._memory.resident_bytes > self._resident_bytes_max
         text_bytes = self._segment.write_text(text) if code else 0
-        self._segment.finish(generation, code, text_bytes, count, ended_ns - started_ns, self._resident_bytes, spent)
+        memory = self._memory
+        self._segment.finish(
+            generation, code, text_bytes, count, ended_ns - started_ns, memory.resident_bytes, spent, memory.looks, self._reports
+        )
         return (STATE_ERROR if code else STATE_RESULT), spent
+
+    def _report(self) -> None:
+        """Tells what grows and what the function measures of itself, where it has changed."""
+        report = json.dumps({"growing": self._memory.growing, "gauges": self._function.gauges()}, default=float)
+        if report != self._told:
+            self._told = report
+            self._reports += 1
+            self._segment.write_report(report)
 
     def _call_each(self, arguments: list[pa.Array], rows: int) -> None:
         """Calls the function with one row after another and writes no result: the engine looks for the first row that fails."""
@@ -141,7 +153,7 @@ def shown(failure: BaseException) -> str:
         return "(its text cannot be had: its __str__ fails)"
 
 
-def _short_traceback(failure: BaseException) -> str:
+def short_traceback(failure: BaseException) -> str:
     """Type, message and the user's frames, innermost last."""
     lines = [f"{type(failure).__name__}: {shown(failure)}"]
     try:
@@ -155,7 +167,7 @@ def _short_traceback(failure: BaseException) -> str:
     return "\n".join(lines)
 
 
-def _status_bytes(field: str) -> int:
+def status_bytes(field: str) -> int:
     with open("/proc/self/status", encoding="ascii") as status:
         for line in status:
             if line.startswith(field + ":"):

@@ -1,0 +1,126 @@
+"""`hr.model`: a trained model as a function of SQL."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
+
+from headrace.column_types import ColumnHint, ColumnType
+from headrace.errors import BadConfig
+from headrace.user_function import FunctionOptions, Options, Signature, UserFunction, read_options
+
+if TYPE_CHECKING:  # Not at run time: `import headrace` stays quick.
+    import pyarrow as pa
+
+    from headrace.scoring import Drift, Scorer, Scores
+
+FORMATS = (".onnx", ".joblib", ".pkl")
+
+
+class Model(UserFunction):
+    """A model that scores rows in batches. Calling it in Python scores arrays.
+
+    Attributes:
+        path, shadow: the files of the live model and of the one beside it, if any.
+        features: the names of the arguments in SQL, all DOUBLE.
+    """
+
+    def __init__(self, path: pathlib.Path, features: tuple[str, ...], shadow: pathlib.Path | None, module: str, line: int, name: str,
+                 options: FunctionOptions) -> None:  # fmt: skip
+        def body(*columns: pa.Array) -> pa.Array:
+            import pyarrow
+
+            return pyarrow.array(self.score([column.to_numpy(zero_copy_only=False) for column in columns]), pyarrow.float64())
+
+        body.__name__ = body.__qualname__ = name
+        body.__doc__ = f"The score of {path.name}."
+        body.__module__ = module
+        super().__init__(body, options)
+        self.kind = "vectorized"
+        self.path, self.shadow = path, shadow
+        self._features, self._line = features, line
+
+    def __call__(self, *columns: pa.Array) -> pa.Array:
+        return self.body(*columns)
+
+    @property
+    def line(self) -> int:
+        return self._line
+
+    @functools.cached_property
+    def features(self) -> tuple[str, ...]:
+        return self._features or self._live[1]
+
+    def score(self, columns: list[Scores]) -> Scores:
+        scores = self._live[0](columns)
+        if self.shadow is not None:
+            self._drift.note(scores, self._beside[0](columns))
+        return scores
+
+    def content(self) -> str:
+        digest = hashlib.sha256(self.path.read_bytes())
+        if self.shadow is not None:
+            digest.update(self.shadow.read_bytes())
+        return digest.hexdigest()
+
+    def gauges(self) -> dict[str, float]:
+        return {} if self.shadow is None else {"psi": self._drift.psi(), "mean_difference": self._drift.mean_difference()}
+
+    @functools.cached_property
+    def _drift(self) -> Drift:
+        from headrace.scoring import Drift
+
+        return Drift()
+
+    @functools.cached_property
+    def _live(self) -> tuple[Scorer, tuple[str, ...]]:
+        from headrace.scoring import open_model
+
+        return open_model(self.path)
+
+    @functools.cached_property
+    def _beside(self) -> tuple[Scorer, tuple[str, ...]]:
+        assert self.shadow is not None
+        from headrace.scoring import open_model
+
+        return open_model(self.shadow)
+
+    def _read_signature(self) -> Signature:
+        if self.shadow is not None and len(self._beside[1]) != len(self.features):
+            raise BadConfig(f"{self.path.name} takes {len(self.features)} features, and its shadow {len(self._beside[1])}")
+        column = ColumnHint(ColumnType("DOUBLE"), False, "numpy")
+        return Signature(dict.fromkeys(self.features, ColumnHint(ColumnType("DOUBLE"), True, "arrow")), column)
+
+
+def model(path: str, *, name: str = "", features: Sequence[str] = (), shadow: str = "", **options: Unpack[Options]) -> Model:
+    """Makes a model's file a function of SQL that takes numbers and gives its score.
+
+    Write it in a file of `functions/` and give the variable the function's name: `predict_fraud = hr.model("models/fraud.onnx")`.
+    For a classifier of two classes the score is the probability of the second; otherwise it is the prediction. NULL is NaN to the model.
+
+    Args:
+        path: in the project. `.onnx` runs in onnxruntime, which must be installed (`env=`); `.joblib` and `.pkl` are scikit-learn
+            estimators. Unpickling runs code of the file: such a file is as trusted as the project's own code.
+        name: in SQL; default "predict_" and the file's name.
+        features: names of the arguments; default what the file says, else f0, f1, ...
+        shadow: a second model that scores the same rows; SQL sees the first. How far the two differ stands as gauge `psi` (population
+            stability index, over tenths of the live scores) and `mean_difference` with the function's workers.
+        options: as of `hr.function`.
+
+    Raises:
+        BadConfig: there is no such file, or it is of no known kind (code 1001).
+    """
+    frame = sys._getframe(1)
+    project = pathlib.Path(frame.f_code.co_filename).resolve().parent.parent
+    files = [project / file for file in (path, shadow) if file]
+    for file in files:
+        if not file.is_file():
+            raise BadConfig(f"there is no model {file}", remedy="its path is relative to the project's folder")
+        if file.suffix not in FORMATS:
+            raise BadConfig(f"{file.name} is of no known kind", remedy=f"one of {', '.join(FORMATS)}")
+    return Model(files[0], tuple(features), files[1] if shadow else None, frame.f_globals["__name__"], frame.f_lineno,
+                 name or f"predict_{files[0].stem}", read_options(options))  # fmt: skip
