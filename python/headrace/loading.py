@@ -33,8 +33,9 @@ def function_files(project: pathlib.Path) -> list[str]:
     return sorted(f"{FOLDER}/{path.name}" for path in (project / FOLDER).glob("*.py"))
 
 
-def load_file(project: pathlib.Path, file: str) -> list[FoundFunction]:
-    """Imports one function file as the module `functions.<stem>` and gives the functions that it defines, in order.
+def load_file(project: pathlib.Path, file: str, name: str = "") -> list[FoundFunction]:
+    """Imports one function file as the module `functions.<stem>` and gives the functions that it defines, in order, or the one called
+    `name`.
 
     The project's directory is on `sys.path` meanwhile and afterwards, so that files may import one another
     (`from functions.shared import ...`).
@@ -61,7 +62,7 @@ def load_file(project: pathlib.Path, file: str) -> list[FoundFunction]:
     return [
         _found(value, file, text, environment)
         for value in vars(module).values()
-        if isinstance(value, UserFunction) and value.module == module.__name__
+        if isinstance(value, UserFunction) and value.module == module.__name__ and name in ("", value.name)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import io
 import tokenize
@@ -21,8 +22,7 @@ def source_hash(file_text: str, name: str) -> str:
     >>> source_hash(one, "f") == source_hash(one.replace("RATE = 2", "RATE = 3"), "f")
     False
     """
-    definitions = _definitions(ast.parse(file_text))
-    lines = _without_comments(file_text).splitlines()
+    definitions, lines = _read(file_text)
     needed: set[str] = set()
     waiting = [name]
     while waiting:
@@ -39,6 +39,12 @@ def source_hash(file_text: str, name: str) -> str:
             if line.strip():
                 digest.update(line.rstrip().encode() + b"\n")
     return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=1)  # A file's functions are hashed one after another.
+def _read(file_text: str) -> tuple[dict[str, list[ast.stmt]], list[str]]:
+    """What defines each name of a file, and its lines without comments."""
+    return _definitions(ast.parse(file_text)), _without_comments(file_text).splitlines()
 
 
 def _definitions(module: ast.Module) -> dict[str, list[ast.stmt]]:

@@ -14,7 +14,7 @@ void set_future_bound(SourceNode& source) {
     return;
   }
   auto mode = source.options.find("mode");
-  const bool history = source.connector == "generator" ||
+  const bool history = source.connector == "generator" || source.connector == "fed" ||
                        (source.connector == "file" && (mode == source.options.end() || mode->second != "follow"));
   source.max_future_ms = history ? 0 : 86'400'000;
 }

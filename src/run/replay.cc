@@ -83,8 +83,11 @@ void ReplayQueue::done(std::unique_ptr<Waiting> waiting) {
 
 void ReplayQueue::durable(Tick tick) {
   std::lock_guard lock(mutex_);
-  for (auto& waiting : done_)
-    if (waiting->outcome.tick <= tick) std::exchange(waiting, nullptr)->answer.set_value(waiting->outcome);
+  for (auto& waiting : done_) {
+    if (waiting->outcome.tick > tick) continue;
+    waiting->answer.set_value(std::move(waiting->outcome));
+    waiting.reset();
+  }
   std::erase(done_, nullptr);
 }
 

@@ -51,7 +51,8 @@ struct SegmentHeader {
   };
   alignas(64) WorkerFields worker;
 
-  alignas(64) std::atomic<uint32_t> row;  ///< Written by the worker: the row it is at, one by one.
+  alignas(64) std::atomic<uint32_t> row;  ///< Written by the worker: the row it is at, one by one; in the end the
+                                          ///< number of rows.
 };
 
 inline constexpr uint32_t error_result_too_large = 1;

@@ -36,8 +36,8 @@ std::string read_report(const std::string& report) {
   simdjson::dom::element document;
   simdjson::dom::array types;
   simdjson::dom::object gauges;
-  if (parser.parse(report).get(document) != simdjson::SUCCESS ||
-      document["growing"].get(types) != simdjson::SUCCESS || document["gauges"].get(gauges) != simdjson::SUCCESS)
+  if (parser.parse(report).get(document) != simdjson::SUCCESS || document["growing"].get(types) != simdjson::SUCCESS ||
+      document["gauges"].get(gauges) != simdjson::SUCCESS)
     return "";
   std::string growing, measured;
   for (simdjson::dom::element type : types) {
@@ -104,7 +104,8 @@ Result<std::optional<Worker::RowFailure>> Worker::first_failure(DataChunk& argum
   Result<Fit> outcome = attempt_again(arguments, first, rows, nullptr);
   if (!outcome.ok()) {
     if (outcome.error().blame != Blame::user || outcome.error().code == Code::function_load) return outcome.error();
-    return std::optional(RowFailure{first + std::min<int64_t>(row_, rows - 1), std::move(outcome).error()});
+    if (row_ >= rows) return std::optional<RowFailure>();  // It came through all rows, and failed then.
+    return std::optional(RowFailure{first + row_, std::move(outcome).error()});
   }
   if (*outcome == Fit::fits || rows == 1) return std::optional<RowFailure>();
   HEADRACE_ASSIGN(std::optional<RowFailure> found, first_failure(arguments, first, rows / 2));

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from headrace.errors import HeadraceError, NotFound
-from running_engine import BINARY, why_not, write_project
+from running_engine import BINARY, ROOT, why_not, write_project
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
@@ -25,6 +25,7 @@ CREATE SINK out WITH (connector = 'file', path = 'out.ndjson', format = 'ndjson'
 @pytest.fixture
 def project(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     monkeypatch.setenv("HEADRACE_BIN", str(BINARY))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "python"))
     folder = write_project(tmp_path / "project", SQL)
     (folder / "functions").mkdir()
     (folder / "functions" / "f.py").write_text(

@@ -132,16 +132,16 @@ class _Worker:
             self._segment.at_row(row)
             one = [pa.concat_arrays([argument.slice(row, 1)]) for argument in arguments]
             result_buffers(self._call(one, 1), self._result)
+        self._segment.at_row(rows)  # What happens from here on is no row's fault.
 
 
 def _find(project: pathlib.Path, file: str, name: str, hash: str) -> UserFunction:
-    for found in load_file(project, file):
-        if found.function.name == name:
-            if found.hash != hash:
-                raise FunctionLoad(
-                    f"the code of {name} is not what the pipeline started with; restart the pipeline", at=f"{file}:{found.function.line}"
-                )
-            return found.function
+    for found in load_file(project, file, name):
+        if found.hash != hash:
+            raise FunctionLoad(
+                f"the code of {name} is not what the pipeline started with; restart the pipeline", at=f"{file}:{found.function.line}"
+            )
+        return found.function
     raise FunctionLoad(f"the file has no function {name} any more", at=f"{file}:0")
 
 
