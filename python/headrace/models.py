@@ -56,18 +56,21 @@ class Model(UserFunction):
         return self._features or self._live[1]
 
     def score(self, columns: list[Scores]) -> Scores:
+        """Scores rows given as one column per feature, and lets the shadow model score them, too."""
         scores = self._live[0](columns)
         if self.shadow is not None:
             self._drift.note(scores, self._beside[0](columns))
         return scores
 
     def content(self) -> str:
+        """The digest of the models' files."""
         digest = hashlib.sha256(self.path.read_bytes())
         if self.shadow is not None:
             digest.update(self.shadow.read_bytes())
         return digest.hexdigest()
 
     def gauges(self) -> dict[str, float]:
+        """How far the shadow's scores lie from the live ones: "psi" and "mean_difference"."""
         return {} if self.shadow is None else {"psi": self._drift.psi(), "mean_difference": self._drift.mean_difference()}
 
     @functools.cached_property

@@ -184,3 +184,28 @@ def test_the_memory_watch_names_the_types_that_grow() -> None:
     grown = {entry["type"]: entry for entry in watch.growing}
     assert grown["bytearray"]["objects"] == 2000 and grown["bytearray"]["bytes"] > 2_000_000
     assert bytes_by_type()["bytearray"][1] >= 3000
+
+
+def test_onnx_models_take_a_matrix_or_columns(tmp_path: pathlib.Path) -> None:
+    pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    make, floats = onnx.helper, onnx.TensorProto.FLOAT
+    weights = onnx.numpy_helper.from_array(np.array([[1.0], [2.0]], np.float32), "w")
+    graphs = {
+        "matrix": ([make.make_node("MatMul", ["x", "w"], ["score"])], [("x", 2)], [weights]),
+        "columns": ([make.make_node("Add", ["p", "q"], ["score"])], [("p", 1), ("q", 1)], []),
+    }
+    for name, (nodes, inputs, constants) in graphs.items():
+        given = [make.make_tensor_value_info(each, floats, [None, width]) for each, width in inputs]
+        graph = make.make_graph(nodes, name, given, [make.make_tensor_value_info("score", floats, [None, 1])], constants)
+        onnx.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=9), tmp_path / f"{name}.onnx")
+    write(
+        tmp_path,
+        "m.py",
+        "predict_matrix = hr.model('matrix.onnx', features=('amount', 'age'))\npredict_columns = hr.model('columns.onnx')\n",
+    )
+    matrix, columns = load_file(tmp_path, "functions/m.py")
+    assert list(matrix.function.signature.parameters) == ["amount", "age"] and list(columns.function.signature.parameters) == ["p", "q"]
+    rows = [pa.array([1.0, 2.0]), pa.array([10.0, 20.0])]
+    assert caller_of(matrix.function)(rows, 2).to_pylist() == [21.0, 42.0]
+    assert caller_of(columns.function)(rows, 2).to_pylist() == [11.0, 22.0]
