@@ -272,6 +272,13 @@ class TruncatedInput(RecordError):
     name = "truncated_input"
 
 
+class UnsupportedChange(RecordError):
+    """A change record that cannot be applied to single rows, or lacks the row before it."""
+
+    code = 3012
+    name = "unsupported_change"
+
+
 class FunctionRaised(FunctionError):
     """A Python function raised an exception."""
 
@@ -513,6 +520,7 @@ BY_CODE: dict[int, type[HeadraceError]] = {
     3009: LateRow,
     3010: ExpressionFailed,
     3011: TruncatedInput,
+    3012: UnsupportedChange,
     4001: FunctionRaised,
     4002: FunctionDied,
     4003: FunctionTimeout,
