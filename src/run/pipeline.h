@@ -112,9 +112,9 @@ struct QuarantineRow {
   std::string reason;
   int64_t time_us = 0;  ///< When it was refused.
   bool late = false;
-  std::string detail;       ///< JSON: the function that failed, its hash, its arguments; "" = no function's fault.
+  std::string detail = {};  ///< JSON: the function that failed, its hash, its arguments; "" = no function's fault.
   int64_t replayed_us = 0;  ///< When it was put back; 0 = it still lies here.
-  Reentry reentry;
+  Reentry reentry = {};
 };
 
 /// Which rows of the quarantine to put back: all that are named, or all that no name excludes.
