@@ -5,6 +5,7 @@
 
 #include "duck/rows.h"
 #include "ops/keys.h"
+#include "ops/side_by_side.h"
 
 namespace headrace {
 namespace {
@@ -106,6 +107,7 @@ Slot StreamAsofJoinOperator::nearest(const Nearest& rows, const std::string& ord
 void StreamAsofJoinOperator::answer(DataChunk& key, uint64_t hash, int32_t diff) {
   Slot groups[2];
   for (uint32_t side = 0; side < 2; ++side) sides_[side].find(key, &hash, 1, &groups[side]);
+  forget_null_keys(key, 1, std::vector<bool>(key.ColumnCount()), &groups[1]);
   const std::vector<Slot> left = rows_of(sides_[0], groups[0]);
   if (left.empty()) return;
   const Nearest right = sorted(groups[1]);

@@ -525,6 +525,8 @@ Result<Input> RelationBuilder::finish_asof(Input left, Input right, JoinKind kin
     if (condition.comparison == Comparison::equal) {
       left_keys.push_back(condition.left);
       right_keys.push_back(condition.right);
+    } else if (condition.comparison == Comparison::not_distinct) {
+      return unsupported("IS NOT DISTINCT FROM in an ASOF JOIN is not supported", "compare with =");
     } else {
       order = condition;
     }
