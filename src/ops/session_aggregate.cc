@@ -178,8 +178,12 @@ Result<> SessionAggregateOperator::tell(const std::vector<Slot>& sessions, Emitt
                      Accumulators::rows_of(table, sessions[i]) > 0);
     HEADRACE_TRY(told_.tell(table, &sessions[at], live, now, closed_.ms, out));
   }
-  for (Slot slot : sessions)
-    if (sessions_.at(slot).state == SessionTable::Session::absorbed) sessions_.drop(slot);
+  for (Slot slot : sessions) {
+    if (sessions_.at(slot).state != SessionTable::Session::absorbed) continue;
+    const Slot head = sessions_.at(slot).head;
+    sessions_.drop(slot);
+    sessions_.forget_unused(head);
+  }
   return {};
 }
 

@@ -148,7 +148,6 @@ void SessionTable::drop(Slot slot) {
   } else {
     table_.erase(slot);
   }
-  forget_unused(head);
 }
 
 void SessionTable::refit(Slot slot, const std::vector<int64_t>& times) {
@@ -219,8 +218,10 @@ void SessionTable::forget(int64_t watermark) {
   while (!closed_.empty() && closed_.front().first - 1 <= watermark - gap_ms_) {
     const Slot slot = closed_.front().second;
     closed_.pop_front();
+    const Slot head = at(slot).head;
     unlink(slot);
     drop(slot);
+    forget_unused(head);
   }
 }
 

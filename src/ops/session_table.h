@@ -38,7 +38,7 @@ class SessionTable {
   }
   int64_t last_time(Slot slot) const { return at(slot).end - gap_ms_; }
 
-  /// The heads of the keys, made where missing; forget_unused() takes those back that got no session.
+  /// The heads of the keys, made where missing; forget_unused() lets go of a head whose key has no session.
   void find_heads(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* heads);
   void forget_unused(Slot head);
 
@@ -48,7 +48,7 @@ class SessionTable {
   };
   /// Puts a row of a key at a time, seen under a watermark.
   Place place(Slot head, int64_t time, int64_t watermark);
-  /// Lets go of a session that stands in no chain any more; its row stays while it is the head of others.
+  /// Lets go of a session that stands in no chain any more. Heads stay, until forget_unused().
   void drop(Slot slot);
   /// The session of a key that holds `time`; missing_slot when there is none or it has closed under the watermark.
   Slot find_open(Slot head, int64_t time, int64_t watermark) const;
