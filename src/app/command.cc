@@ -124,6 +124,9 @@ int init_command(const std::string& template_name, const std::string& directory)
 }
 
 int python_command(const std::string& module, const std::vector<std::string>& arguments) {
+  // So that what it starts is this program again.
+  std::error_code none;
+  ::setenv("HEADRACE_BIN", std::filesystem::read_symlink("/proc/self/exe", none).c_str(), 0);
   std::vector<std::string> words{python_interpreter(), "-m", module};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
