@@ -108,10 +108,18 @@ std::string window_text(const BoundRelation& relation) {
   return out + ")";
 }
 
+/// How often the CTE `name` is read in `relation`.
+size_t uses_of(const std::string& name, const BoundRelation& relation) {
+  size_t uses = relation.kind == Kind::cte_ref && relation.relation == name ? 1 : 0;
+  for (const auto& input : relation.inputs) uses += uses_of(name, *input);
+  return uses;
+}
+
 }  // namespace
 
 void RelationBuilder::begin(const std::string& name, const Location& at, const EmitText& emit) {
   ctes_.clear();
+  read_once_.clear();
   name_ = name;
   at_ = at;
   emit_on_close_ = emit.kind == Emit::on_window_close;
@@ -216,7 +224,7 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
     case Kind::cte:
       return build_where(relation, {});
     case Kind::cte_ref:
-      return build_cte_ref(relation);
+      return build_cte_ref(relation, {});
     case Kind::delim_get:
       return delim_.back();
     case Kind::distinct:
@@ -362,9 +370,15 @@ Result<Input> RelationBuilder::build_project(Input input, const BoundRelation& r
 Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const std::vector<Expr>& parts) {
   if (relation.kind == Kind::join && relation.join == JoinKind::mark) return build_mark(relation, parts);
   if (relation.kind == Kind::cte) {
-    HEADRACE_ASSIGN(ctes_[relation.relation], build(*relation.inputs[0]));
+    // What is read once stands where it is read, so that conditions on it reach what it is made of.
+    if (uses_of(relation.relation, *relation.inputs[1]) == 1) {
+      read_once_[relation.relation] = relation.inputs[0].get();
+    } else {
+      HEADRACE_ASSIGN(ctes_[relation.relation], build(*relation.inputs[0]));
+    }
     return build_where(*relation.inputs[1], parts);
   }
+  if (relation.kind == Kind::cte_ref) return build_cte_ref(relation, parts);
   if (relation.kind == Kind::filter && relation.inputs[0]->kind == Kind::match) {
     HEADRACE_ASSIGN(Input input, build_match(relation));
     return filter(input, parts);
@@ -406,15 +420,22 @@ Result<Input> RelationBuilder::filter(Input input, const std::vector<Expr>& part
   return add(std::move(node));
 }
 
-/// The columns of a CTE under the names that are given to it there.
-Result<Input> RelationBuilder::build_cte_ref(const BoundRelation& relation) {
+/// The rows of a CTE that meet all of `parts`, its columns under the names that are given to it there.
+Result<Input> RelationBuilder::build_cte_ref(const BoundRelation& relation, const std::vector<Expr>& parts) {
+  auto once = read_once_.find(relation.relation);
   auto found = ctes_.find(relation.relation);
-  if (found == ctes_.end())
+  if (once == read_once_.end() && found == ctes_.end())
     return unsupported("WITH RECURSIVE is not supported", "compute the steps in views, or in a process function");
+  Input input;
+  if (once != read_once_.end()) {
+    HEADRACE_ASSIGN(input, build_where(*once->second, parts));
+  } else {
+    HEADRACE_ASSIGN(input, filter(found->second, parts));
+  }
   std::vector<Expr> expressions;
   for (size_t i = 0; i < relation.columns.size(); ++i)
     expressions.push_back(Expr::reference(i, relation.columns[i].type, relation.columns[i].name));
-  return project(found->second, expressions, names_of(relation));
+  return project(input, expressions, names_of(relation));
 }
 
 Result<Input> RelationBuilder::build_set_operation(const BoundRelation& relation) {

@@ -72,7 +72,7 @@ class RelationBuilder {
   // build_grouping_sets.cc
   Result<Input> build_grouping_sets(Input input, const BoundRelation& relation);
   Input copy_of_window(Input input);
-  Result<Input> build_cte_ref(const BoundRelation& relation);
+  Result<Input> build_cte_ref(const BoundRelation& relation, const std::vector<Expr>& parts);
   Result<Input> build_set_operation(const BoundRelation& relation);
   Result<Input> build_unnest(const BoundRelation& relation);
   Input unnest(Input input, const std::vector<Expr>& lists, const BoundRelation& relation);
@@ -141,7 +141,8 @@ class RelationBuilder {
   std::map<std::string, Input> relations_;
   std::set<std::string> late_wanted_;
   std::map<std::string, Input> late_;
-  std::map<std::string, Input> ctes_;    ///< What WITH has named, by its number.
+  std::map<std::string, Input> ctes_;                      ///< What WITH has named, by its number.
+  std::map<std::string, const BoundRelation*> read_once_;  ///< The same, where it is read in one place only.
   std::vector<Input> delim_;             ///< The distinct outer values of the correlated joins around, innermost last.
   std::map<std::string, Input> tables_;  ///< The sources that are read first, by name.
 };
