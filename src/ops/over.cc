@@ -18,6 +18,7 @@ RankedRows::Spec spec_of(const OverNode& node) {
   RankedRows::Spec out;
   out.name = "over";
   for (size_t i = 0; i < width_of(node); ++i) out.columns.push_back(node.output.columns[i].type);
+  out.values = {LogicalType::BOOLEAN};  // Whether its result was given; NULL: not yet.
   out.key = node.partition;
   out.order = node.order;
   return out;
@@ -166,7 +167,7 @@ Result<> OverOperator::give(const std::vector<Turn>& due, Emitter& out) {
   std::vector<std::pair<int64_t, uint32_t>> places;
   for (uint32_t place = 0; place < computed().size(); ++place) {
     const int64_t time = time_of(computed()[place]);
-    if (time >= due.front().time_ms) places.emplace_back(time, place);
+    if (time >= due.front().time_ms && !is_given(computed()[place])) places.emplace_back(time, place);
   }
   std::sort(places.begin(), places.end());
   std::vector<uint32_t> part;
@@ -183,7 +184,24 @@ Result<> OverOperator::give(const std::vector<Turn>& due, Emitter& out) {
     let_go(partitions[i], &computed()[begin], ends[i] - begin);
   }
   std::visit([](auto& functions) { functions.clear(); }, functions_);
+  note_given(due);
   return {};
+}
+
+bool OverOperator::is_given(Slot row) const {
+  return rows_.rows().rows().address(row)[sizeof(uint64_t) + rows_.first_value()] == 0;
+}
+
+/// Notes of rows that are still kept that their results were given: the end of input gives rows ahead of the watermark,
+/// and a later run must not give them again.
+void OverOperator::note_given(const std::vector<Turn>& due) {
+  std::vector<Slot> kept;
+  for (const Turn& turn : due)
+    if (rows_.rows().rows().is_used(turn.row)) kept.push_back(turn.row);
+  Vector yes(duckdb::Value::BOOLEAN(true));
+  for (size_t at = 0; at < kept.size(); at += rows_per_batch)
+    rows_.rows().tables()[1]->set_value(rows_.first_value(), &kept[at],
+                                        std::min<size_t>(rows_per_batch, kept.size() - at), yes);
 }
 
 Result<> OverOperator::emit(const std::vector<uint32_t>& places, std::vector<Vector>& results, Emitter& out) {
@@ -265,7 +283,7 @@ Result<> OverOperator::restored(EventTime watermark) {
   waiting_.clear();
   expiring_.clear();
   for (Slot row : rows_.rows().rows().slots())
-    if (time_of(row) > watermark.ms)
+    if (!is_given(row))
       push(waiting_, {time_of(row), row});
     else if (node_.keeps == Keeps::recent)
       push(expiring_, {expiry_of(row), row});

@@ -38,6 +38,8 @@ class OverOperator final : public Operator {
   int64_t time_of(Slot row) const;
   int64_t expiry_of(Slot row) const;
   std::vector<Slot> partitions_of(const std::vector<Turn>& due) const;
+  bool is_given(Slot row) const;
+  void note_given(const std::vector<Turn>& due);
   Result<> give(const std::vector<Turn>& due, Emitter& out);
   void compute_over(const std::vector<Slot>& rows);
   const std::vector<Slot>& computed() const;

@@ -223,7 +223,7 @@ void RunningTotals::advance(size_t index, const KeyedRows& from, size_t at, size
         state.total.lower = static_cast<uint64_t>(total);
         state.values += counts[i];
         if (function.total == AggregateKind::average)
-          write_sum(out, at + i, state, static_cast<double>(total) / static_cast<double>(state.values) / scale);
+          write_sum(out, at + i, state, static_cast<double>(total) / (static_cast<double>(state.values) * scale));
         else
           write_sum(out, at + i, state, state.total);
       });

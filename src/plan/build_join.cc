@@ -201,7 +201,19 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
     return unsupported("this kind of join is not supported", "INNER, LEFT, RIGHT, FULL, SEMI and ANTI joins are");
   std::vector<Expr> parts = more_conditions;
   for (const Expr& part : conjuncts(relation.residual)) parts.push_back(part);
-  const std::optional<Expr> as_of = take_time(parts);
+  std::optional<Expr> as_of = take_time(parts);
+  // Of an inner join DuckDB puts what reads the left side only, as the time does, into a filter there.
+  const BoundRelation *left_relation = relation.inputs[0].get(), *right_relation = relation.inputs[1].get();
+  std::vector<Expr> left_parts;
+  if (!as_of && kind == JoinKind::inner && left_relation->kind == Kind::filter) {
+    for (const Expr& expression : left_relation->expressions)
+      for (const Expr& part : conjuncts(expression)) left_parts.push_back(part);
+    as_of = take_time(left_parts);
+    if (as_of)
+      left_relation = left_relation->inputs[0].get();
+    else
+      left_parts.clear();
+  }
   HEADRACE_ASSIGN(std::optional<Input> independent, without_delim(relation, parts));
   if (independent) return *independent;
   Conditions conditions = sort_conditions(parts, kind, left_columns, columns);
@@ -211,9 +223,14 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
     std::vector<size_t> behind(columns - left_columns);
     std::iota(behind.begin(), behind.end(), left_columns);
     for (const Expr& part : std::exchange(conditions.right, {})) conditions.rest.push_back(part.remap(behind));
+    if (right_relation->kind == Kind::filter) {
+      for (const Expr& expression : right_relation->expressions) conditions.rest.push_back(expression.remap(behind));
+      right_relation = right_relation->inputs[0].get();
+    }
   }
-  HEADRACE_ASSIGN(Input left, build_where(*relation.inputs[0], conditions.left));
-  HEADRACE_ASSIGN(Input right, build_right(relation, left, conditions.right));
+  left_parts.insert(left_parts.end(), conditions.left.begin(), conditions.left.end());
+  HEADRACE_ASSIGN(Input left, build_where(*left_relation, left_parts));
+  HEADRACE_ASSIGN(Input right, as_of ? build(*right_relation) : build_right(relation, left, conditions.right));
   if (as_of) return build_temporal(left, right, kind, conditions.between, conditions.rest, *as_of);
   const Expr residual = conjunction(conditions.rest);
   if (kind == JoinKind::inner || kind == JoinKind::left)

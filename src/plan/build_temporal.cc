@@ -19,11 +19,9 @@ bool is_equality(const Condition& condition) {
 }
 
 /// True when a column from `width` on is read.
-bool reads_behind(const ProjectNode& node, size_t width) {
-  return std::any_of(node.expressions.begin(), node.expressions.end(), [&](const Expr& expression) {
-    const std::vector<size_t> columns = expression.columns();
-    return !columns.empty() && columns.back() >= width;
-  });
+bool reads_behind(const Expr& expression, size_t width) {
+  const std::vector<size_t> columns = expression.columns();
+  return !columns.empty() && columns.back() >= width;
 }
 
 }  // namespace
@@ -77,10 +75,16 @@ Input RelationBuilder::keyed(Input input, std::vector<size_t> key) {
 /// Where the versions of a relation are: the rows of an upsert source as they come, or those that a deduplication keeps
 /// the last of, or, of a stream that only grows, all of them.
 Result<RelationBuilder::Versions> RelationBuilder::versions_of(Input right) {
-  std::vector<ProjectNode> projections;  // From the top.
+  // The projections above them, as one.
+  std::vector<Expr> columns;
+  std::vector<std::string> names;
+  for (const Column& column : output_of(right).columns) {
+    columns.push_back(Expr::reference(columns.size(), column.type, column.name));
+    names.push_back(column.name);
+  }
   Input below = right;
   while (auto* project = std::get_if<ProjectNode>(&plan_.nodes[below.node.value])) {
-    projections.push_back(*project);
+    for (Expr& column : columns) column = column.compose(project->expressions);
     below = project->inputs[0];
   }
   Versions out;
@@ -89,22 +93,29 @@ Result<RelationBuilder::Versions> RelationBuilder::versions_of(Input right) {
     out.rows = normalize->inputs[0];
     out.removals_end_versions = true;
   } else if (auto* top = std::get_if<TopNNode>(&node); top && top->last_first && top->order_written == 1) {
-    if (!projections.empty() && reads_behind(projections.back(), output_of(top->inputs[0]).columns.size()))
+    const size_t width = output_of(top->inputs[0]).columns.size();
+    if (std::any_of(columns.begin(), columns.end(), [&](const Expr& column) { return reads_behind(column, width); }))
       return unsupported("FOR SYSTEM_TIME AS OF a deduplication: a version has no number", "select its other columns");
     out.rows = keyed(top->inputs[0], std::vector<size_t>(top->partition));
   } else if (output_of(right).changelog == Changelog::append) {
-    out.rows = right;
-    projections.clear();
+    out.rows = below;
   } else {
     return unsupported("FOR SYSTEM_TIME AS OF needs a table with versions: '" + base_of(node).name +
                            "' changes, but does not say since when",
                        "join a source with a PRIMARY KEY and a WATERMARK, and put conditions on it behind ON");
   }
-  for (auto project = projections.rbegin(); project != projections.rend(); ++project) {
-    std::vector<std::string> names;
-    for (const Column& column : project->output.columns) names.push_back(column.name);
-    out.rows = this->project(out.rows, project->expressions, names);
+  // The time and the key are needed, whether or not they are selected: they stand last.
+  out.width = columns.size();
+  const Output base = output_of(out.rows);
+  std::vector<size_t> needed = base.key;
+  if (std::optional<size_t> time = base.find_role(TimeRole::event_time)) needed.push_back(*time);
+  for (size_t column : needed) {
+    if (std::any_of(columns.begin(), columns.end(), [&](const Expr& other) { return other.column() == column; }))
+      continue;
+    columns.push_back(Expr::reference(column, base.columns[column].type, base.columns[column].name));
+    names.push_back(base.columns[column].name);
   }
+  out.rows = project(out.rows, columns, names);
   const Output& rows = output_of(out.rows);
   const std::optional<size_t> time = rows.find_role(TimeRole::event_time);
   if (!rows.watermark || !time)
@@ -122,7 +133,7 @@ Result<RelationBuilder::Versions> RelationBuilder::versions_of(Input right) {
 Result<Input> RelationBuilder::join_versions(Input left, size_t left_time, const Versions& versions, JoinKind kind,
                                              const std::vector<Condition>& conditions, std::vector<Expr> rest) {
   Input right = versions.rows;
-  const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
+  const size_t left_width = output_of(left).columns.size(), right_width = versions.width;
   std::vector<size_t> beside(right_width);
   std::iota(beside.begin(), beside.end(), left_width);
   TemporalJoinNode node;

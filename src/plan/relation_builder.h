@@ -95,6 +95,7 @@ class RelationBuilder {
   /// The rows that are versions of a relation's keys.
   struct Versions {
     Input rows;
+    size_t width = 0;  ///< The columns that were selected; time and key may follow.
     size_t time = 0;
     std::vector<size_t> key;  ///< None: what the join compares.
     bool removals_end_versions = false;

@@ -59,6 +59,7 @@ Reach reach_from_first_row(const WindowCall& call) {
 
 std::optional<AggregateKind> total_of(const WindowCall& call) {
   if (!is_plain_aggregate(call.function) || call.distinct) return std::nullopt;
+  if (call.function == "count" && call.arguments.empty()) return AggregateKind::count_star;
   AggregateCall aggregate;
   aggregate.function = call.function;
   aggregate.arguments = call.arguments;
