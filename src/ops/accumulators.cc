@@ -565,7 +565,7 @@ Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlo
           FlatVector::SetNull(out, row, true);
         else
           FlatVector::GetData<double>(out)[row] =
-              static_cast<double>(sum.total) / static_cast<double>(sum.values) / scale;
+              static_cast<double>(sum.total) / (static_cast<double>(sum.values) * scale);
       }
       return {};
     }
