@@ -209,9 +209,9 @@ std::string own_members(const Node& node) {
           [](const AsofJoinNode& n) {
             return fmt::format(
                 ",\"join\":\"{}\",\"left_keys\":{},\"right_keys\":{},\"left_order\":{},\"right_order\":{},"
-                "\"comparison\":\"{}\"",
+                "\"comparison\":\"{}\",\"table\":{}",
                 join_words[static_cast<int>(n.join)], numbers(n.left_keys), numbers(n.right_keys), n.left_order,
-                n.right_order, comparison_words[static_cast<int>(n.comparison)]);
+                n.right_order, comparison_words[static_cast<int>(n.comparison)], n.table);
           },
           [](const JoinNode& n) {
             return fmt::format(",\"join\":\"{}\",\"left\":{},\"right\":{},\"residual\":{},\"hold_ms\":{}",
