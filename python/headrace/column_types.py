@@ -54,6 +54,12 @@ class ColumnType:
             out["inner"] = [{"name": name, **inner.document()} for name, inner in self.inner]
         return out
 
+    @staticmethod
+    def of_document(document: dict[str, Any]) -> ColumnType:
+        """The type as the engine writes it (JSON)."""
+        inner = tuple((field["name"], ColumnType.of_document(field)) for field in document.get("inner", ()))
+        return ColumnType(document["type"], document.get("precision", 0), document.get("scale", 0), inner)
+
     def arrow(self) -> Any:
         """The type as pyarrow has it."""
         import pyarrow as pa

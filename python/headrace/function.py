@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
@@ -20,6 +21,9 @@ from headrace.user_function import (
     value_hint,
 )
 
+_ROWS_PER_CALL_MAX = 32_768
+_MARGIN_MS = 30_000  # For what an asynchronous function does beside waiting.
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -30,13 +34,21 @@ class Function(UserFunction, Generic[P, R]):
     Attributes:
         name: as called in SQL.
         vectorized: the body takes and gives whole columns.
+        concurrency: how many look-ups of an asynchronous function run side by side; 0 = it is not asynchronous.
         options: memory, timeout and the other keywords of `hr.function`.
     """
 
-    def __init__(self, body: Callable[P, R], options: FunctionOptions, vectorized: bool) -> None:
+    def __init__(self, body: Callable[P, R], options: FunctionOptions, vectorized: bool = False, concurrency: int = 0) -> None:
         super().__init__(body, options)
         self.vectorized = vectorized
+        self.concurrency = concurrency
         self.kind = "vectorized" if vectorized else "scalar"
+
+    @property
+    def call_timeout_ms(self) -> int:
+        if not self.concurrency or not self.options.timeout_ms:
+            return self.options.timeout_ms
+        return self.options.timeout_ms * math.ceil(_ROWS_PER_CALL_MAX / self.concurrency) + _MARGIN_MS
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return cast(R, self.body(*args, **kwargs))
@@ -62,19 +74,30 @@ class Function(UserFunction, Generic[P, R]):
 @overload
 def function(body: Callable[P, R], /) -> Function[P, R]: ...
 @overload
-def function(*, vectorized: bool = False, **options: Unpack[Options]) -> Callable[[Callable[P, R]], Function[P, R]]: ...
 def function(
-    body: Callable[P, R] | None = None, /, *, vectorized: bool = False, **options: Unpack[Options]
+    *, vectorized: bool = False, asynchronous: bool = False, concurrency: int = 100, **options: Unpack[Options]
+) -> Callable[[Callable[P, R]], Function[P, R]]: ...
+def function(
+    body: Callable[P, R] | None = None,
+    /,
+    *,
+    vectorized: bool = False,
+    asynchronous: bool = False,
+    concurrency: int = 100,
+    **options: Unpack[Options],
 ) -> Function[P, R] | Callable[[Callable[P, R]], Function[P, R]]:
     """Makes a function callable from SQL, row by row or (vectorized) on whole columns.
 
     A scalar function's types are its hints, and a NULL argument gives NULL without a call unless its hint says `| None`.
     A vectorized function takes pyarrow arrays (numpy, pandas: see `hr.column`) of one length and gives one of the same length;
     its arguments lie in shared memory and are valid until it returns. With numpy and pandas, rows with a NULL are left out of
-    the call and give NULL.
+    the call and give NULL. An asynchronous function is a scalar one written as `async def`, for look-ups outside: those of a batch
+    run side by side on one event loop, and the order of the rows is kept.
 
     Args:
         vectorized: takes and gives columns instead of values.
+        asynchronous: is an `async def`; its `timeout` is that of one look-up.
+        concurrency: how many look-ups of an asynchronous function run side by side at most, in each of its processes.
         options: memory, timeout, on_error, workers, deterministic ...: see `headrace.user_function.Options`.
 
     Raises:
@@ -88,10 +111,16 @@ def function(
     (150, 'BIGINT')
     """
     read = read_options(options)
+    if type(concurrency) is not int or concurrency < 1:
+        raise BadConfig(f"concurrency = {concurrency!r} is not a number from 1 on")
+    if asynchronous and vectorized:
+        raise BadConfig("an asynchronous function is called row by row, not vectorized")
 
     def decorate(body: Callable[P, R]) -> Function[P, R]:
-        if not inspect.isfunction(body) or inspect.iscoroutinefunction(body) or inspect.isgeneratorfunction(body):
+        if not inspect.isfunction(body) or inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
             raise BadConfig(f"hr.function decorates a plain function, not {body!r}")
-        return Function(body, read, bool(vectorized))
+        if inspect.iscoroutinefunction(body) != asynchronous:
+            raise BadConfig(f"{body.__name__}: an `async def` and asynchronous=True belong together")
+        return Function(body, read, bool(vectorized), concurrency if asynchronous else 0)
 
     return decorate if body is None else decorate(body)

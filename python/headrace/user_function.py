@@ -16,7 +16,7 @@ from headrace.errors import BadConfig, HeadraceError
 from headrace.quantities import duration_ms, size_bytes
 
 OnError = Literal["quarantine", "null", "fail"]
-Kind = Literal["scalar", "vectorized", "aggregate", "accumulator", "table", "process"]
+Kind = Literal["scalar", "vectorized", "aggregate", "accumulator", "table", "process", "source", "sink"]
 
 WORKERS_MAX = 64
 
@@ -70,7 +70,7 @@ def read_options(given: Options) -> FunctionOptions:
             raise BadConfig(f"a function has no option {option!r}", remedy=f"known: {', '.join(Options.__annotations__)}")
     isolation = given.get("isolation", "process")
     if isolation != "process":
-        raise BadConfig(f"isolation = {isolation!r} is not offered yet", remedy="leave it out: each function has its own process")
+        raise BadConfig(f"isolation = {isolation!r} is not offered: a crash of the function would be the engine's", remedy="leave it out")
     writes = given.get("writes", ())
     if isinstance(writes, str) or not all(isinstance(path, str) and path for path in writes):
         raise BadConfig(f"writes = {writes!r} is not a tuple of paths", remedy="write writes=('out',)")
@@ -109,7 +109,7 @@ class UserFunction:
 
     Attributes:
         name: as called in SQL.
-        kind: "scalar", "vectorized", "aggregate", "accumulator", "table" or "process".
+        kind: "scalar", "vectorized", "aggregate", "accumulator", "table", "process", "source" or "sink".
         body: what was decorated.
         options: memory, timeout and the other keywords of the decorator.
     """
@@ -127,6 +127,11 @@ class UserFunction:
         if inspect.isfunction(self.body):
             return self.body.__code__.co_firstlineno
         return inspect.getsourcelines(self.body)[1]
+
+    @property
+    def call_timeout_ms(self) -> int:
+        """How long a call of many rows may take; 0 = the default."""
+        return self.options.timeout_ms
 
     @functools.cached_property
     def signature(self) -> Signature:

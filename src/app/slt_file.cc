@@ -18,6 +18,8 @@ bool read_head(const std::string& line, SltStep& step) {
     step.kind = Kind::statement;
   else if (kind == "statement" && second == "error" && !third.empty())
     step.error_code = std::atoi(third.c_str());
+  else if (kind == "functions" && !second.empty())
+    step.kind = Kind::functions;
   else if (kind == "feed" && !second.empty())
     step.kind = Kind::feed;
   else if (kind == "changes" && !second.empty())
@@ -56,7 +58,8 @@ Result<std::vector<SltStep>> parse_slt(const std::string& text, const std::strin
       step.line = number;
       if (!read_head(line, step))
         return user_error(Code::syntax_error, "not a directive: " + line)
-            .with_remedy("one of: statement ok, statement error CODE, feed, changes, query, late, quarantine, end")
+            .with_remedy(
+                "one of: functions, statement ok, statement error CODE, feed, changes, query, late, quarantine, end")
             .with_location({file, number, 1});
       out.push_back(std::move(step));
       inside = true;

@@ -10,9 +10,18 @@
 namespace headrace {
 
 struct SltStep {
-  enum class Kind : uint8_t { statement, feed, changes, query, late, quarantine, end } kind = Kind::statement;
+  enum class Kind : uint8_t {
+    functions,
+    statement,
+    feed,
+    changes,
+    query,
+    late,
+    quarantine,
+    end
+  } kind = Kind::statement;
   int32_t line = 0;
-  std::string name;                   ///< feed, changes, late: source or view.
+  std::string name;                   ///< feed, changes, late: source or view; functions: a folder beside the file.
   int error_code = 0;                 ///< statement error CODE
   bool ordered = false;               ///< query ordered
   std::string text;                   ///< statement, query: the SQL.

@@ -64,8 +64,8 @@ std::string feed_record(const std::string& line, const Schema& schema) {
 
 class Run {
  public:
-  Run(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way)
-      : steps_(steps), file_(file), way_(way) {
+  Run(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way, SltFunctions& hosts)
+      : steps_(steps), file_(file), way_(way), hosts_(hosts) {
     std::string pattern = (std::filesystem::temp_directory_path() / "headrace-slt-XXXXXX").string();
     state_ = ::mkdtemp(pattern.data());
     fed_logs().clear();
@@ -79,10 +79,9 @@ class Run {
   std::vector<std::string> run() {
     for (const SltStep& step : steps_) {
       using Kind = SltStep::Kind;
-      if (step.kind == Kind::statement) {
-        statement(step);
-        continue;
-      }
+      if (step.kind == Kind::functions) functions(step);
+      if (step.kind == Kind::statement) statement(step);
+      if (step.kind == Kind::functions || step.kind == Kind::statement) continue;
       if (!engine_ && !open()) return failures_;
       switch (step.kind) {
         case Kind::feed:
@@ -104,6 +103,7 @@ class Run {
         case Kind::quarantine:
           quarantine(step);
           break;
+        case Kind::functions:
         case Kind::statement:
           break;
       }
@@ -122,7 +122,22 @@ class Run {
     out.state_directory = state_;
     out.shards = way_.shards;
     out.python = python_interpreter();
+    out.functions = functions_;
     return out;
+  }
+
+  /// The functions of a folder's functions/*.py.
+  void functions(const SltStep& step) {
+    FunctionHostOptions host;
+    host.python = python_interpreter();
+    host.project_directory = (std::filesystem::path(file_).parent_path() / step.name).string();
+    std::shared_ptr<FunctionHost>& started = hosts_[host.project_directory];
+    if (started == nullptr) {
+      Result<std::unique_ptr<FunctionHost>> made = start_function_host(host);
+      if (!made) return fail(step, made.error().text());
+      started = *std::move(made);
+    }
+    functions_ = started;
   }
 
   /// Makes statements that are fed into sources of the connector `fed`.
@@ -315,7 +330,9 @@ class Run {
   const std::vector<SltStep>& steps_;
   const std::string file_;
   const SltWay way_;
+  SltFunctions& hosts_;
   std::string state_;
+  std::shared_ptr<FunctionHost> functions_;
   std::vector<Statement> statements_;
   std::unique_ptr<Engine> engine_;
   std::map<std::string, SchemaRef> schemas_;
@@ -328,8 +345,9 @@ class Run {
 
 }  // namespace
 
-std::vector<std::string> run_slt(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way) {
-  return Run(steps, file, way).run();
+std::vector<std::string> run_slt(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way,
+                                 SltFunctions& functions) {
+  return Run(steps, file, way, functions).run();
 }
 
 }  // namespace headrace

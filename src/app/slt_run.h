@@ -2,11 +2,13 @@
 // every step or not.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "app/slt_file.h"
+#include "udf/function.h"
 
 namespace headrace {
 
@@ -17,7 +19,11 @@ struct SltWay {
   bool restore = false;     ///< A checkpoint and a new engine over it after every feed.
 };
 
+/// The functions of folders, by path: every way of running a file uses the same processes.
+using SltFunctions = std::map<std::string, std::shared_ptr<FunctionHost>>;
+
 /// The failures, one text each with file, line, what was expected and what came; empty when all is as expected.
-std::vector<std::string> run_slt(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way);
+std::vector<std::string> run_slt(const std::vector<SltStep>& steps, const std::string& file, const SltWay& way,
+                                 SltFunctions& functions);
 
 }  // namespace headrace

@@ -26,6 +26,7 @@ int test_command(const std::vector<std::string>& files, const std::vector<std::s
                                    {"shards", 2, false, false},
                                    {"shards", 7, false, false},
                                    {"restore", 1, false, true}};
+  SltFunctions functions;
   int passed = 0, failed = 0;
   for (const std::string& file : found) {
     Result<std::string> text = read_file(file);
@@ -38,7 +39,7 @@ int test_command(const std::vector<std::string>& files, const std::vector<std::s
     std::vector<std::string> failures;
     for (const SltWay& way : all) {
       if (!ways.empty() && std::find(ways.begin(), ways.end(), way.name) == ways.end()) continue;
-      for (std::string& failure : run_slt(*steps, file, way)) failures.push_back(std::move(failure));
+      for (std::string& failure : run_slt(*steps, file, way, functions)) failures.push_back(std::move(failure));
       // One way's failures say enough.
       if (!failures.empty()) break;
     }

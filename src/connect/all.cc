@@ -4,7 +4,7 @@
 namespace headrace {
 
 extern const ConnectorSpec blackhole_connector, file_connector, generator_connector, http_connector, log_connector,
-    print_connector;
+    print_connector, python_connector;
 
 std::span<const ConnectorSpec* const> own_connectors();
 
@@ -15,7 +15,7 @@ std::span<const ConnectorSpec* const> own_connectors() {
       &generator_connector,  //
       &http_connector,       //
       &log_connector,        //
-      &print_connector,
+      &print_connector,     &python_connector,
   };
   return specs;
 }

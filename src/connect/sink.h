@@ -14,6 +14,7 @@
 
 namespace headrace {
 
+class FunctionHost;
 class Options;
 
 /// Names one commit of one sink for ever: after a restart, a rescale or a rewind it is still known whether it landed.
@@ -39,6 +40,7 @@ struct SinkContext {
   std::string project_directory;
   std::string state_directory;
   const Clock* clock = nullptr;
+  FunctionHost* functions = nullptr;  ///< The project's; nullptr = none.
 };
 
 class Sink {

@@ -16,6 +16,7 @@
 
 namespace headrace {
 
+class FunctionHost;
 class Options;
 
 /// A piece of input: either bytes that hold whole records (a shard decodes them), or rows that are ready.
@@ -55,7 +56,8 @@ struct SourceContext {
   std::optional<size_t> time_column;  ///< In `schema`: the event-time column, if declared with a watermark.
   bool until_end = false;             ///< An unbounded source ends at the end it has now.
   const Clock* clock = nullptr;
-  std::function<void()> wake;  ///< Call from any thread when there is new input.
+  FunctionHost* functions = nullptr;  ///< The project's; nullptr = none.
+  std::function<void()> wake;         ///< Call from any thread when there is new input.
 };
 
 class Source {

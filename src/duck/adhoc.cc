@@ -240,6 +240,12 @@ class Database final : public AdhocDatabase {
 
       register_value_functions(*database_->instance);
       duckdb::Connection connection(*database_);
+      for (const ScalarFunctionSpec& spec : options.functions.scalars)
+        HEADRACE_TRY(register_function(*connection.context, spec));
+      for (const AggregateFunctionSpec& spec : options.functions.aggregates)
+        HEADRACE_TRY(register_function(*connection.context, spec));
+      for (const TableFunctionSpec& spec : options.functions.tables)
+        HEADRACE_TRY(register_function(*connection.context, spec));
       for (const char* setting : {"SET GLOBAL TimeZone='UTC'", "SET GLOBAL ieee_floating_point_ops=false",
                                   "SET GLOBAL integer_division=false", "SET GLOBAL default_null_order='nulls_last'",
                                   "SET GLOBAL enable_external_access=false", "SET GLOBAL lock_configuration=true"})

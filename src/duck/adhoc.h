@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "duck/chunk.h"
+#include "duck/user_functions.h"
 
 namespace headrace {
 
@@ -56,6 +57,7 @@ struct AdhocResult {
 struct AdhocOptions {
   int64_t memory_bytes = 1LL << 30;
   std::string temporary_directory;  ///< "" = nothing is spilled.
+  SqlFunctions functions;           ///< The users'.
 };
 
 /// Safe from any thread; each query runs in the thread that asks.

@@ -5,7 +5,6 @@
 #include <duckdb/function/aggregate_function.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
 #include <duckdb/storage/arena_allocator.hpp>
-#include <numeric>
 
 #include "duck/failure.h"
 
@@ -74,41 +73,6 @@ Result<> BagFunction::result(Vector& out, size_t row) {
     out.SetValue(row, one.GetValue(0));
     return {};
   });
-}
-
-void sort_rows(DataChunk& rows, bool descending, bool distinct) {
-  std::vector<std::vector<duckdb::Value>> values(rows.size());
-  for (size_t row = 0; row < rows.size(); ++row)
-    for (size_t column = 0; column < rows.ColumnCount(); ++column)
-      values[row].push_back(rows.data[column].GetValue(row));
-  std::vector<uint32_t> order(rows.size());
-  std::iota(order.begin(), order.end(), 0);
-  auto before = [&](const duckdb::Value& a, const duckdb::Value& b) {
-    if (a.IsNull() || b.IsNull()) return !a.IsNull() && b.IsNull();
-    return a < b;
-  };
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    for (size_t column = 0; column < values[a].size(); ++column) {
-      bool turn = descending && column == 0;
-      const duckdb::Value& x = values[turn ? b : a][column];
-      const duckdb::Value& y = values[turn ? a : b][column];
-      if (before(x, y)) return true;
-      if (before(y, x)) return false;
-    }
-    return false;
-  });
-  if (distinct) {
-    auto same = [&](uint32_t a, uint32_t b) {
-      for (size_t column = 0; column < values[a].size(); ++column)
-        if (!duckdb::Value::NotDistinctFrom(values[a][column], values[b][column])) return false;
-      return true;
-    };
-    order.erase(std::unique(order.begin(), order.end(), same), order.end());
-    rows.SetCardinality(order.size());
-  }
-  for (size_t place = 0; place < order.size(); ++place)
-    for (size_t column = 0; column < rows.ColumnCount(); ++column)
-      rows.SetValue(column, place, values[order[place]][column]);
 }
 
 }  // namespace headrace

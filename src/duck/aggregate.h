@@ -29,8 +29,4 @@ class BagFunction {
   std::unique_ptr<State> state_;
 };
 
-/// Orders rows of `rows` ascending by all columns (NULLs last), so that a bag's order does not depend on how it was
-/// filled. `descending` turns the first column round; `distinct` keeps one of equal rows.
-void sort_rows(DataChunk& rows, bool descending, bool distinct);
-
 }  // namespace headrace

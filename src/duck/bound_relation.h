@@ -81,6 +81,9 @@ struct BoundRelation {
     join,       ///< inputs[0] x inputs[1]
     asof_join,  ///< the last condition is the inequality
     cross,      ///< inputs[0] x inputs[1] without a condition
+    table_function,  ///< A user's table function for each row of inputs[0]: `relation`, `expressions` are its
+                     ///< arguments; its columns, then those of inputs[0] that are `passed_on`.
+    process,         ///< A user's process function over inputs[0]: `relation`, `session_keys`.
     union_all,
     set_operation,  ///< INTERSECT or EXCEPT
     unnest,         ///< one row per element of the lists in `expressions`
@@ -100,6 +103,7 @@ struct BoundRelation {
   std::vector<std::unique_ptr<BoundRelation>> inputs;
   std::string relation;
   std::vector<size_t> scan_columns;
+  std::vector<size_t> passed_on;
   std::vector<Expr> expressions;
   std::vector<AggregateCall> aggregates;                ///< groups are in `expressions`.
   std::vector<std::vector<size_t>> grouping_sets;       ///< Places in the groups; empty = one set of all groups.
@@ -122,7 +126,7 @@ struct BoundRelation {
   std::string time_column;
   std::vector<int64_t>
       window_ms;  ///< tumble: size, offset; hop: slide, size, offset; cumulate: step, size, offset; session: gap.
-  std::vector<std::string> session_keys;
+  std::vector<std::string> session_keys;  ///< Of a session or a process function: PARTITION BY.
   std::shared_ptr<const MatchSpec> match;
 };
 

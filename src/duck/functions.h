@@ -30,8 +30,10 @@ void register_streaming_functions(duckdb::DatabaseInstance& database, std::share
 /// Registers the table function that reads a WindowQuery's rows.
 void register_window_rows(duckdb::DatabaseInstance& database);
 
-/// What the planner reads off a bound call of one of the window functions, headrace_late or headrace_match.
+/// What the planner reads off a bound call of a window function, headrace_late, headrace_match or a user's function in
+/// FROM.
 struct StreamingCall {
+  enum class Kind : uint8_t { window, late, table, process } kind = Kind::window;
   std::string function;
   std::string relation;  ///< headrace_late
   WindowKind window = WindowKind::tumble;

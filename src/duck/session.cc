@@ -3,8 +3,6 @@
 #include <duckdb.hpp>
 #include <duckdb/execution/column_binding_resolver.hpp>
 #include <duckdb/execution/expression_executor.hpp>
-#include <duckdb/function/scalar_function.hpp>
-#include <duckdb/main/extension/extension_loader.hpp>
 #include <duckdb/parser/keyword_helper.hpp>
 #include <duckdb/parser/parser.hpp>
 #include <duckdb/planner/expression_binder.hpp>
@@ -69,22 +67,17 @@ class Session final : public SqlSession {
     return create(sql + ")");
   }
 
-  Result<> add_function(ScalarFunctionSpec spec) override {
-    return guarded(Code::bind_error, [&]() -> Result<> {
-      duckdb::vector<LogicalType> arguments(spec.arguments.begin(), spec.arguments.end());
-      ScalarFunctionBody body = std::move(spec.body);
-      duckdb::ScalarFunction function(spec.name, arguments, spec.result,
-                                      [body](DataChunk& in, duckdb::ExpressionState&, Vector& out) {
-                                        if (Result<> done = body(in, out); !done) throw_error(std::move(done).error());
-                                      });
-      // Never folded while planning: it runs in a worker, and only there.
-      function.stability =
-          spec.deterministic ? duckdb::FunctionStability::CONSISTENT_WITHIN_QUERY : duckdb::FunctionStability::VOLATILE;
-      function.null_handling = duckdb::FunctionNullHandling::SPECIAL_HANDLING;
-      duckdb::ExtensionLoader loader(*database_->instance, "headrace");
-      loader.RegisterFunction(function);
-      return {};
-    });
+  Result<> add_function(const ScalarFunctionSpec& spec) override {
+    return register_function(*connection_->context, spec);
+  }
+  Result<> add_function(const AggregateFunctionSpec& spec) override {
+    return register_function(*connection_->context, spec);
+  }
+  Result<> add_function(const TableFunctionSpec& spec) override {
+    return register_function(*connection_->context, spec);
+  }
+  Result<> add_function(const ProcessFunctionSpec& spec) override {
+    return register_function(*connection_->context, spec);
   }
 
   Result<std::unique_ptr<BoundRelation>> bind_select(const std::string& sql) override {

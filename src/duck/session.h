@@ -1,7 +1,6 @@
 // The planning half of DuckDB: names and types in, bound relations and expressions out. Nothing is executed here.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,19 +9,9 @@
 #include "base/result.h"
 #include "duck/bound_relation.h"
 #include "duck/evaluator.h"
+#include "duck/user_functions.h"
 
 namespace headrace {
-
-/// Runs a user's function on all rows of `arguments`, writing into `result`. Called from shard threads.
-using ScalarFunctionBody = std::function<Result<>(DataChunk& arguments, Vector& result)>;
-
-struct ScalarFunctionSpec {
-  std::string name;
-  std::vector<LogicalType> arguments;
-  LogicalType result;
-  bool deterministic = true;
-  ScalarFunctionBody body;
-};
 
 /// One thread at a time. Evaluators made from it live no longer than it.
 class SqlSession {
@@ -32,7 +21,11 @@ class SqlSession {
 
   /// Makes `name` a relation that SELECTs may name. Errors: duplicate_name.
   virtual Result<> add_relation(const std::string& name, const std::vector<BoundColumn>& columns) = 0;
-  virtual Result<> add_function(ScalarFunctionSpec spec) = 0;
+  /// Makes a function callable. Errors: duplicate_name.
+  virtual Result<> add_function(const ScalarFunctionSpec& spec) = 0;
+  virtual Result<> add_function(const AggregateFunctionSpec& spec) = 0;
+  virtual Result<> add_function(const TableFunctionSpec& spec) = 0;
+  virtual Result<> add_function(const ProcessFunctionSpec& spec) = 0;
   /// Parses and binds one SELECT (already rewritten). An error's location column is the byte in `sql`, from 1; line 0.
   virtual Result<std::unique_ptr<BoundRelation>> bind_select(const std::string& sql) = 0;
   /// Binds one expression over the columns.

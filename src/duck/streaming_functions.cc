@@ -101,6 +101,7 @@ struct LateRelations final : duckdb::TableFunctionInfo {
 duckdb::unique_ptr<FunctionData> bind_late(ClientContext&, TableFunctionBindInput& input,
                                            duckdb::vector<LogicalType>& types, duckdb::vector<duckdb::string>& names) {
   auto data = duckdb::make_uniq<StreamingCallData>();
+  data->call.kind = StreamingCall::Kind::late;
   data->call.function = "headrace_late";
   data->call.relation = input.inputs[0].GetValue<std::string>();
   const RelationColumns& relations = *input.info->Cast<LateRelations>().relations;

@@ -2,6 +2,7 @@
 
 #include <duckdb/catalog/catalog_entry/table_catalog_entry.hpp>
 #include <duckdb/planner/expression/bound_aggregate_expression.hpp>
+#include <duckdb/planner/expression/bound_cast_expression.hpp>
 #include <duckdb/planner/expression/bound_constant_expression.hpp>
 #include <duckdb/planner/expression/bound_reference_expression.hpp>
 #include <duckdb/planner/expression/bound_unnest_expression.hpp>
@@ -69,7 +70,7 @@ std::unique_ptr<BoundRelation> walk_get(const duckdb::LogicalGet& get) {
     return walk_unnest_call(get);
   auto call = dynamic_cast<const StreamingCallData*>(get.bind_data.get());
   auto out = relation_of(Kind::unsupported, get);
-  if (call != nullptr && call->call.function == "headrace_late") {
+  if (call != nullptr && call->call.kind == StreamingCall::Kind::late) {
     out->kind = Kind::late;
     out->relation = call->call.relation;
   } else if (call != nullptr && call->call.match) {
@@ -77,6 +78,23 @@ std::unique_ptr<BoundRelation> walk_get(const duckdb::LogicalGet& get) {
     out->relation = "headrace_match";
     out->match = call->call.match;
     out->aggregates = call->call.match_calls;
+  } else if (call != nullptr && call->call.kind == StreamingCall::Kind::process) {
+    out->kind = Kind::process;
+    out->relation = call->call.function;
+    out->session_keys = call->call.session_keys;
+  } else if (call != nullptr && call->call.kind == StreamingCall::Kind::table && out->inputs.empty()) {
+    out->relation = call->call.function + " without a row that it reads";
+  } else if (call != nullptr && call->call.kind == StreamingCall::Kind::table) {
+    out->kind = Kind::table_function;
+    out->relation = call->call.function;
+    for (size_t i = 0; i < call->table->arguments.size(); ++i) {
+      const BoundColumn& given = out->inputs[0]->columns[i];
+      duckdb::unique_ptr<duckdb::Expression> argument =
+          duckdb::make_uniq<duckdb::BoundReferenceExpression>(given.name, given.type, i);
+      out->expressions.push_back(
+          handle(*duckdb::BoundCastExpression::AddDefaultCastToType(std::move(argument), call->table->arguments[i])));
+    }
+    out->passed_on.assign(get.projected_input.begin(), get.projected_input.end());
   } else if (call != nullptr) {
     out->kind = Kind::window;
     out->window = call->call.window;
@@ -90,6 +108,7 @@ std::unique_ptr<BoundRelation> walk_get(const duckdb::LogicalGet& get) {
     out->relation = "table function " + get.function.name;
   }
   add_scan_columns(get, *out);
+  for (size_t column : out->passed_on) out->columns.push_back(out->inputs[0]->columns[column]);
   return out;
 }
 

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <unordered_map>
 
+#include "duck/lists.h"
 #include "duck/rows.h"
+#include "udf/call_each.h"
 
 namespace headrace {
 namespace {
@@ -33,16 +34,6 @@ struct Extreme {
   alignas(8) char value[16];
   int64_t seen;
 };
-struct BagHead {
-  Slot first_plus_one;  ///< 0 = empty
-  uint32_t unused;
-  int64_t distinct;
-};
-struct BagLink {
-  int64_t count;
-  Slot next_plus_one, previous_plus_one;
-};
-
 size_t state_bytes(AggregateKind kind) {
   switch (kind) {
     case AggregateKind::count_star:
@@ -61,7 +52,10 @@ size_t state_bytes(AggregateKind kind) {
       return sizeof(Extreme);
     case AggregateKind::count_distinct:
     case AggregateKind::bag:
+    case AggregateKind::function:
       return sizeof(BagHead);
+    case AggregateKind::accumulator:
+      return sizeof(int64_t);
   }
   return 0;
 }
@@ -244,88 +238,61 @@ double power_of_ten(uint8_t exponent) {
   return out;
 }
 
-/// Calls body(slot, hash of its first `columns` columns) for every row.
-template <class Body>
-void each_key(const Table& table, size_t columns, Body body) {
-  const std::vector<Slot> all = table.slots();
-  for (size_t at = 0; at < all.size(); at += rows_per_batch) {
-    const size_t count = std::min<size_t>(rows_per_batch, all.size() - at);
-    DataChunk keys;
-    keys.Initialize(duckdb::Allocator::DefaultAllocator(),
-                    {table.spec().key.begin(), table.spec().key.begin() + static_cast<long>(columns)});
-    for (size_t column = 0; column < columns; ++column) table.gather(column, &all[at], count, keys.data[column]);
-    keys.SetCardinality(count);
-    uint64_t hashes[STANDARD_VECTOR_SIZE];
-    hash_rows(keys, hashes);
-    for (size_t i = 0; i < count; ++i) body(all[at + i], hashes[i]);
+bool has_bag(AggregateKind kind) {
+  return kind == AggregateKind::bag || kind == AggregateKind::count_distinct || kind == AggregateKind::function;
+}
+
+bool is_users(AggregateKind kind) {
+  return kind == AggregateKind::function || kind == AggregateKind::accumulator;
+}
+
+std::vector<LogicalType> types_of(const Schema& schema) {
+  const duckdb::vector<LogicalType> types = schema.types();
+  return {types.begin(), types.end()};
+}
+
+/// Marks in `skip` the rows whose arguments have a NULL that the user's function does not take.
+void skip_nulls(Batch& batch, const Aggregate& aggregate, std::vector<uint8_t>& skip) {
+  const std::vector<Field>& arguments = aggregate.function.description().arguments;
+  const size_t rows = static_cast<size_t>(batch.rows());
+  for (size_t i = 0; i < aggregate.arguments.size(); ++i) {
+    UnifiedVectorFormat values;
+    batch.chunk.data[aggregate.arguments[i]].ToUnifiedFormat(rows, values);
+    if (arguments[i].nullable || values.validity.AllValid()) continue;
+    skip.resize(rows);
+    for (size_t row = 0; row < rows; ++row) skip[row] |= !values.validity.RowIsValid(values.sel->get_index(row));
   }
 }
 
 }  // namespace
 
-/// The values of all groups for one aggregate: a table keyed by group and value, chained per group.
-struct Accumulators::Bag {
-  Bag(const Aggregate& aggregate, size_t number, const std::vector<LogicalType>& key,
-      const std::vector<LogicalType>& arguments, const OperatorContext& context)
-      : group_columns(key.size()), argument_types(arguments), values(spec(number, key, arguments)) {
-    if (aggregate.kind == AggregateKind::bag) function.emplace(context.evaluation, aggregate.call);
-  }
-
-  static TableSpec spec(size_t number, const std::vector<LogicalType>& key, const std::vector<LogicalType>& arguments) {
-    TableSpec out;
-    out.name = "values_" + std::to_string(number);
-    out.key = key;
-    // Without groups a bag of no arguments would have no key at all; every aggregate with a bag has an argument.
-    out.key.insert(out.key.end(), arguments.begin(), arguments.end());
-    out.plain_bytes = sizeof(BagLink);
-    return out;
-  }
-
-  /// A value's hash: the upper bits are the group's, so that it lives on its group's shard.
-  static uint64_t beside_group(uint64_t group, uint64_t value) {
-    return (group & 0xFFC0000000000000) | (value & 0x003FFFFFFFFFFFFF);
-  }
-
-  BagLink& link(Slot slot) { return *reinterpret_cast<BagLink*>(values.plain(slot)); }
-  const BagLink& read_link(Slot slot) const { return *reinterpret_cast<const BagLink*>(values.read_plain(slot)); }
-
-  void attach(BagHead& head, Slot slot) {
-    BagLink& own = link(slot);
-    own.previous_plus_one = 0;
-    own.next_plus_one = head.first_plus_one;
-    if (head.first_plus_one) link(head.first_plus_one - 1).previous_plus_one = slot + 1;
-    head.first_plus_one = slot + 1;
-    ++head.distinct;
-  }
-
-  void detach(BagHead& head, Slot slot) {
-    BagLink own = read_link(slot);
-    if (own.previous_plus_one)
-      link(own.previous_plus_one - 1).next_plus_one = own.next_plus_one;
-    else
-      head.first_plus_one = own.next_plus_one;
-    if (own.next_plus_one) link(own.next_plus_one - 1).previous_plus_one = own.previous_plus_one;
-    --head.distinct;
-    values.erase(slot);
-  }
-
-  size_t group_columns;
-  std::vector<LogicalType> argument_types;
-  Table values;
-  std::optional<BagFunction> function;
-};
-
-Accumulators::Accumulators(const std::vector<Aggregate>& aggregates, const std::vector<LogicalType>& key,
+Accumulators::Accumulators(const std::vector<Aggregate>& aggregates, const std::vector<Field>& key,
                            const OperatorContext& context)
-    : aggregates_(aggregates), bags_(aggregates.size()) {
+    : aggregates_(aggregates),
+      key_(std::make_shared<Schema>(key)),
+      bags_(aggregates.size()),
+      bag_functions_(aggregates.size()),
+      folded_(aggregates.size()) {
   for (size_t i = 0; i < aggregates_.size(); ++i) {
+    const Aggregate& aggregate = aggregates_[i];
     plain_bytes_ = (plain_bytes_ + 15) / 16 * 16;
     offsets_.push_back(plain_bytes_);
-    plain_bytes_ += state_bytes(aggregates_[i].kind);
-    if (aggregates_[i].kind != AggregateKind::bag && aggregates_[i].kind != AggregateKind::count_distinct) continue;
+    plain_bytes_ += state_bytes(aggregate.kind);
+    if (aggregate.kind == AggregateKind::accumulator) folded_[i] = std::make_unique<Folded>(aggregate, key);
+    if (aggregate.kind == AggregateKind::bag)
+      bag_functions_[i] = std::make_unique<BagFunction>(context.evaluation, aggregate.call);
+    if (!has_bag(aggregate.kind)) continue;
     std::vector<LogicalType> arguments;
-    for (const Expr& argument : aggregates_[i].call.arguments) arguments.push_back(argument.type());
-    bags_[i] = std::make_unique<Bag>(aggregates_[i], i, key, arguments, context);
+    for (const Expr& argument : aggregate.call.arguments) arguments.push_back(argument.type());
+    bags_[i] = std::make_unique<Bag>(i, types_of(*key_), std::move(arguments));
+  }
+}
+
+void Accumulators::add_columns(TableSpec& groups) {
+  for (size_t i = 0; i < aggregates_.size(); ++i) {
+    if (!folded_[i]) continue;
+    folded_[i]->place(groups.values.size(), offsets_[i]);
+    groups.values.insert(groups.values.end(), folded_[i]->columns().begin(), folded_[i]->columns().end());
   }
 }
 
@@ -436,92 +403,98 @@ void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataCh
         break;
       case AggregateKind::count_distinct:
       case AggregateKind::bag:
-        update_bag(i, groups, slots, batch, keys, skip);
+      case AggregateKind::function:
+      case AggregateKind::accumulator:
+        update_values(i, groups, slots, batch, keys, skip);
         break;
     }
   }
 }
 
-void Accumulators::update_bag(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
-                              const std::vector<uint8_t>& skip) {
+void Accumulators::update_values(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
+                                 const std::vector<uint8_t>& skip) {
   const Aggregate& aggregate = aggregates_[index];
-  Bag& bag = *bags_[index];
   UnifiedVectorFormat argument;
   batch.chunk.data[aggregate.arguments[0]].ToUnifiedFormat(batch.chunk.size(), argument);
+  std::vector<uint8_t> left_out = skip;
+  if (is_users(aggregate.kind)) skip_nulls(batch, aggregate, left_out);
   std::vector<uint32_t> rows;
-  each_row(batch, aggregate, aggregate.kind == AggregateKind::count_distinct ? &argument : nullptr, skip,
+  each_row(batch, aggregate, aggregate.kind == AggregateKind::count_distinct ? &argument : nullptr, left_out,
            [&](size_t row, size_t) { rows.push_back(static_cast<uint32_t>(row)); });
-  if (rows.empty()) return;
-  duckdb::SelectionVector selection(rows.data());
-  DataChunk wanted;
-  wanted.InitializeEmpty({bag.values.spec().key.begin(), bag.values.spec().key.end()});
-  for (size_t i = 0; i < bag.group_columns; ++i) wanted.data[i].Slice(keys.data[i], selection, rows.size());
-  for (size_t i = 0; i < aggregate.arguments.size(); ++i)
-    wanted.data[bag.group_columns + i].Slice(batch.chunk.data[aggregate.arguments[i]], selection, rows.size());
-  wanted.SetCardinality(rows.size());
-  uint64_t hashes[STANDARD_VECTOR_SIZE];
-  hash_rows(wanted, hashes);
-  for (size_t i = 0; i < rows.size(); ++i) hashes[i] = Bag::beside_group(groups.hash(slots[rows[i]]), hashes[i]);
-  Slot found[STANDARD_VECTOR_SIZE];
-  uint8_t created[STANDARD_VECTOR_SIZE];
-  bag.values.find_or_create(wanted, hashes, rows.size(), found, created);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    BagHead& head = *reinterpret_cast<BagHead*>(groups.plain(slots[rows[i]]) + offsets_[index]);
-    if (created[i]) bag.attach(head, found[i]);
-    bag.link(found[i]).count += batch.diff(rows[i]);
-  }
-  for (size_t i = 0; i < rows.size(); ++i) {
-    // A value that came and went in this batch may stand here twice; it is let go once.
-    Slot slot = found[i];
-    if (batch.diff(rows[i]) > 0 || bag.read_link(slot).count != 0) continue;
-    bool again = false;
-    for (size_t before = 0; before < i && !again; ++before)
-      again = found[before] == slot && batch.diff(rows[before]) < 0;
-    if (again) continue;
-    bag.detach(*reinterpret_cast<BagHead*>(groups.plain(slots[rows[i]]) + offsets_[index]), slot);
-  }
+  if (folded_[index])
+    folded_[index]->update(slots, batch, keys, rows);
+  else
+    bags_[index]->update(groups, offsets_[index], slots, batch, aggregate.arguments, keys, rows);
 }
 
 Result<> Accumulators::bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out) {
   const Aggregate& aggregate = aggregates_[index];
-  Bag& bag = *bags_[index];
   const bool merge = aggregate.kind == AggregateKind::count_distinct || aggregate.call.distinct;
   for (size_t row = 0; row < rows.rows(); ++row) {
     const uint32_t begin = rows.begin(row), end = rows.ends[row];
     if (aggregate.kind == AggregateKind::count_distinct && end - begin == 1) {
-      const auto& head = *reinterpret_cast<const BagHead*>(groups.read_plain(rows.slots[begin]) + offsets_[index]);
-      FlatVector::GetData<int64_t>(out)[row] = head.distinct;
+      FlatVector::GetData<int64_t>(out)[row] = head(groups, index, rows.slots[begin]).distinct;
       continue;
     }
-    std::vector<Slot> values;
-    for (uint32_t i = begin; i < end; ++i) {
-      const auto& head = *reinterpret_cast<const BagHead*>(groups.read_plain(rows.slots[i]) + offsets_[index]);
-      for (Slot at = head.first_plus_one; at; at = bag.read_link(at - 1).next_plus_one) {
-        int64_t copies = merge ? 1 : std::max<int64_t>(bag.read_link(at - 1).count, 0);
-        values.insert(values.end(), static_cast<size_t>(copies), at - 1);
-      }
-    }
+    std::vector<const char*> values;
+    for (uint32_t i = begin; i < end; ++i) bags_[index]->collect(head(groups, index, rows.slots[i]), merge, values);
     DataChunk gathered;
-    gathered.Initialize(duckdb::Allocator::DefaultAllocator(), {bag.argument_types.begin(), bag.argument_types.end()},
-                        std::max<size_t>(values.size(), 1));
-    std::vector<const char*> addresses;
-    for (Slot value : values) addresses.push_back(bag.values.address(value));
-    for (size_t i = 0; i < bag.argument_types.size(); ++i)
-      gather_column(bag.values.layout(), bag.group_columns + i, addresses.data(), addresses.size(), gathered.data[i]);
-    gathered.SetCardinality(values.size());
+    bags_[index]->gather(values, gathered);
     sort_rows(gathered, !aggregate.call.order.empty() && aggregate.call.order[0].descending, merge);
     if (aggregate.kind == AggregateKind::count_distinct) {
       FlatVector::GetData<int64_t>(out)[row] = static_cast<int64_t>(gathered.size());
       continue;
     }
-    bag.function->reset();
-    HEADRACE_TRY(bag.function->add(gathered));
-    HEADRACE_TRY(bag.function->result(out, row));
+    BagFunction& function = *bag_functions_[index];
+    function.reset();
+    HEADRACE_TRY(function.add(gathered));
+    HEADRACE_TRY(function.result(out, row));
   }
   return {};
 }
 
-Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out) {
+/// All groups in one call: a list per argument with the group's values in ascending order.
+Result<> Accumulators::function_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out,
+                                       Emitter& emitter) {
+  const Aggregate& aggregate = aggregates_[index];
+  std::vector<const char*> values;
+  std::vector<uint32_t> ends;
+  for (size_t row = 0; row < rows.rows(); ++row) {
+    for (uint32_t i = rows.begin(row); i < rows.ends[row]; ++i)
+      bags_[index]->collect(head(groups, index, rows.slots[i]), aggregate.call.distinct, values);
+    ends.push_back(static_cast<uint32_t>(values.size()));
+  }
+  DataChunk gathered;
+  bags_[index]->gather(values, gathered);
+  HEADRACE_TRY(
+      call_on_lists(aggregate.function, gathered, std::move(ends), aggregate.call.distinct, out,
+                    [&](size_t row, const Error& reason) { reject_group(groups, rows, row, reason, emitter); }));
+  return {};
+}
+
+/// A group whose value could not be computed goes to the quarantine by its key.
+void Accumulators::reject_group(const Table& groups, const MergedSlots& rows, size_t row, const Error& reason,
+                                Emitter& emitter) const {
+  Batch key = Batch::make(key_);
+  for (size_t i = 0; i < key_->size(); ++i) groups.gather(i, &rows.slots[rows.begin(row)], 1, key.chunk.data[i]);
+  key.chunk.SetCardinality(1);
+  emitter.reject(key, 0, reason);
+}
+
+Result<> Accumulators::settle(Table& groups, Emitter& emitter) {
+  for (auto& folded : folded_) {
+    if (!folded) continue;
+    HEADRACE_TRY(folded->settle(groups, [&](const Batch& batch, uint32_t row, const Error& reason) {
+      emitter.reject(batch, row, reason);
+      ++emitter.counters.quarantined;
+      --emitter.counters.passed;
+    }));
+  }
+  return {};
+}
+
+Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out,
+                              Emitter& emitter) {
   const Aggregate& aggregate = aggregates_[index];
   const size_t offset = offsets_[index];
   switch (aggregate.kind) {
@@ -589,6 +562,12 @@ Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlo
     case AggregateKind::count_distinct:
     case AggregateKind::bag:
       return bag_result(groups, index, rows, out);
+    case AggregateKind::function:
+      return function_result(groups, index, rows, out, emitter);
+    case AggregateKind::accumulator:
+      return folded_[index]->result(groups, rows.slots, rows.ends, out, [&](size_t row, const Error& reason) {
+        reject_group(groups, rows, row, reason, emitter);
+      });
   }
   return {};
 }
@@ -629,88 +608,39 @@ Result<> Accumulators::merge(Table& groups, Slot into, Slot from) {
         break;
       case AggregateKind::count_distinct:
       case AggregateKind::bag:
+      case AggregateKind::function:
+      case AggregateKind::accumulator:
         break;  // Below: values move, and rows with them.
     }
   }
-  for (size_t i = 0; i < aggregates_.size(); ++i)
-    if (bags_[i]) merge_bag(i, groups, into, from);
+  for (size_t i = 0; i < aggregates_.size(); ++i) {
+    if (bags_[i]) bags_[i]->merge(groups, offsets_[i], into, from);
+    if (folded_[i]) HEADRACE_TRY(folded_[i]->merge(groups, into, from));
+  }
   return {};
 }
 
 /// Moves the values of one group to another: the same values under the other group's key.
-void Accumulators::merge_bag(size_t index, Table& groups, Slot into, Slot from) {
-  Bag& bag = *bags_[index];
-  std::vector<Slot> moved;
-  auto& emptied = *reinterpret_cast<BagHead*>(groups.plain(from) + offsets_[index]);
-  for (Slot at = emptied.first_plus_one; at; at = bag.read_link(at - 1).next_plus_one) moved.push_back(at - 1);
-  emptied = {};
-  for (size_t first = 0; first < moved.size(); first += rows_per_batch) {
-    const size_t count = std::min<size_t>(rows_per_batch, moved.size() - first);
-    const std::vector<Slot> target(count, into);
-    DataChunk wanted;
-    wanted.Initialize(duckdb::Allocator::DefaultAllocator(),
-                      {bag.values.spec().key.begin(), bag.values.spec().key.end()});
-    for (size_t i = 0; i < bag.group_columns; ++i) groups.gather(i, target.data(), count, wanted.data[i]);
-    for (size_t i = bag.group_columns; i < wanted.ColumnCount(); ++i)
-      bag.values.gather(i, &moved[first], count, wanted.data[i]);
-    wanted.SetCardinality(count);
-    uint64_t hashes[STANDARD_VECTOR_SIZE];
-    hash_rows(wanted, hashes);
-    for (size_t i = 0; i < count; ++i) hashes[i] = Bag::beside_group(groups.hash(into), hashes[i]);
-    Slot found[STANDARD_VECTOR_SIZE];
-    uint8_t created[STANDARD_VECTOR_SIZE];
-    bag.values.find_or_create(wanted, hashes, count, found, created);
-    auto& head = *reinterpret_cast<BagHead*>(groups.plain(into) + offsets_[index]);
-    for (size_t i = 0; i < count; ++i) {
-      if (created[i]) bag.attach(head, found[i]);
-      bag.link(found[i]).count += bag.read_link(moved[first + i]).count;
-    }
-    for (size_t i = 0; i < count; ++i) bag.values.erase(moved[first + i]);
-  }
-}
-
 void Accumulators::reset(Table& groups, Slot slot) {
   erase(groups, slot);
   std::memset(groups.plain(slot), 0, plain_bytes_);
 }
 
 void Accumulators::erase(Table& groups, Slot slot) {
-  for (size_t i = 0; i < aggregates_.size(); ++i) {
-    if (!bags_[i]) continue;
-    const auto& head = *reinterpret_cast<const BagHead*>(groups.read_plain(slot) + offsets_[i]);
-    for (Slot at = head.first_plus_one; at;) {
-      Slot next = bags_[i]->read_link(at - 1).next_plus_one;
-      bags_[i]->values.erase(at - 1);
-      at = next;
-    }
-  }
+  for (size_t i = 0; i < aggregates_.size(); ++i)
+    if (bags_[i]) bags_[i]->erase(head(groups, i, slot));
 }
 
 std::vector<Table*> Accumulators::tables() {
   std::vector<Table*> out;
   for (auto& bag : bags_)
-    if (bag) out.push_back(&bag->values);
+    if (bag) out.push_back(&bag->table());
   return out;
 }
 
 void Accumulators::restored(Table& groups) {
-  for (size_t i = 0; i < aggregates_.size(); ++i) {
-    if (!bags_[i]) continue;
-    Bag& bag = *bags_[i];
-    for (Slot slot : groups.slots()) std::memset(groups.plain(slot) + offsets_[i], 0, sizeof(BagHead));
-    // A group is found by the hash of its key's columns alone: what a table hashes beside them is its own business.
-    std::unordered_multimap<uint64_t, Slot> by_key;
-    each_key(groups, bag.group_columns, [&](Slot slot, uint64_t hash) { by_key.emplace(hash, slot); });
-    each_key(bag.values, bag.group_columns, [&](Slot value, uint64_t hash) {
-      for (auto [at, end] = by_key.equal_range(hash); at != end; ++at) {
-        if (!same_columns(groups.layout(), groups.address(at->second), bag.values.layout(), bag.values.address(value),
-                          bag.group_columns))
-          continue;
-        bag.attach(*reinterpret_cast<BagHead*>(groups.plain(at->second) + offsets_[i]), value);
-        return;
-      }
-    });
-  }
+  for (size_t i = 0; i < aggregates_.size(); ++i)
+    if (bags_[i]) bags_[i]->restored(groups, offsets_[i]);
 }
 
 }  // namespace headrace

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "duck/aggregate.h"
+#include "ops/bag.h"
+#include "ops/folded.h"
 #include "ops/operator.h"
 #include "plan/nodes.h"
 
@@ -32,13 +34,14 @@ struct MergedSlots {
 /// One thread; belongs to one table of groups.
 class Accumulators {
  public:
-  /// `key` are the types of the groups table's key, whose rows hold plain_bytes() for this.
-  Accumulators(const std::vector<Aggregate>& aggregates, const std::vector<LogicalType>& key,
-               const OperatorContext& context);
+  /// `key` are the columns of the groups table's key.
+  Accumulators(const std::vector<Aggregate>& aggregates, const std::vector<Field>& key, const OperatorContext& context);
   ~Accumulators();
 
   /// Bytes of a group's plain state; the first eight are its number of rows.
   size_t plain_bytes() const { return plain_bytes_; }
+  /// Adds the value columns that the groups table needs for the states of users' accumulators.
+  void add_columns(TableSpec& groups);
   static int64_t rows_of(const Table& groups, Slot slot) {
     return *reinterpret_cast<const int64_t*>(groups.read_plain(slot));
   }
@@ -46,9 +49,13 @@ class Accumulators {
   /// Adds the rows of `batch` to their groups. `keys` are the groups' keys (for bags). Rows whose sum would overflow
   /// are not added and come back in `rejected`.
   void update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys, std::vector<uint32_t>& rejected);
-  /// Writes aggregate `index` of all rows to `out` from place 0 on.
-  Result<> result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out);
-  /// Adds what group `from` holds to group `into`; `from` is left to be erased or reset. Errors: out_of_range.
+  /// Brings the groups' states up to date with all rows; before results are asked for, and at the end of a tick.
+  Result<> settle(Table& groups, Emitter& emitter);
+  /// Writes aggregate `index` of all rows to `out` from place 0 on. A user's function that fails for a group gives
+  /// NULL, and the group's key goes to the quarantine.
+  Result<> result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out, Emitter& emitter);
+  /// Adds what group `from` holds to group `into`; `from` is left to be erased or reset. Errors: out_of_range, or what
+  /// a user's merge() gave.
   Result<> merge(Table& groups, Slot into, Slot from);
   /// Lets go what hangs on a group that is about to be erased.
   void erase(Table& groups, Slot slot);
@@ -60,16 +67,24 @@ class Accumulators {
   void restored(Table& groups);
 
  private:
-  struct Bag;
   void update_integer_sums(char** plains, Batch& batch, std::vector<uint8_t>& skip, std::vector<uint32_t>& rejected);
-  void update_bag(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
-                  const std::vector<uint8_t>& skip);
-  void merge_bag(size_t index, Table& groups, Slot into, Slot from);
+  void update_values(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
+                     const std::vector<uint8_t>& skip);
   Result<> bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out);
+  Result<> function_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out, Emitter& emitter);
+  void reject_group(const Table& groups, const MergedSlots& rows, size_t row, const Error& reason,
+                    Emitter& emitter) const;
+  const BagHead& head(const Table& groups, size_t index, Slot slot) const {
+    return *reinterpret_cast<const BagHead*>(groups.read_plain(slot) + offsets_[index]);
+  }
 
   std::vector<Aggregate> aggregates_;
+  SchemaRef key_;
   std::vector<size_t> offsets_;
-  std::vector<std::unique_ptr<Bag>> bags_;  ///< One per aggregate; null where it has none.
+  // One per aggregate; null where it has none.
+  std::vector<std::unique_ptr<Bag>> bags_;
+  std::vector<std::unique_ptr<BagFunction>> bag_functions_;
+  std::vector<std::unique_ptr<Folded>> folded_;
   size_t plain_bytes_ = sizeof(int64_t);
 };
 

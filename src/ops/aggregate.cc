@@ -8,18 +8,22 @@
 namespace headrace {
 namespace {
 
-std::vector<LogicalType> types_of_groups(const AggregateNode& node) {
-  std::vector<LogicalType> out;
-  for (size_t i = 0; i < node.groups.size(); ++i) out.push_back(node.output.columns[i].type);
-  return key_types(out);
+/// The columns of the groups' key; without groups one constant column (ops/keys.h).
+std::vector<Field> key_of(const AggregateNode& node) {
+  std::vector<Field> out;
+  for (size_t i = 0; i < node.groups.size(); ++i)
+    out.push_back({node.output.columns[i].name, node.output.columns[i].type});
+  if (out.empty()) out.push_back({"all_rows", LogicalType::BOOLEAN});
+  return out;
 }
 
-TableSpec groups_spec(const AggregateNode& node, size_t plain_bytes) {
+TableSpec groups_spec(const AggregateNode& node, Accumulators& accumulators) {
   TableSpec out;
   out.name = "groups";
-  out.key = types_of_groups(node);
+  for (const Field& field : key_of(node)) out.key.push_back(field.type);
   for (const Aggregate& aggregate : node.aggregates) out.values.push_back(aggregate.type);
-  out.plain_bytes = plain_bytes;
+  accumulators.add_columns(out);
+  out.plain_bytes = accumulators.plain_bytes() + 8;
   return out;
 }
 
@@ -37,8 +41,8 @@ AggregateOperator::AggregateOperator(const AggregateNode& node, const OperatorCo
       aggregates_count_(node.aggregates.size()),
       schema_(node.output.schema()),
       shard_(context.shard),
-      accumulators_(node.aggregates, types_of_groups(node), context),
-      table_(groups_spec(node, accumulators_.plain_bytes() + 8)),
+      accumulators_(node.aggregates, key_of(node), context),
+      table_(groups_spec(node, accumulators_)),
       told_(accumulators_.plain_bytes(), result_columns(node), schema_),
       pace_(node.emit_every_ms) {}
 
@@ -73,6 +77,7 @@ Result<> AggregateOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
 
 Result<> AggregateOperator::on_tick_end(const TickInfo& tick, Emitter& out) {
   if (groups_.empty() && shard_ == 0 && table_.rows() == 0) make_only_group();
+  HEADRACE_TRY(accumulators_.settle(table_, out));
   if (!told_.any_touched() || !pace_.is_due(tick)) return {};
   const std::vector<Slot> touched = told_.take_touched(table_);
   // Each slot may give two rows.
@@ -92,7 +97,7 @@ Result<> AggregateOperator::tell(const Slot* slots, size_t count, Emitter& out) 
   now.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types());
   for (size_t i = 0; i < groups_.size(); ++i) table_.gather(i, slots, count, now.data[i]);
   for (size_t i = 0; i < aggregates_count_; ++i)
-    HEADRACE_TRY(accumulators_.result(table_, i, rows, now.data[groups_.size() + i]));
+    HEADRACE_TRY(accumulators_.result(table_, i, rows, now.data[groups_.size() + i], out));
   now.SetCardinality(count);
   HEADRACE_TRY(told_.tell(table_, slots, live, now, std::nullopt, out));
   for (size_t i = 0; i < count; ++i) {

@@ -17,6 +17,15 @@ std::vector<LogicalType> group_types(const WindowAggregateNode& node) {
   return key_types(out);
 }
 
+/// The key of a session: its groups and its number.
+std::vector<Field> session_key(const WindowAggregateNode& node) {
+  std::vector<Field> out;
+  for (const LogicalType& type : SessionTable::key_of(group_types(node))) out.push_back({"session", type});
+  for (size_t i = 0; i < node.outputs.size(); ++i)
+    if (node.outputs[i].from == From::group) out[node.outputs[i].index].name = node.output.columns[i].name;
+  return out;
+}
+
 /// The output columns that change while a session is open: all but the groups.
 std::vector<size_t> changing_columns(const WindowAggregateNode& node) {
   std::vector<size_t> out;
@@ -32,13 +41,22 @@ std::vector<LogicalType> told_types(const WindowAggregateNode& node) {
   return out;
 }
 
+/// The value columns of a session: what was told of it, and what its aggregates keep.
+std::vector<LogicalType> value_types(const WindowAggregateNode& node, Accumulators& accumulators) {
+  TableSpec out;
+  out.values = told_types(node);
+  accumulators.add_columns(out);
+  return out.values;
+}
+
 }  // namespace
 
 SessionAggregateOperator::SessionAggregateOperator(const WindowAggregateNode& node, const OperatorContext& context)
     : node_(node),
       schema_(node.output.schema()),
-      accumulators_(node.aggregates, SessionTable::key_of(group_types(node)), context),
-      sessions_(group_types(node), told_types(node), node.assign->size_ms, accumulators_.plain_bytes() + 8),
+      accumulators_(node.aggregates, session_key(node), context),
+      sessions_(group_types(node), value_types(node, accumulators_), node.assign->size_ms,
+                accumulators_.plain_bytes() + 8),
       told_(accumulators_.plain_bytes(), changing_columns(node), schema_),
       pace_(node.emit_every_ms) {}
 
@@ -122,7 +140,7 @@ Result<> SessionAggregateOperator::absorb(Slot into, Slot absorbed) {
   return {};
 }
 
-Result<> SessionAggregateOperator::fill_outputs(const Slot* sessions, size_t count, DataChunk& out) {
+Result<> SessionAggregateOperator::fill_outputs(const Slot* sessions, size_t count, DataChunk& out, Emitter& emitter) {
   MergedSlots rows;
   for (size_t i = 0; i < count; ++i) rows.add(sessions[i]);
   for (size_t column = 0; column < node_.outputs.size(); ++column) {
@@ -142,7 +160,7 @@ Result<> SessionAggregateOperator::fill_outputs(const Slot* sessions, size_t cou
     else if (output.from == From::window_time)
       fill([](const Session& session) { return session.end - 1; });
     else
-      HEADRACE_TRY(accumulators_.result(sessions_.table(), output.index, rows, vector));
+      HEADRACE_TRY(accumulators_.result(sessions_.table(), output.index, rows, vector, emitter));
   }
   out.SetCardinality(count);
   return {};
@@ -152,7 +170,7 @@ Result<> SessionAggregateOperator::emit(const std::vector<Slot>& sessions, Emitt
   for (size_t at = 0; at < sessions.size(); at += rows_per_batch) {
     const size_t count = std::min<size_t>(rows_per_batch, sessions.size() - at);
     Batch batch = Batch::make(schema_);
-    HEADRACE_TRY(fill_outputs(&sessions[at], count, batch.chunk));
+    HEADRACE_TRY(fill_outputs(&sessions[at], count, batch.chunk, out));
     // Never late for what comes next: the watermark before them had not passed their own time.
     for (size_t i = at; i < at + count; ++i) batch.stamps_ms.push_back(sessions_.at(sessions[i]).end - 2);
     // A session all of whose rows were refused is none.
@@ -171,7 +189,7 @@ Result<> SessionAggregateOperator::tell(const std::vector<Slot>& sessions, Emitt
     const size_t count = std::min<size_t>(rows_per_batch / 2, sessions.size() - at);
     DataChunk now;
     now.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types());
-    HEADRACE_TRY(fill_outputs(&sessions[at], count, now));
+    HEADRACE_TRY(fill_outputs(&sessions[at], count, now, out));
     std::vector<uint8_t> live;
     for (size_t i = at; i < at + count; ++i)
       live.push_back(sessions_.at(sessions[i]).state != SessionTable::Session::absorbed &&
@@ -189,6 +207,7 @@ Result<> SessionAggregateOperator::tell(const std::vector<Slot>& sessions, Emitt
 
 Result<> SessionAggregateOperator::on_watermark(EventTime time, Emitter& out) {
   if (time <= closed_) return {};
+  HEADRACE_TRY(accumulators_.settle(sessions_.table(), out));
   const std::vector<Slot> due = sessions_.close(time.ms);
   HEADRACE_TRY(node_.emit_updates ? tell(due, out) : emit(due, out));
   for (Slot slot : due) accumulators_.erase(sessions_.table(), slot);
@@ -198,6 +217,7 @@ Result<> SessionAggregateOperator::on_watermark(EventTime time, Emitter& out) {
 }
 
 Result<> SessionAggregateOperator::on_tick_end(const TickInfo& tick, Emitter& out) {
+  HEADRACE_TRY(accumulators_.settle(sessions_.table(), out));
   if (!told_.any_touched() || !pace_.is_due(tick)) return {};
   return tell(told_.take_touched(sessions_.table()), out);
 }

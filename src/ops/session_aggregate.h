@@ -26,7 +26,7 @@ class SessionAggregateOperator final : public Operator {
  private:
   Result<> add_rows(Batch batch, DataChunk& groups, const Slot* sessions, Emitter& out);
   Result<> absorb(Slot into, Slot absorbed);
-  Result<> fill_outputs(const Slot* sessions, size_t count, DataChunk& out);
+  Result<> fill_outputs(const Slot* sessions, size_t count, DataChunk& out, Emitter& emitter);
   Result<> emit(const std::vector<Slot>& sessions, Emitter& out);
   Result<> tell(const std::vector<Slot>& sessions, Emitter& out);
 

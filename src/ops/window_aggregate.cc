@@ -12,27 +12,25 @@ namespace {
 
 using From = WindowAggregateNode::OutputColumn::From;
 
-std::vector<LogicalType> group_types(const WindowAggregateNode& node) {
-  std::vector<LogicalType> out(node.groups.size());
+/// The groups, then the slice's (or window's) bounds in ms.
+std::vector<Field> slice_key(const WindowAggregateNode& node) {
+  std::vector<Field> out(node.groups.size());
   for (size_t i = 0; i < node.outputs.size(); ++i)
-    if (node.outputs[i].from == From::group) out[node.outputs[i].index] = node.output.columns[i].type;
+    if (node.outputs[i].from == From::group)
+      out[node.outputs[i].index] = {node.output.columns[i].name, node.output.columns[i].type};
+  out.push_back({"start_ms", LogicalType::BIGINT});
+  out.push_back({"end_ms", LogicalType::BIGINT});
   return out;
 }
 
-std::vector<LogicalType> slice_key(const WindowAggregateNode& node) {
-  std::vector<LogicalType> out = group_types(node);
-  out.push_back(LogicalType::BIGINT);
-  out.push_back(LogicalType::BIGINT);
-  return out;
-}
-
-TableSpec slices_spec(const WindowAggregateNode& node, size_t plain_bytes) {
+TableSpec slices_spec(const WindowAggregateNode& node, Accumulators& accumulators) {
   TableSpec out;
   out.name = "slices";
-  out.key = slice_key(node);
+  for (const Field& field : slice_key(node)) out.key.push_back(field.type);
   if (node.emit_updates)
     for (const Aggregate& aggregate : node.aggregates) out.values.push_back(aggregate.type);
-  out.plain_bytes = plain_bytes;
+  accumulators.add_columns(out);
+  out.plain_bytes = accumulators.plain_bytes() + 16;
   return out;
 }
 
@@ -55,7 +53,7 @@ WindowAggregateOperator::WindowAggregateOperator(const WindowAggregateNode& node
     : node_(node),
       schema_(node.output.schema()),
       accumulators_(node.aggregates, slice_key(node), context),
-      table_(slices_spec(node, accumulators_.plain_bytes() + 16)),
+      table_(slices_spec(node, accumulators_)),
       hash_offset_(accumulators_.plain_bytes() + 8),
       told_(accumulators_.plain_bytes(), result_columns(node), schema_),
       pace_(node.emit_every_ms) {
@@ -216,7 +214,7 @@ bool WindowAggregateOperator::is_live(const MergedSlots& rows, size_t row) const
 }
 
 Result<> WindowAggregateOperator::fill_outputs(Bounds window, const MergedSlots& rows, size_t first, size_t count,
-                                               DataChunk& out) {
+                                               DataChunk& out, Emitter& emitter) {
   MergedSlots part;
   Slot heads[STANDARD_VECTOR_SIZE];
   for (size_t row = first; row < first + count; ++row) {
@@ -237,7 +235,7 @@ Result<> WindowAggregateOperator::fill_outputs(Bounds window, const MergedSlots&
     else if (output.from == From::window_time)
       fill(window.end - 1);
     else
-      HEADRACE_TRY(accumulators_.result(table_, output.index, part, vector));
+      HEADRACE_TRY(accumulators_.result(table_, output.index, part, vector, emitter));
   }
   out.SetCardinality(count);
   return {};
@@ -247,7 +245,7 @@ Result<> WindowAggregateOperator::emit_window(Bounds window, const MergedSlots& 
   for (size_t at = 0; at < rows.rows(); at += rows_per_batch) {
     const size_t count = std::min<size_t>(rows_per_batch, rows.rows() - at);
     Batch batch = Batch::make(schema_);
-    HEADRACE_TRY(fill_outputs(window, rows, at, count, batch.chunk));
+    HEADRACE_TRY(fill_outputs(window, rows, at, count, batch.chunk, out));
     // Never late for what comes next: the watermark before them had not passed their own time.
     batch.stamps_ms.assign(count, window.end - 2);
     std::vector<uint32_t> live;
@@ -265,7 +263,7 @@ Result<> WindowAggregateOperator::tell(Bounds window, const std::vector<Slot>& s
     const size_t count = std::min<size_t>(rows_per_batch / 2, rows.rows() - at);
     DataChunk now;
     now.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types());
-    HEADRACE_TRY(fill_outputs(window, rows, at, count, now));
+    HEADRACE_TRY(fill_outputs(window, rows, at, count, now, out));
     std::vector<uint8_t> live;
     for (size_t row = at; row < at + count; ++row) live.push_back(is_live(rows, row));
     HEADRACE_TRY(told_.tell(table_, &rows.slots[at], live, now, window.end - 2, out));
@@ -341,6 +339,7 @@ Result<> WindowAggregateOperator::close_windows(EventTime time, Emitter& out) {
 
 Result<> WindowAggregateOperator::close_until(EventTime time, Emitter& out) {
   if (time <= closed_) return {};
+  HEADRACE_TRY(accumulators_.settle(table_, out));
   HEADRACE_TRY(math_ ? close_slices(time, out) : close_windows(time, out));
   closed_ = std::max(closed_, time);
   return {};
@@ -351,6 +350,7 @@ Result<> WindowAggregateOperator::on_watermark(EventTime time, Emitter& out) {
 }
 
 Result<> WindowAggregateOperator::on_tick_end(const TickInfo& tick, Emitter& out) {
+  HEADRACE_TRY(accumulators_.settle(table_, out));
   if (!told_.any_touched() || !pace_.is_due(tick)) return {};
   std::map<Bounds, std::vector<Slot>> by_window;
   for (Slot slot : told_.take_touched(table_)) by_window[bounds_of(slot)].push_back(slot);

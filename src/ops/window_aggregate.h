@@ -38,7 +38,8 @@ class WindowAggregateOperator final : public Operator {
   Result<> close_slices(EventTime time, Emitter& out);
   Result<> close_windows(EventTime time, Emitter& out);
   Result<> emit_window(Bounds window, const MergedSlots& rows, Emitter& out);
-  Result<> fill_outputs(Bounds window, const MergedSlots& rows, size_t first, size_t count, DataChunk& out);
+  Result<> fill_outputs(Bounds window, const MergedSlots& rows, size_t first, size_t count, DataChunk& out,
+                        Emitter& emitter);
   Result<> tell(Bounds window, const std::vector<Slot>& slots, Emitter& out);
   MergedSlots merge_slices(Bounds window) const;
   MergedSlots own_rows(const std::vector<Slot>& slots) const;

@@ -81,4 +81,19 @@ Result<AggregateKind> aggregate_kind(const AggregateCall& call, Changelog input)
           "min, max, sum, avg, count, median, quantile_cont, stddev, arg_min, arg_max, list and string_agg are");
 }
 
+Result<AggregateKind> aggregate_kind(const AggregateCall& call, const FunctionDescription& function, Changelog input) {
+  auto unsupported = [](std::string message) { return user_error(Code::unsupported_sql, std::move(message)); };
+  if (!call.order.empty())
+    return unsupported("ORDER BY inside " + function.name + " is not supported")
+        .with_remedy("a function over lists has them in ascending order; an accumulator sees rows as they come");
+  if (function.kind == FunctionKind::aggregate) return AggregateKind::function;
+  if (call.distinct)
+    return unsupported(function.name + "(DISTINCT ...): an accumulator sees every row")
+        .with_remedy("write it as a function over lists");
+  if (input != Changelog::append && !function.retracts)
+    return unsupported("the input of " + function.name + " takes rows back, and " + function.name + " cannot")
+        .with_remedy("give it a method retract(self, ...), or write it as a function over lists");
+  return AggregateKind::accumulator;
+}
+
 }  // namespace headrace

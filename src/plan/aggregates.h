@@ -8,5 +8,7 @@ namespace headrace {
 
 /// Chooses the aggregate's kind for an input of the given changelog. Errors: unsupported_sql.
 Result<AggregateKind> aggregate_kind(const AggregateCall& call, Changelog input);
+/// The same for a user's aggregate.
+Result<AggregateKind> aggregate_kind(const AggregateCall& call, const FunctionDescription& function, Changelog input);
 
 }  // namespace headrace

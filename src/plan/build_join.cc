@@ -158,6 +158,13 @@ Result<> check_single(const Output& right, const std::vector<Condition>& conditi
                      "write max(...), min(...) or any_value(...) in the sub-query, or join with it");
 }
 
+/// True when a user's table function is called for values of the left side of a join.
+bool calls_function(const BoundRelation& right) {
+  const BoundRelation* at = &right;
+  while (at->kind == BoundRelation::Kind::project || at->kind == BoundRelation::Kind::filter) at = at->inputs[0].get();
+  return at->kind == BoundRelation::Kind::table_function;
+}
+
 }  // namespace
 
 std::optional<Input> RelationBuilder::as_table(Input input, Input stream) {
@@ -186,6 +193,7 @@ std::optional<Input> RelationBuilder::as_table(Input input, Input stream) {
 }
 
 Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions) {
+  if (calls_function(*relation.inputs[1])) return build_lateral_function(relation, more_conditions);
   const size_t left_columns = relation.inputs[0]->columns.size();
   const size_t columns = left_columns + relation.inputs[1]->columns.size();
   const JoinKind kind = relation.kind == Kind::cross ? JoinKind::inner : relation.join;
@@ -260,8 +268,28 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
   return join_streams(left, right, kind, conditions.between, conditions.rest);
 }
 
+/// FROM t, LATERAL words(t.line): DuckDB calls it for each distinct value and joins; we call it for each row.
+Result<Input> RelationBuilder::build_lateral_function(const BoundRelation& relation,
+                                                      const std::vector<Expr>& more_conditions) {
+  const JoinKind kind = relation.kind == Kind::cross ? JoinKind::inner : relation.join;
+  const BoundRelation& right = *relation.inputs[1];
+  const bool left_join = kind == JoinKind::left && right.kind == Kind::table_function && relation.residual.empty();
+  bool plain = kind == JoinKind::inner || left_join;
+  for (const Condition& condition : relation.conditions)
+    plain = plain && condition.comparison == Comparison::not_distinct;  // With the values it was called for.
+  if (!plain)
+    return unsupported("a table function in a join with a condition is not supported",
+                       "write CROSS JOIN with WHERE, or LEFT JOIN LATERAL ... ON true");
+  HEADRACE_ASSIGN(Input left, build(*relation.inputs[0]));
+  HEADRACE_ASSIGN(Input rows, build_by_row(right, left, relation.delim, left_join));
+  std::vector<Expr> parts = more_conditions;
+  for (const Expr& part : conjuncts(relation.residual)) parts.push_back(part);
+  return filter(rows, parts);
+}
+
 /// What is computed of each row of `left`, beside that row: `outer` are the values that delim_get stands for.
-Result<Input> RelationBuilder::build_by_row(const BoundRelation& relation, Input left, const std::vector<Expr>& outer) {
+Result<Input> RelationBuilder::build_by_row(const BoundRelation& relation, Input left, const std::vector<Expr>& outer,
+                                            bool keeps_all) {
   const std::vector<Column> own = output_of(left).columns;
   std::vector<Expr> columns;
   std::vector<std::string> names;
@@ -276,11 +304,13 @@ Result<Input> RelationBuilder::build_by_row(const BoundRelation& relation, Input
     }
     return project(left, columns, names);
   }
-  if (relation.kind != Kind::project && relation.kind != Kind::filter && relation.kind != Kind::unnest)
-    return unsupported("a lateral sub-query may only compute, filter and UNNEST" +
+  if (relation.kind != Kind::project && relation.kind != Kind::filter && relation.kind != Kind::unnest &&
+      relation.kind != Kind::table_function)
+    return unsupported("a lateral sub-query may only compute, filter, UNNEST and call table functions" +
                            (relation.relation.empty() ? "" : "; this one has " + relation.relation),
                        "join with the sub-query by a key");
   HEADRACE_ASSIGN(Input below, build_by_row(*relation.inputs[0], left, outer));
+  if (relation.kind == Kind::table_function) return table_function(below, own.size(), relation, keeps_all);
   std::vector<size_t> behind(relation.inputs[0]->columns.size());
   std::iota(behind.begin(), behind.end(), own.size());
   std::vector<Expr> expressions;

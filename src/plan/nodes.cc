@@ -81,6 +81,8 @@ std::string_view kind_of(const Node& node) {
                                [](const TopNNode&) { return "top_n"; },
                                [](const MatchNode&) { return "match"; },
                                [](const OverNode&) { return "over"; },
+                               [](const TableFunctionNode&) { return "table_function"; },
+                               [](const ProcessNode&) { return "process"; },
                                [](const ViewNode&) { return "view"; },
                                [](const SinkNode&) { return "sink"; },
                                [](const AlertNode&) { return "alert"; }},

@@ -156,7 +156,9 @@ enum class AggregateKind : uint8_t {
   minimum,         ///< append-only inputs of fixed width
   maximum,
   count_distinct,
-  bag  ///< keeps the group's values; computed by DuckDB's function of that name when asked for
+  bag,         ///< keeps the group's values; computed by DuckDB's function of that name when asked for
+  function,    ///< keeps the group's values; computed by the user's function when asked for
+  accumulator  ///< the user's accumulator: its attributes are the state
 };
 
 /// One aggregate over columns of the input (what must be computed was computed by a projection below).
@@ -166,6 +168,7 @@ struct Aggregate {
   std::vector<size_t> arguments;  ///< Columns.
   std::optional<size_t> filter;   ///< A BOOLEAN column.
   LogicalType type;
+  UserFunction function;  ///< Of the kinds function and accumulator.
 };
 
 /// GROUP BY over anything: one row per key, changed once per tick.
@@ -354,6 +357,19 @@ struct OverNode : NodeBase {
   bool hold_at_end = false;  ///< ON END HOLD: the end of input is no watermark.
 };
 
+/// Any number of rows for each row: the input's columns, then the function's.
+struct TableFunctionNode : NodeBase {
+  UserFunction function;
+  std::vector<size_t> arguments;
+  bool keeps_all = false;  ///< LEFT JOIN: a row for which the function gives none stays, with NULLs.
+};
+
+/// A keyed process function: gives its own columns.
+struct ProcessNode : NodeBase {
+  UserFunction function;
+  std::vector<size_t> key;
+};
+
 /// Keeps a materialized view.
 struct ViewNode : NodeBase {
   EmitText emit;
@@ -376,7 +392,7 @@ struct AlertNode : NodeBase {
 using Node = std::variant<SourceNode, NormalizeNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode,
                           LateFilterNode, LateNode, AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode,
                           TemporalJoinNode, ProcessingTimeJoinNode, JoinNode, SetOperationNode, UnnestNode, TopNNode,
-                          MatchNode, OverNode, ViewNode, SinkNode, AlertNode>;
+                          MatchNode, OverNode, TableFunctionNode, ProcessNode, ViewNode, SinkNode, AlertNode>;
 
 const NodeBase& base_of(const Node& node);
 NodeBase& base_of(Node& node);

@@ -16,8 +16,8 @@ constexpr const char* join_words[] = {"inner", "left", "right", "full", "semi", 
 constexpr const char* comparison_words[] = {"=", "is not distinct from", "<", "<=", ">", ">=", "<>", "?"};
 constexpr const char* keeps_words[] = {"all", "last_rows", "last_groups", "recent", "first_rows", "totals"};
 constexpr const char* aggregate_words[] = {
-    "count_star",     "count",   "sum_integer", "sum_decimal",    "sum_double", "average",
-    "average_double", "minimum", "maximum",     "count_distinct", "bag"};
+    "count_star", "count",   "sum_integer",    "sum_decimal", "sum_double", "average",    "average_double",
+    "minimum",    "maximum", "count_distinct", "bag",         "function",   "accumulator"};
 
 bool is_secret(const std::string& option) {
   const std::string name = lower_case(option);
@@ -56,10 +56,11 @@ std::string aggregates_json(const std::vector<Aggregate>& aggregates) {
   std::string out = "[";
   for (const Aggregate& a : aggregates) {
     if (out.size() > 1) out += ",";
-    out += fmt::format(
-        "{{\"state\":\"{}\",\"function\":{},\"distinct\":{},\"arguments\":{},\"filter\":{},\"type\":{}}}",
-        aggregate_words[static_cast<int>(a.kind)], json_string(a.call.function), a.call.distinct, numbers(a.arguments),
-        a.filter ? std::to_string(*a.filter) : "null", json_string(a.type.ToString()));
+    out +=
+        fmt::format("{{\"state\":\"{}\",\"function\":{},\"distinct\":{},\"arguments\":{},\"filter\":{},\"type\":{}{}}}",
+                    aggregate_words[static_cast<int>(a.kind)], json_string(a.call.function), a.call.distinct,
+                    numbers(a.arguments), a.filter ? std::to_string(*a.filter) : "null", json_string(a.type.ToString()),
+                    a.function.host ? ",\"hash\":" + json_string(a.function.description().hash) : "");
   }
   return out + "]";
 }
@@ -171,6 +172,11 @@ std::string over_text(const OverNode& n) {
   return out;
 }
 
+std::string function_members(const UserFunction& function) {
+  const FunctionDescription& description = function.description();
+  return ",\"function\":" + json_string(description.name) + ",\"hash\":" + json_string(description.hash);
+}
+
 /// What is special to the node's kind, as JSON members that begin with a comma.
 std::string own_members(const Node& node) {
   return std::visit(
@@ -254,6 +260,11 @@ std::string own_members(const Node& node) {
                 numbers(n.partition), order_json(n.order), functions, n.time ? std::to_string(*n.time) : "null",
                 keeps_words[static_cast<int>(n.keeps)], n.kept, n.hold_at_end);
           },
+          [](const TableFunctionNode& n) {
+            return function_members(n.function) + ",\"arguments\":" + numbers(n.arguments) +
+                   fmt::format(",\"keeps_all\":{}", n.keeps_all);
+          },
+          [](const ProcessNode& n) { return function_members(n.function) + ",\"partition\":" + numbers(n.key); },
           [](const SinkNode& n) {
             return ",\"connector\":" + json_string(n.connector) + ",\"options\":" + options_json(n.options);
           },
@@ -333,13 +344,20 @@ std::string detail(const Node& node) {
             return std::string(join_words[static_cast<int>(n.join)]) +
                    " join with what the table has when a row comes; the table's rows are kept";
           },
+          [](const TableFunctionNode& n) { return n.function.description().name; },
+          [](const ProcessNode& n) {
+            return n.function.description().name +
+                   "; state is kept for every key until it is all NULL and waits for no timer";
+          },
           [](const TopNNode& n) { return top_n_text(n); },
           [](const MatchNode& n) {
             return fmt::format("pattern {}; {}", pattern_text(n),
                                n.within_ms > 0 ? fmt::format("state is freed {} ms after a match began", n.within_ms)
                                                : "without WITHIN, rows are kept for as long as a match may go on");
           },
-          [](const OverNode& n) { return over_text(n); }, [](const SinkNode& n) { return n.connector; }, [](const AlertNode& n) { return n.condition.text(); },
+          [](const OverNode& n) { return over_text(n); },
+          [](const SinkNode& n) { return n.connector; },
+          [](const AlertNode& n) { return n.condition.text(); },
           [](const auto&) { return std::string(); }},
       node);
 }

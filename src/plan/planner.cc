@@ -52,19 +52,18 @@ class Planner {
 
   void add_functions() {
     if (functions_ == nullptr) return;
-    const auto& all = functions_->functions();
-    for (size_t i = 0; i < all.size(); ++i) {
-      ScalarFunctionSpec spec;
-      spec.name = all[i].name;
-      for (const Field& argument : all[i].arguments) spec.arguments.push_back(argument.type);
-      spec.result = all[i].result;
-      spec.deterministic = all[i].deterministic;
-      spec.body = [host = functions_, i](DataChunk& arguments, Vector& result) {
-        return host->call(i, arguments, result);
-      };
-      if (Result<> added = out_.session->add_function(std::move(spec)); !added)
-        fail(std::move(added).error(), {all[i].file, all[i].line, 0});
-    }
+    const UserFunctions by_name = functions_by_name(*functions_);
+    auto settle_function = [&](const std::string& name, Result<> added) {
+      const FunctionDescription& function = by_name.at(lower_case(name)).description();
+      settle(std::move(added), {function.file, function.line, 0});
+    };
+    const SqlFunctions all = sql_functions(*functions_);
+    for (const ScalarFunctionSpec& spec : all.scalars) settle_function(spec.name, out_.session->add_function(spec));
+    for (const AggregateFunctionSpec& spec : all.aggregates)
+      settle_function(spec.name, out_.session->add_function(spec));
+    for (const TableFunctionSpec& spec : all.tables) settle_function(spec.name, out_.session->add_function(spec));
+    for (const ProcessFunctionSpec& spec : all.processes) settle_function(spec.name, out_.session->add_function(spec));
+    builder_.set_functions(by_name);
   }
 
   /// Statements may read late(x) before or after the window that makes rows late: all are looked through first.

@@ -215,6 +215,11 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
       return build_join(relation, {});
     case Kind::asof_join:
       return build_asof(relation);
+    case Kind::table_function:
+      return unsupported(relation.relation + " stands without a row that it reads",
+                         "write FROM t, LATERAL " + relation.relation + "(t.x)");
+    case Kind::process:
+      return build_process(relation);
     case Kind::union_all:
       return build_union(relation);
     case Kind::set_operation:
@@ -540,7 +545,13 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
     aggregate.call = call;
     // DuckDB takes a scalar sub-query's value by FIRST.
     if (call.function == "first" && gives_one_row(plan_, input)) aggregate.call.function = "any_value";
-    HEADRACE_ASSIGN(aggregate.kind, aggregate_kind(aggregate.call, in.changelog));
+    auto users = functions_.find(lower_case(call.function));
+    if (users != functions_.end()) {
+      aggregate.function = users->second;
+      HEADRACE_ASSIGN(aggregate.kind, aggregate_kind(call, users->second.description(), in.changelog));
+    } else {
+      HEADRACE_ASSIGN(aggregate.kind, aggregate_kind(aggregate.call, in.changelog));
+    }
     for (const Expr& argument : call.arguments) aggregate.arguments.push_back(column_for(argument));
     for (const SortKey& order : call.order)
       if (call.arguments.empty() || order.by.json() != call.arguments[0].json())

@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "plan/nodes.h"
+#include "plan/user_functions.h"
 
 namespace headrace {
 
@@ -21,6 +22,7 @@ class RelationBuilder {
  public:
   explicit RelationBuilder(Plan& plan) : plan_(plan) {}
 
+  void set_functions(UserFunctions functions) { functions_ = std::move(functions); }
   /// Which statement the next nodes belong to, and when its windows give their answers.
   void begin(const std::string& name, const Location& at, const EmitText& emit);
   /// Adds the nodes for a bound SELECT; gives its result. Errors carry no place.
@@ -83,10 +85,12 @@ class RelationBuilder {
   Output union_of(const std::vector<Input>& inputs) const;
   Result<Input> build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions);
   Result<Input> build_asof(const BoundRelation& relation);
+  Result<Input> build_lateral_function(const BoundRelation& relation, const std::vector<Expr>& more_conditions);
   Result<Input> build_mark(const BoundRelation& relation, const std::vector<Expr>& parts);
   /// The right side of a join, which may depend on values of the left one.
   Result<Input> build_right(const BoundRelation& relation, Input left, const std::vector<Expr>& parts);
-  Result<Input> build_by_row(const BoundRelation& relation, Input left, const std::vector<Expr>& outer);
+  Result<Input> build_by_row(const BoundRelation& relation, Input left, const std::vector<Expr>& outer,
+                             bool keeps_all = false);
   Result<Input> without_unknown(Input left, Input right, const std::vector<BoundRelation::Condition>& conditions);
   Result<std::optional<Input>> without_delim(const BoundRelation& relation, const std::vector<Expr>& parts);
   Result<Input> join_streams(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
@@ -112,6 +116,10 @@ class RelationBuilder {
                               const std::vector<BoundRelation::Condition>& conditions, std::vector<Expr> rest);
   Result<Input> join_present(Input left, Input right, JoinKind kind,
                              const std::vector<BoundRelation::Condition>& conditions, std::vector<Expr> rest);
+  // build_function.cc
+  /// A user's table function over `below`, which has the columns of relation.inputs[0] from `first` on.
+  Result<Input> table_function(Input below, size_t first, const BoundRelation& relation, bool keeps_all);
+  Result<Input> build_process(const BoundRelation& relation);
   Result<Input> finish_lookup(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
                               Expr residual);
   Result<Input> finish_asof(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
@@ -135,6 +143,7 @@ class RelationBuilder {
   Input with_columns(Input input, const std::vector<Expr>& expressions, std::vector<size_t>& columns);
 
   Plan& plan_;
+  UserFunctions functions_;
   std::string name_;
   Location at_;
   bool emit_updates_ = false, emit_on_close_ = false, hold_at_end_ = false;

@@ -66,6 +66,8 @@ Rewriter::Claimed Rewriter::claim(size_t i, size_t end) {
   if (here.is("TABLE")) return table_wrapper(i, end);
   HEADRACE_ASSIGN(std::optional<size_t> next, window(i, end));
   if (next) return next;
+  HEADRACE_ASSIGN(next, process(i, end));
+  if (next) return next;
   return function(i, end);
 }
 

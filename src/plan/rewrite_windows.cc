@@ -1,4 +1,4 @@
-// Window table functions: TUMBLE, HOP, CUMULATE and SESSION in every spelling.
+// Functions over a table: TUMBLE, HOP, CUMULATE and SESSION in every spelling, and users' process functions.
 #include <array>
 
 #include "plan/rewriter.h"
@@ -112,6 +112,22 @@ Rewriter::Claimed Rewriter::window(size_t i, size_t end) {
   }
   if (window->name == "SESSION") put(", " + quote_text(keys), i);
   put(")", close);
+  return std::optional(close + 1);
+}
+
+/// Velocity(TABLE tx PARTITION BY card) -> Velocity((FROM tx), 'card')
+Rewriter::Claimed Rewriter::process(size_t i, size_t end) {
+  if (!is_call(i) || !token(i + 2).is("TABLE")) return not_here();
+  HEADRACE_ASSIGN(size_t close, closing(i + 1, end));
+  std::vector<TokenRange> given = arguments(i + 1, close);
+  HEADRACE_ASSIGN(std::string keys, window_keys(given));
+  if (given.size() > 1)
+    return error_at(given[1].begin, token(i).value() + " takes one table")
+        .with_remedy("write " + token(i).value() + "(TABLE t PARTITION BY key)");
+  copy(i);
+  put("(", i + 1);
+  HEADRACE_TRY(window_data(given[0]));
+  put(", " + quote_text(keys) + ")", close);
   return std::optional(close + 1);
 }
 

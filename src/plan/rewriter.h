@@ -50,6 +50,7 @@ class Rewriter {
 
   // rewrite_windows.cc
   Claimed window(size_t i, size_t end);
+  Claimed process(size_t i, size_t end);
   Result<> window_data(TokenRange data);
   Result<std::string> window_keys(std::vector<TokenRange>& arguments);
   Error group_window(size_t i) const;

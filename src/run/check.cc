@@ -40,10 +40,15 @@ Result<> check_sink(const CreateSink& sink) {
 }
 
 /// Options and connectors of every source and sink, without opening anything.
-void check_connectors(const PipelineOptions& options, const std::vector<Statement>& statements, const Plan& plan,
-                      std::vector<Error>& errors) {
-  InputContext context{
-      options.project_directory, options.state_directory, options.until_end, options.speed, &system_clock(), [] {}};
+void check_connectors(const PipelineOptions& options, FunctionHost* functions, const std::vector<Statement>& statements,
+                      const Plan& plan, std::vector<Error>& errors) {
+  InputContext context{options.project_directory,
+                       options.state_directory,
+                       options.until_end,
+                       options.speed,
+                       &system_clock(),
+                       functions,
+                       [] {}};
   for (const Node& node : plan.nodes)
     if (auto* source = std::get_if<SourceNode>(&node))
       if (Result<std::unique_ptr<SourceInput>> made = SourceInput::make(*source, context); !made)
@@ -60,7 +65,8 @@ CheckedProject check_statements(const PipelineOptions& options, Project project,
                                 const std::vector<Statement>& statements) {
   CheckedProject out;
   out.project = std::move(project);
-  if (!out.project.functions.empty()) {
+  out.functions = options.functions;
+  if (out.functions == nullptr && !out.project.functions.empty()) {
     FunctionHostOptions host;
     auto python = out.project.settings.find("engine.python");
     host.python = python == out.project.settings.end() ? options.python : python->second;
@@ -76,7 +82,7 @@ CheckedProject check_statements(const PipelineOptions& options, Project project,
   out.planned.errors.clear();
   for (Node& node : out.planned.plan.nodes)
     if (auto* source = std::get_if<SourceNode>(&node)) set_future_bound(*source);
-  check_connectors(options, statements, out.planned.plan, out.errors);
+  check_connectors(options, out.functions.get(), statements, out.planned.plan, out.errors);
   if (!out.errors.empty()) return out;
   auto optimized = out.project.settings.find("engine.optimize");
   out.optimized = optimized != out.project.settings.end() && optimized->second == "false" ? out.planned.plan

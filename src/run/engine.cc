@@ -69,7 +69,7 @@ Engine::~Engine() {
 Result<> Engine::make_inputs() {
   InputContext context{
       options_.project_directory, options_.state_directory, options_.until_end, options_.speed, &clock_,
-      [this] { wake(); }};
+      project_.functions.get(),   [this] { wake(); }};
   for (const Node& node : graph_.plan.nodes) {
     auto* source = std::get_if<SourceNode>(&node);
     if (source == nullptr) continue;
@@ -109,6 +109,7 @@ Result<> Engine::make_sinks() {
     context.project_directory = options_.project_directory;
     context.state_directory = options_.state_directory;
     context.clock = &clock_;
+    context.functions = project_.functions.get();
     Result<std::unique_ptr<Sink>> made = spec->make_sink(context);
     if (!made) return Error(std::move(made).error()).with_location(sink->at);
     SinkOutput output;

@@ -21,7 +21,7 @@ namespace headrace {
 /// A project that was read, planned and checked; nothing runs yet.
 struct CheckedProject {
   Project project;
-  std::unique_ptr<FunctionHost> functions;
+  std::shared_ptr<FunctionHost> functions;
   Planned planned;  ///< Unoptimised.
   Plan optimized;
   std::vector<Error> errors;  ///< All of them.
@@ -76,6 +76,7 @@ class Engine final : public Pipeline {
   void delivered(uint64_t id) override;
   void delivery_failed(uint64_t id) override;
   std::string functions_json() const override;
+  FunctionHost* functions() const override { return project_.functions.get(); }
 
  private:
   Result<> make_inputs();

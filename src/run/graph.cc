@@ -12,13 +12,15 @@
 #include "ops/match.h"
 #include "ops/normalize.h"
 #include "ops/outlet.h"
-#include "ops/processing_time_join.h"
 #include "ops/over.h"
 #include "ops/over_changes.h"
+#include "ops/process.h"
+#include "ops/processing_time_join.h"
 #include "ops/project.h"
 #include "ops/session_aggregate.h"
 #include "ops/session_assign.h"
 #include "ops/set_operation.h"
+#include "ops/table_function.h"
 #include "ops/temporal_join.h"
 #include "ops/top_n.h"
 #include "ops/union.h"
@@ -37,47 +39,70 @@ struct Route {
 
 /// Where the rows of input `input` of a node must go.
 Route route_to(const Plan& plan, const Node& node, uint32_t input) {
-  return std::visit(
-      overloaded{
-          [&](const NormalizeNode& n) { return Route{Exchange::hash, n.key}; },
-          [&](const AggregateNode& n) { return Route{Exchange::hash, n.groups}; },
-          [&](const WindowAggregateNode& n) { return Route{Exchange::hash, n.groups}; },
-          [&](const WindowAssignNode& n) {
-            const bool session = n.window.kind == WindowKind::session;
-            return session ? Route{Exchange::hash, n.window.keys} : Route{};
-          },
-          [&](const LookupJoinNode&) { return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}}; },
-          [&](const AsofJoinNode& n) {
-            if (!n.table) return Route{Exchange::hash, input == 0 ? n.left_keys : n.right_keys};
-            return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
-          },
-          [&](const JoinNode& n) { return Route{Exchange::hash, input == 0 ? n.left.keys : n.right.keys}; },
-          [&](const TemporalJoinNode& n) { return Route{Exchange::hash, input == 0 ? n.left_keys : n.right_keys}; },
-          [&](const ProcessingTimeJoinNode& n) {
-            return Route{Exchange::hash, input == 0 ? n.left_keys : n.right_keys};
-          },
-          [&](const SetOperationNode& n) {
-            std::vector<size_t> all(n.output.columns.size());
-            std::iota(all.begin(), all.end(), 0);
-            return Route{Exchange::hash, std::move(all)};
-          },
-          [&](const TopNNode& n) { return Route{Exchange::hash, n.partition}; },
-          [&](const MatchNode& n) { return Route{Exchange::hash, n.partition}; },
-          [&](const OverNode& n) { return Route{Exchange::hash, n.partition}; },
-          [&](const SinkNode&) { return Route{Exchange::single, {}}; },
-          [&](const AlertNode&) { return Route{Exchange::single, {}}; },
-          [&](const ViewNode& n) {
-            // A row and its retraction must meet in one place.
-            if (n.output.changelog == Changelog::append) return Route{};
-            std::vector<size_t> columns = n.output.key;
-            if (columns.empty()) {
-              columns.resize(n.output.columns.size());
-              std::iota(columns.begin(), columns.end(), 0);
-            }
-            return Route{Exchange::hash, std::move(columns)};
-          },
-          [&](const auto&) { return Route{}; }},
-      node);
+  return std::visit(overloaded{[&](const NormalizeNode& n) {
+                                 return Route{Exchange::hash, n.key};
+                               },
+                               [&](const AggregateNode& n) {
+                                 return Route{Exchange::hash, n.groups};
+                               },
+                               [&](const WindowAggregateNode& n) {
+                                 return Route{Exchange::hash, n.groups};
+                               },
+                               [&](const WindowAssignNode& n) {
+                                 const bool session = n.window.kind == WindowKind::session;
+                                 return session ? Route{Exchange::hash, n.window.keys} : Route{};
+                               },
+                               [&](const LookupJoinNode&) {
+                                 return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
+                               },
+                               [&](const AsofJoinNode& n) {
+                                 if (!n.table) return Route{Exchange::hash, input == 0 ? n.left_keys : n.right_keys};
+                                 return Route{input == 1 ? Exchange::broadcast : Exchange::local, {}};
+                               },
+                               [&](const JoinNode& n) {
+                                 return Route{Exchange::hash, input == 0 ? n.left.keys : n.right.keys};
+                               },
+                               [&](const TemporalJoinNode& n) {
+                                 return Route{Exchange::hash, input == 0 ? n.left_keys : n.right_keys};
+                               },
+                               [&](const ProcessingTimeJoinNode& n) {
+                                 return Route{Exchange::hash, input == 0 ? n.left_keys : n.right_keys};
+                               },
+                               [&](const SetOperationNode& n) {
+                                 std::vector<size_t> all(n.output.columns.size());
+                                 std::iota(all.begin(), all.end(), 0);
+                                 return Route{Exchange::hash, std::move(all)};
+                               },
+                               [&](const ProcessNode& n) {
+                                 return Route{Exchange::hash, n.key};
+                               },
+                               [&](const TopNNode& n) {
+                                 return Route{Exchange::hash, n.partition};
+                               },
+                               [&](const MatchNode& n) {
+                                 return Route{Exchange::hash, n.partition};
+                               },
+                               [&](const OverNode& n) {
+                                 return Route{Exchange::hash, n.partition};
+                               },
+                               [&](const SinkNode&) {
+                                 return Route{Exchange::single, {}};
+                               },
+                               [&](const AlertNode&) {
+                                 return Route{Exchange::single, {}};
+                               },
+                               [&](const ViewNode& n) {
+                                 // A row and its retraction must meet in one place.
+                                 if (n.output.changelog == Changelog::append) return Route{};
+                                 std::vector<size_t> columns = n.output.key;
+                                 if (columns.empty()) {
+                                   columns.resize(n.output.columns.size());
+                                   std::iota(columns.begin(), columns.end(), 0);
+                                 }
+                                 return Route{Exchange::hash, std::move(columns)};
+                               },
+                               [&](const auto&) { return Route{}; }},
+                    node);
 }
 
 }  // namespace
@@ -150,6 +175,8 @@ std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext&
                  },
                  [&](const TopNNode& n) -> Made { return std::make_unique<TopNOperator>(n, context); },
                  [&](const MatchNode& n) -> Made { return std::make_unique<MatchOperator>(n, context); },
+                 [&](const TableFunctionNode& n) -> Made { return std::make_unique<TableFunctionOperator>(n); },
+                 [&](const ProcessNode& n) -> Made { return std::make_unique<ProcessOperator>(n); },
                  [&](const ViewNode& n) -> Made { return std::make_unique<ViewOperator>(n); },
                  [&](const SinkNode& n) -> Made { return std::make_unique<OutletOperator>(n); },
                  [&](const AlertNode& n) -> Made { return std::make_unique<AlertOperator>(n, context); }},

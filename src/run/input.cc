@@ -25,6 +25,7 @@ Result<std::unique_ptr<SourceInput>> SourceInput::make(const SourceNode& node, c
   if (node.watermark) source.time_column = node.watermark->column;
   source.until_end = context.until_end;
   source.clock = context.clock;
+  source.functions = context.functions;
   source.wake = context.wake;
   Result<std::unique_ptr<Source>> made = (*spec)->make_source(source);
   if (!made) return Error(std::move(made).error()).with_location(node.at);

@@ -18,6 +18,7 @@ struct InputContext {
   bool until_end = false;
   double speed = 0;
   const Clock* clock = nullptr;
+  FunctionHost* functions = nullptr;
   std::function<void()> wake;
 };
 

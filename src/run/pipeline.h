@@ -15,6 +15,8 @@
 
 namespace headrace {
 
+class FunctionHost;
+
 /// A view's rows at one tick. Immutable; keeps its rows alive.
 class ViewSnapshot {
  public:
@@ -175,7 +177,8 @@ struct PipelineOptions {
   int64_t checkpoint_interval_ms = 1000;
   double speed = 0;  ///< Overrides the speed of replay sources; 0 = as the project says.
   std::string python = "python3";
-  const Clock* clock = nullptr;  ///< nullptr = the machine's.
+  std::shared_ptr<FunctionHost> functions;  ///< nullptr = started for the project, if it has functions.
+  const Clock* clock = nullptr;             ///< nullptr = the machine's.
 };
 
 class Pipeline {
@@ -227,6 +230,8 @@ class Pipeline {
   virtual void delivery_failed(uint64_t id) = 0;
   /// What the function host tells, as JSON.
   virtual std::string functions_json() const = 0;
+  /// The project's functions, for queries; nullptr = none.
+  virtual FunctionHost* functions() const { return nullptr; }
 };
 
 }  // namespace headrace

@@ -6,6 +6,8 @@
 #include <limits>
 #include <numeric>
 
+#include "plan/user_functions.h"
+
 namespace headrace {
 namespace {
 
@@ -118,8 +120,9 @@ class Turn {
 }  // namespace
 
 Result<std::unique_ptr<QueryEngine>> QueryEngine::open(Pipeline& pipeline, const ServerOptions& options) {
-  HEADRACE_ASSIGN(std::unique_ptr<AdhocDatabase> database,
-                  AdhocDatabase::open({.memory_bytes = options.query_memory_bytes, .temporary_directory = {}}));
+  AdhocOptions adhoc{.memory_bytes = options.query_memory_bytes, .temporary_directory = {}, .functions = {}};
+  if (pipeline.functions() != nullptr) adhoc.functions = sql_functions(*pipeline.functions());
+  HEADRACE_ASSIGN(std::unique_ptr<AdhocDatabase> database, AdhocDatabase::open(adhoc));
   return std::unique_ptr<QueryEngine>(new QueryEngine(pipeline, options, std::move(database)));
 }
 

@@ -46,7 +46,8 @@ Result<LogicalType> read_type(element document) {
 }
 
 Result<FunctionKind> read_kind(std::string_view text) {
-  constexpr const char* words[] = {"scalar", "vectorized", "aggregate", "accumulator", "table", "process"};
+  constexpr const char* words[] = {"scalar", "vectorized", "aggregate", "accumulator",
+                                   "table",  "process",    "source",    "sink"};
   for (size_t i = 0; i < std::size(words); ++i)
     if (text == words[i]) return static_cast<FunctionKind>(i);
   return load_error(fmt::format("the kind {} of a function is not known", text));

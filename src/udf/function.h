@@ -11,7 +11,7 @@
 
 namespace headrace {
 
-enum class FunctionKind : uint8_t { scalar, vectorized, aggregate, accumulator, table, process };
+enum class FunctionKind : uint8_t { scalar, vectorized, aggregate, accumulator, table, process, source, sink };
 enum class OnError : uint8_t { quarantine, null, fail };
 
 /// What `python -m headrace.worker describe` tells of one function.
@@ -23,6 +23,7 @@ struct FunctionDescription {
   LogicalType result;        ///< Of a table or process function: a STRUCT, its columns.
   std::vector<Field> state;  ///< What is kept between calls: of an accumulator or process function.
   std::vector<std::string> key;  ///< Of a process function.
+  std::vector<Field> rows;       ///< The columns of a process function's table; known where it is called.
   bool retracts = false;         ///< An accumulator that can take a value back.
   bool deterministic = true;
   OnError on_error = OnError::quarantine;
@@ -44,11 +45,17 @@ struct FunctionDescription {
 ///   scalar, vectorized   arguments -> result
 ///   aggregate            a row is a group: LIST(argument)... -> result
 ///   accumulator          a row is a group: LIST(state), LIST(argument)..., LIST(taken back) -> STRUCT(state, value)
+///   table                arguments -> LIST(result)
+///   source, sink         arguments -> result: one row is one step
+///   process              a row is a key: key columns..., state, timers, LIST(row), LIST(watermark before each row),
+///                        watermark behind them -> STRUCT(state, timers, output LIST(result)); times are BIGINT, in us
 struct CallTypes {
   std::vector<LogicalType> arguments;
   LogicalType result;
 };
 CallTypes call_types(const FunctionDescription& function);
+/// LIST(STRUCT(at BIGINT, name VARCHAR)), the earliest first: the timers of one key of a process function.
+LogicalType timers_type();
 
 struct FunctionHostOptions {
   std::string python = "python3";  ///< The interpreter that has the headrace package.
@@ -64,6 +71,10 @@ class FunctionHost {
 
   /// All functions of the project's functions/*.py. Errors: function_load with file and line.
   virtual const std::vector<FunctionDescription>& functions() const = 0;
+
+  /// A process function over a table of these columns; gives its index. One thread at a time, while nothing runs.
+  /// Errors: unsupported_sql (a column's type).
+  virtual Result<size_t> specialize(size_t index, const std::vector<Field>& rows) = 0;
 
   /// Calls function `index` (of functions()) on all rows of `arguments`; writes rows() values into `result` (a flat
   /// vector); both are of its call_types(). An Error is about the whole call: function_raised (the caller bisects to

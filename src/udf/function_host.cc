@@ -98,6 +98,9 @@ class HostedFunction {
     Result<> outcome = worker.call(arguments, first, rows, result);
     if (outcome.ok() || outcome.error().blame != Blame::user || outcome.error().code == Code::function_load)
       return outcome;
+    if (description_.kind != FunctionKind::scalar && description_.kind != FunctionKind::vectorized)
+      return description_.on_error == OnError::fail ? stopped_by(outcome.error())
+                                                    : outcome;  // call_each looks further.
     std::vector<Worker::RowFailure> failures;
     if (rows == 1) failures.push_back({first, outcome.error()});
     for (int64_t at = first; rows > 1 && at < first + rows; at = failures.back().row + 1) {
@@ -183,6 +186,11 @@ class HostedFunction {
   std::atomic<int64_t> calls_ = 0, rows_ = 0, errors_ = 0;
 };
 
+bool same_columns(const std::vector<Field>& a, const std::vector<Field>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Field& x, const Field& y) { return x.name == y.name && x.type == y.type; });
+}
+
 /// The tables of the shared memory have room for so many buffers.
 Result<> check_layout(const FunctionDescription& function) {
   const CallTypes types = call_types(function);
@@ -209,8 +217,11 @@ bool is_same_to_sql(const FunctionDescription& a, const FunctionDescription& b) 
 class ProcessFunctionHost final : public FunctionHost {
  public:
   ProcessFunctionHost(const FunctionHostOptions& options, std::vector<FunctionDescription> descriptions)
-      : options_(options), descriptions_(std::move(descriptions)) {
-    for (const FunctionDescription& description : descriptions_) hashes_.push_back(description.hash);
+      : options_(options), project_functions_(descriptions.size()), descriptions_(std::move(descriptions)) {
+    for (const FunctionDescription& description : descriptions_) {
+      bases_.push_back(bases_.size());
+      hashes_.push_back(description.hash);
+    }
   }
 
   Result<> start() {
@@ -219,6 +230,7 @@ class ProcessFunctionHost final : public FunctionHost {
     for (const FunctionDescription& description : descriptions_) {
       HEADRACE_TRY(check_layout(description));
       HEADRACE_ASSIGN(int output, output_.add(description.name));
+      outputs_[description.name] = output;
       hosted_.push_back(std::make_unique<HostedFunction>(description, parent_for(description), output));
     }
     HEADRACE_TRY(output_.start());
@@ -228,6 +240,25 @@ class ProcessFunctionHost final : public FunctionHost {
 
   const std::vector<FunctionDescription>& functions() const override { return descriptions_; }
 
+  Result<size_t> specialize(size_t index, const std::vector<Field>& rows) override {
+    const size_t base = bases_[index];
+    FunctionDescription special = descriptions_[index];
+    for (const Field& column : rows)
+      if (!has_arrow_layout(column.type))
+        return user_error(Code::unsupported_sql, fmt::format("{} cannot take the column {}: no function takes a {}",
+                                                             special.name, column.name, column.type.ToString()))
+            .with_remedy("leave it out, or CAST it");
+    special.rows = rows;
+    for (size_t i = 0; i < descriptions_.size(); ++i)
+      if (bases_[i] == base && same_columns(descriptions_[i].rows, rows)) return i;
+    HEADRACE_TRY(check_layout(special));
+    hosted_.push_back(std::make_unique<HostedFunction>(special, parent_for(special), outputs_.at(special.name)));
+    bases_.push_back(base);
+    hashes_.push_back(hashes_[base]);
+    descriptions_.push_back(std::move(special));
+    return hosted_.size() - 1;
+  }
+
   Result<> call(size_t index, DataChunk& arguments, Vector& result) override {
     CHECK_LT(index, hosted_.size());
     return hosted_[index]->call(arguments, result);
@@ -236,18 +267,20 @@ class ProcessFunctionHost final : public FunctionHost {
   Result<std::vector<FunctionDescription>> describe_again() const override { return describe_functions(options_); }
 
   Result<std::vector<std::string>> take_up(const std::vector<FunctionDescription>& described) override {
-    bool same = described.size() == descriptions_.size();
+    bool same = described.size() == project_functions_;
     for (size_t i = 0; same && i < described.size(); ++i) same = is_same_to_sql(described[i], descriptions_[i]);
     if (!same)
       return user_error(Code::state_mismatch, "the functions are others than before, or of other kinds or types")
           .with_remedy("restart the pipeline");
     for (auto& [python, parent] : parents_) HEADRACE_TRY(parent->refresh());
     std::vector<std::string> changed;
-    for (size_t i = 0; i < described.size(); ++i) {
-      if (described[i].hash == hashes_[i]) continue;
-      hosted_[i]->take_up(described[i], parent_for(described[i]));
-      hashes_[i] = described[i].hash;
-      changed.push_back(described[i].name);
+    for (size_t i = 0; i < hosted_.size(); ++i) {
+      FunctionDescription now = described[bases_[i]];
+      if (now.hash == hashes_[i]) continue;
+      now.rows = descriptions_[i].rows;
+      hosted_[i]->take_up(now, parent_for(now));
+      hashes_[i] = now.hash;
+      if (i < project_functions_) changed.push_back(now.name);
     }
     return changed;
   }
@@ -272,8 +305,11 @@ class ProcessFunctionHost final : public FunctionHost {
   }
 
   const FunctionHostOptions options_;
-  const std::vector<FunctionDescription> descriptions_;  ///< As the plan was made with.
-  std::vector<std::string> hashes_;                      ///< Of the code that runs now.
+  const size_t project_functions_;
+  std::vector<FunctionDescription> descriptions_;  ///< As the plan was made with: the project's, then special ones.
+  std::vector<size_t> bases_;                      ///< Which of the project's functions each one is.
+  std::vector<std::string> hashes_;                ///< Of the code that runs now.
+  std::map<std::string, int> outputs_;             ///< Where each function's output goes.
   int parent_output_ = -1;
   // In this order: workers end before the parent that reaps them, and that before the reader of what they print.
   OutputLog output_;

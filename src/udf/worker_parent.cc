@@ -129,6 +129,45 @@ Result<std::string> WorkerParent::ask(const std::string& request, const std::vec
   return receive_with_descriptor(control_.number(), received);
 }
 
+namespace {
+
+/// A type as python/headrace/column_types.py reads it; the members of a JSON object, without its brackets.
+std::string type_members(const LogicalType& type) {
+  auto inner = [](const std::string& name, const LogicalType& of) {
+    return fmt::format(R"({{"name":{},{}}})", json_string(name), type_members(of));
+  };
+  switch (type.id()) {
+    case LogicalTypeId::DECIMAL:
+      return fmt::format(R"("type":"DECIMAL","precision":{},"scale":{})", duckdb::DecimalType::GetWidth(type),
+                         duckdb::DecimalType::GetScale(type));
+    case LogicalTypeId::LIST:
+      return fmt::format(R"("type":"LIST","inner":[{}])", inner("item", duckdb::ListType::GetChildType(type)));
+    case LogicalTypeId::MAP:
+      return fmt::format(R"("type":"MAP","inner":[{},{}])", inner("key", duckdb::MapType::KeyType(type)),
+                         inner("value", duckdb::MapType::ValueType(type)));
+    case LogicalTypeId::STRUCT: {
+      std::string fields;
+      for (const auto& [name, of] : duckdb::StructType::GetChildTypes(type))
+        fields += (fields.empty() ? "" : ",") + inner(name, of);
+      return fmt::format(R"("type":"STRUCT","inner":[{}])", fields);
+    }
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return R"("type":"TIMESTAMPTZ")";
+    default:
+      return fmt::format(R"("type":"{}")", type.ToString());
+  }
+}
+
+std::string fields_json(const std::vector<Field>& fields) {
+  std::string out;
+  for (const Field& field : fields)
+    out +=
+        fmt::format(R"({}{{"name":{},{}}})", out.empty() ? "" : ",", json_string(field.name), type_members(field.type));
+  return "[" + out + "]";
+}
+
+}  // namespace
+
 Result<WorkerParent::Forked> WorkerParent::fork_worker(const FunctionDescription& function, int64_t memory_bytes,
                                                        const std::vector<int>& descriptors) {
   std::lock_guard lock(mutex_);
@@ -138,9 +177,9 @@ Result<WorkerParent::Forked> WorkerParent::fork_worker(const FunctionDescription
   for (const std::string& path : function.writes) writes += (writes.empty() ? "" : ",") + json_string(path);
   auto answer = ask(
       fmt::format(
-          R"({{"fork": {{"file": {}, "function": {}, "hash": {}, "memory_bytes": {}, "network": {}, "writes": [{}]}}}})",
+          R"({{"fork": {{"file": {}, "function": {}, "hash": {}, "memory_bytes": {}, "rows": {}, "network": {}, "writes": [{}]}}}})",
           json_string(function.file), json_string(function.name), json_string(function.hash), memory_bytes,
-          function.network, writes),
+          fields_json(function.rows), function.network, writes),
       descriptors, &forked.death);
   simdjson::dom::parser parser;
   int64_t pid = -1;

@@ -144,7 +144,7 @@ TEST_F(FunctionHostTest, errors_of_loading_have_file_and_line) {
               HasSubstr("functions/f.py:3: error 4005 (function_load): f: the parameter 'a': complex"));
   auto option = try_start("@hr.function(isolation='none')\ndef f(a: int) -> int:\n    return 1\n");
   ASSERT_FALSE(option.ok());
-  EXPECT_THAT(option.error().message, HasSubstr("isolation = 'none' is not offered yet"));
+  EXPECT_THAT(option.error().message, HasSubstr("isolation = 'none' is not offered: a crash"));
 }
 
 TEST_F(FunctionHostTest, a_project_without_functions_starts_nothing) {

@@ -62,8 +62,11 @@ def accumulator_caller(function: UserFunction) -> Caller:
         columns = [read(lists.values) for read, lists in zip(readers, values, strict=True)]
         taken_back = back.values.to_pylist() if back.values.true_count else None
         row_ends = itertools.pairwise(offsets_of(back))
-        instances = []
+        instances: list[Any] = []
+        empty: set[int] = set()
         for (state, states_end), (row, rows_end) in zip(state_ends, row_ends, strict=True):
+            if state == states_end and row == rows_end:
+                empty.add(len(instances))
             if state == states_end:
                 instance = fresh()
             else:
@@ -82,7 +85,7 @@ def accumulator_caller(function: UserFunction) -> Caller:
                 for number in range(row, rows_end):
                     change = instance.retract if taken_back[number] else instance.add
                     change(*(column[number] for column in columns))
-        results = write([instance.result() for instance in instances])
+        results = write([None if number in empty else instance.result() for number, instance in enumerate(instances)])
         return pa.StructArray.from_arrays([states.write([instance.__dict__ for instance in instances]), results], ["state", "value"])
 
     return call

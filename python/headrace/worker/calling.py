@@ -9,28 +9,49 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from headrace.column_types import ColumnHint, ColumnType, list_of
+from headrace.function import Function
+from headrace.process import ProcessFunction
 from headrace.user_function import UserFunction
 from headrace.worker.aggregates import accumulator_caller, accumulator_types, list_caller
+from headrace.worker.connectors import sink_caller, source_caller
+from headrace.worker.lookups import lookup_caller
+from headrace.worker.processes import process_caller, process_types
+from headrace.worker.rows import table_caller
 from headrace.worker.values import Caller, WrongResult, values_reader, values_writer
 
 
-def call_types(function: UserFunction) -> tuple[list[ColumnType], ColumnType]:
-    """The columns of a call in shared memory; src/udf/function.h says the same."""
+def call_types(function: UserFunction, rows: dict[str, ColumnType] | None = None) -> tuple[list[ColumnType], ColumnType]:
+    """The columns of a call in shared memory; src/udf/function.h says the same. `rows` are the columns of a process
+    function's table."""
     signature = function.signature
     arguments = [hint.type for hint in signature.parameters.values()]
     if function.kind == "aggregate":
         return [list_of(argument) for argument in arguments], signature.result.type
     if function.kind == "accumulator":
         return accumulator_types(function)
+    if function.kind == "table":
+        return arguments, list_of(signature.result.type)
+    if isinstance(function, ProcessFunction):
+        return process_types(function, rows or {})
     return arguments, signature.result.type
 
 
-def caller_of(function: UserFunction) -> Caller:
+def caller_of(function: UserFunction, rows: dict[str, ColumnType] | None = None) -> Caller:
     """Gives what runs `function` on the arrays of its arguments; the number of rows comes with them."""
     if function.kind == "aggregate":
         return list_caller(function)
     if function.kind == "accumulator":
         return accumulator_caller(function)
+    if function.kind == "table":
+        return table_caller(function)
+    if isinstance(function, ProcessFunction):
+        return process_caller(function, rows or {})
+    if function.kind == "source":
+        return source_caller(function)
+    if function.kind == "sink":
+        return sink_caller(function)
+    if isinstance(function, Function) and function.concurrency:
+        return lookup_caller(function)
     if function.kind == "scalar":
         return _scalar_caller(function)
     hints = list(function.signature.parameters.values())

@@ -32,7 +32,7 @@ def description(found: FoundFunction) -> dict[str, Any]:
         "deterministic": options.deterministic,
         "on_error": options.on_error,
         "memory_bytes": options.memory_bytes,
-        "timeout_ms": options.timeout_ms,
+        "timeout_ms": function.call_timeout_ms,
         "workers": options.workers,
         "network": options.network,
         "writes": list(options.writes),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import decimal
+import gc
 import json
 import os
 import pathlib
@@ -11,9 +12,11 @@ import resource
 import time
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
+from headrace.column_types import ColumnType
 from headrace.errors import FunctionLoad, FunctionRaised, FunctionResult, HeadraceError
 from headrace.loading import load_file
 from headrace.user_function import UserFunction
@@ -44,17 +47,19 @@ def load_library(path: str) -> ctypes.CDLL:
 
 
 def serve(project: pathlib.Path, abi: ctypes.CDLL, channel: int, memory: int, *, file: str, function: str, hash: str,
-          memory_bytes: int, network: bool, writes: Sequence[str]) -> None:  # fmt: skip
+          memory_bytes: int, rows: list[dict[str, Any]], network: bool, writes: Sequence[str]) -> None:  # fmt: skip
     """Runs `function` of `file` on each request in the segment `memory`; returns when the engine closes `channel`."""
     segment = Segment(memory)
     os.close(memory)
     data_bytes = status_bytes("VmData")
     resource.setrlimit(resource.RLIMIT_DATA, (data_bytes + memory_bytes, data_bytes + memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    gc.set_threshold(100_000, 20, 50)  # Rows are many objects that counts free; 700 looks at them in vain.
     decimal.getcontext().prec = 76  # Python's 28 digits would round a DECIMAL(38, s) in silence; twice 38 keeps a product exact.
     sandbox.confine(network=network, writes=[str(project / path) for path in writes])
     try:
         target = _find(project, file, function, hash)
+        worker = _Worker(target, segment, rows)
     except HeadraceError as failure:
         segment.request()
         place = f"{failure.at}: " if failure.at else ""
@@ -62,22 +67,23 @@ def serve(project: pathlib.Path, abi: ctypes.CDLL, channel: int, memory: int, *,
         abi.headrace_answer(segment.address, channel, STATE_ERROR)
         return
     abi.headrace_answer(segment.address, channel, STATE_FREE)
-    _Worker(target, segment, status_bytes("VmRSS") + int(memory_bytes * RECYCLE_AT)).run(abi, channel)
+    worker.run(abi, channel, status_bytes("VmRSS") + int(memory_bytes * RECYCLE_AT))
 
 
 class _Worker:
-    def __init__(self, function: UserFunction, segment: Segment, resident_bytes_max: int) -> None:
+    def __init__(self, function: UserFunction, segment: Segment, rows: list[dict[str, Any]]) -> None:
         self._function = function
         self._name = function.name
         self._told, self._reports = "", 0
         self._segment = segment
-        self._call = caller_of(function)
-        arguments, self._result = call_types(function)
+        columns = {column["name"]: ColumnType.of_document(column) for column in rows}
+        self._call = caller_of(function, columns)
+        arguments, self._result = call_types(function, columns)
         self._readers = [ColumnReader(argument) for argument in arguments]
-        self._resident_bytes_max = resident_bytes_max
         self._memory = MemoryWatch(lambda: status_bytes("VmRSS"))
 
-    def run(self, abi: ctypes.CDLL, channel: int) -> None:
+    def run(self, abi: ctypes.CDLL, channel: int, resident_bytes_max: int) -> None:
+        self._resident_bytes_max = resident_bytes_max
         address = self._segment.address
         while abi.headrace_await_request(address, channel):
             state, spent = self._answer()

@@ -1,0 +1,97 @@
+"""Python sources, sinks and look-ups in a running engine: each row once, also over kills."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from running_engine import BINARY, ROOT, why_not
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+
+FUNCTIONS = """
+import asyncio, json, pathlib
+import headrace as hr
+
+FOLDER = pathlib.Path({folder!r})
+
+@hr.source
+async def numbers(position):
+    for n in range(int(position or 0), {rows}, 10):
+        await asyncio.sleep(0.002)
+        yield [{{"n": i if i != 7 else "seven", "text": f"row {{i}}"}} for i in range(n, n + 10)], str(n + 10)
+
+@hr.function(asynchronous=True, concurrency=50, timeout="5 s")
+async def square(n: int) -> int:
+    await asyncio.sleep(0.001)
+    return n * n
+
+@hr.sink(writes=({folder!r},))
+def deliver(rows, commit):
+    with (FOLDER / "delivered.ndjson").open("a") as file:
+        file.write(json.dumps([commit, rows]) + "\\n")
+"""
+
+SQL = """
+CREATE SOURCE numbers (n BIGINT, text VARCHAR) WITH (connector = 'python', function = 'numbers');
+CREATE SINK delivered WITH (connector = 'python', function = 'deliver') AS SELECT n, text, square(n) AS squared FROM numbers;
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "headrace.toml").write_text('name = "t"\n')
+    (tmp_path / "sql").mkdir()
+    (tmp_path / "functions").mkdir()
+    (tmp_path / "sql" / "pipeline.sql").write_text(SQL)
+    return tmp_path
+
+
+def run(project: Path, kill_after_s: float = 0) -> int:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "HEADRACE_PYTHON": sys.executable}
+    command = [str(BINARY), "run", str(project), "--until-end", "--state", str(project / "state"), "--shards", "2"]
+    with (project / "log").open("ab") as log:
+        engine = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        if kill_after_s:
+            time.sleep(kill_after_s)
+            engine.kill()
+        return engine.wait(timeout=120)
+
+
+def delivered(project: Path) -> list[dict[str, object]]:
+    """The rows, those of a commit that came again once."""
+    commits = dict(json.loads(line) for line in (project / "delivered.ndjson").read_text().splitlines())
+    return [row for rows in commits.values() for row in rows]
+
+
+def expected(rows: int) -> list[dict[str, object]]:
+    return [{"n": n, "text": f"row {n}", "squared": n * n} for n in range(rows) if n != 7]  # "seven" is no number: quarantined.
+
+
+def test_rows_go_through_once(project: Path) -> None:
+    (project / "functions" / "f.py").write_text(FUNCTIONS.format(folder=str(project), rows=500))
+    assert run(project) == 0, (project / "log").read_text()
+    assert sorted(delivered(project), key=lambda row: row["n"]) == expected(500)  # type: ignore[arg-type,return-value]
+
+
+def test_kills_change_nothing(project: Path) -> None:
+    (project / "functions" / "f.py").write_text(FUNCTIONS.format(folder=str(project), rows=4000))
+    waits = random.Random(5)
+    for _ in range(4):
+        run(project, kill_after_s=2.5 + waits.random())
+    assert run(project) == 0, (project / "log").read_text()
+    assert sorted(delivered(project), key=lambda row: row["n"]) == expected(4000)  # type: ignore[arg-type,return-value]
+
+
+def test_a_function_that_is_not_there(project: Path) -> None:
+    (project / "functions" / "f.py").write_text(
+        FUNCTIONS.format(folder=str(project), rows=10).replace("async def numbers", "async def digits")
+    )
+    assert run(project) != 0
+    assert "there is no function 'numbers'" in (project / "log").read_text()
