@@ -36,7 +36,8 @@ class FedSource final : public Source {
   size_t next_ = 0;
 };
 
-constexpr ConfigField fed_own_fields[] = {{"format", FieldKind::text, "ndjson", "ndjson | changelog-ndjson | debezium-json | maxwell-json | canal-json"}};
+constexpr ConfigField fed_own_fields[] = {
+    {"format", FieldKind::text, "ndjson", "ndjson | changelog-ndjson | debezium-json | maxwell-json | canal-json"}};
 constexpr auto fed_fields = with_common_source_fields(fed_own_fields);
 const ConnectorSpec fed_connector{.name = "fed",
                                   .summary = "Rows that a test feeds.",

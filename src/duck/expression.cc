@@ -111,7 +111,8 @@ bool Expr::deterministic() const {
       if (function.name != "error" && function.GetStability() == duckdb::FunctionStability::VOLATILE) return true;
     }
     bool found = false;
-    ExpressionIterator::EnumerateChildren(expression, [&](const Expression& child) { found = found || changes(child); });
+    ExpressionIterator::EnumerateChildren(expression,
+                                          [&](const Expression& child) { found = found || changes(child); });
     return found;
   };
   return !changes(*bound_);

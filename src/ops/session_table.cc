@@ -68,7 +68,7 @@ void SessionTable::set_timer(Slot slot) {
 }
 
 /// Makes a session between two neighbours in its key's chain.
-Slot SessionTable::add(Slot head, Slot newer, Slot older, int64_t start, int64_t end) {
+Slot SessionTable::add(Slot head, Slot newer, Slot older, int64_t start, int64_t end, int64_t floor) {
   Slot slot = head;
   if (at(head).state != Session::vacant) {
     const uint64_t key_hash = at(head).key_hash;
@@ -80,6 +80,7 @@ Slot SessionTable::add(Slot head, Slot newer, Slot older, int64_t start, int64_t
   Session& own = session(slot);
   own.start = start;
   own.end = end;
+  own.floor = floor;
   own.state = Session::open;
   own.older_plus_one = older == missing_slot ? 0 : older + 1;
   if (newer == missing_slot)
@@ -106,9 +107,11 @@ SessionTable::Place SessionTable::place(Slot head, int64_t time, int64_t waterma
   }
   if (touched[0] == missing_slot) {
     if (time + gap_ms_ - 1 <= watermark) return {};
-    return {add(head, newer, next - 1, time, time + gap_ms_), missing_slot};
+    const int64_t floor = watermark == INT64_MIN ? INT64_MIN : watermark + 1 - gap_ms_;
+    return {add(head, newer, next - 1, time, time + gap_ms_, floor), missing_slot};
   }
   const Slot into = touched[1] != missing_slot ? touched[1] : touched[0];
+  if (time < at(into).start && time <= at(into).floor) return {};
   Session& grown = session(into);
   grown.start = std::min(grown.start, time);
   grown.end = std::max(at(touched[0]).end, time + gap_ms_);
@@ -169,7 +172,7 @@ void SessionTable::refit(Slot slot, const std::vector<int64_t>& times) {
       set_timer(slot);
       older = slot;
     } else {
-      older = add(head, newer, older, times[begin], times[i - 1] + gap_ms_);
+      older = add(head, newer, older, times[begin], times[i - 1] + gap_ms_, at(slot).floor);
     }
     begin = i;
   }
@@ -214,15 +217,28 @@ std::vector<Slot> SessionTable::close(int64_t watermark) {
   return out;
 }
 
+/// True when a row may still come that joins an open session and would have joined this closed one as well: then it is
+/// late, and the closed one must be there to say so.
+bool SessionTable::bars(Slot closed) const {
+  Slot newer = missing_slot;
+  for (Slot next = at(at(closed).head).newest_plus_one; next != closed + 1; next = at(next - 1).older_plus_one)
+    newer = next - 1;
+  return newer != missing_slot && at(newer).state == Session::open && at(newer).floor < at(closed).end;
+}
+
 void SessionTable::forget(int64_t watermark) {
+  std::vector<std::pair<int64_t, Slot>> kept;
   while (!closed_.empty() && closed_.front().first - 1 <= watermark - gap_ms_) {
     const Slot slot = closed_.front().second;
+    if (bars(slot)) kept.push_back(closed_.front());
     closed_.pop_front();
+    if (!kept.empty() && kept.back().second == slot) continue;
     const Slot head = at(slot).head;
     unlink(slot);
     drop(slot);
     forget_unused(head);
   }
+  closed_.insert(closed_.begin(), kept.begin(), kept.end());
 }
 
 /// Writes into each row where its key's head is now.

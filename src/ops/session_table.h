@@ -17,6 +17,7 @@ class SessionTable {
  public:
   struct Session {
     int64_t start, end;  ///< In ms; end = last time + gap.
+    int64_t floor;       ///< Rows up to here would have been late when it began: they cannot make it begin earlier.
     uint64_t key_hash;
     int64_t numbers;       ///< Of a head: the numbers given so far.
     int64_t timer;         ///< The piece of time in which it is looked at next.
@@ -64,7 +65,8 @@ class SessionTable {
 
  private:
   Session& session(Slot slot) { return *reinterpret_cast<Session*>(table_.plain(slot) + session_offset_); }
-  Slot add(Slot head, Slot newer, Slot older, int64_t start, int64_t end);
+  Slot add(Slot head, Slot newer, Slot older, int64_t start, int64_t end, int64_t floor);
+  bool bars(Slot closed) const;
   void unlink(Slot slot);
   void set_timer(Slot slot);
   void find_head_rows(const std::vector<Slot>& slots);
