@@ -63,6 +63,8 @@ class Source:
         for sequence, record in enumerate(self.records[:count]):
             if self.relation.time is not None and record.time_ms is None:
                 continue  # Without an event time: in the quarantine.
+            if self.key and record.op == "-U":
+                continue  # Of rows with a key only the new one counts.
             stamped = (*record.row, sequence, watermark)
             if self.kind == "upsert" or self.key:
                 key = tuple(record.row[index] for index in self.key_indices())

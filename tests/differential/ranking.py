@@ -35,11 +35,16 @@ def orderable(relation: Relation) -> bool:
     return bool(relation.unique or relation.identity) or (relation.ordered and relation.append)
 
 
+def fresh_rank(relation: Relation) -> bool:
+    """Says whether it has no rank yet: the column would be there twice."""
+    return all(column.name != "rn" for column in relation.columns)
+
+
 def top_n(random: Random, name: str, relations: Relations) -> View | None:
     """The first rows of each key."""
     function = random.choice(["ROW_NUMBER", "ROW_NUMBER", "ROW_NUMBER", "RANK", "DENSE_RANK"])
     numbered = function == "ROW_NUMBER"
-    relation = pick(random, (r for r in relations if not r.static and (not numbered or orderable(r))))
+    relation = pick(random, (r for r in relations if not r.static and fresh_rank(r) and (not numbered or orderable(r))))
     order = order_for(random, relation, ties=not numbered) if relation is not None else None
     if relation is None or order is None:
         return None
@@ -75,7 +80,7 @@ def top_n(random: Random, name: str, relations: Relations) -> View | None:
 
 def limited(random: Random, name: str, relations: Relations) -> View | None:
     """ORDER BY with LIMIT, and now and then OFFSET."""
-    relation = pick(random, (r for r in relations if not r.static and orderable(r)))
+    relation = pick(random, (r for r in relations if not r.static and fresh_rank(r) and orderable(r)))
     order = order_for(random, relation) if relation is not None else None
     if relation is None or order is None:
         return None
@@ -94,7 +99,7 @@ def limited(random: Random, name: str, relations: Relations) -> View | None:
 
 def window_top_n(random: Random, name: str, relations: Relations) -> View | None:
     """The first rows of each window."""
-    relation = pick(random, (r for r in relations if r.window and r.append and r.identity))
+    relation = pick(random, (r for r in relations if r.window and fresh_rank(r) and r.append and r.identity))
     order = order_for(random, relation) if relation is not None else None
     if relation is None or order is None:
         return None
@@ -144,13 +149,9 @@ def over_frame(random: Random, name: str, relations: Relations) -> View | None:
     )
     ranged = frame.startswith("RANGE")
     # Rows of one time stand in one RANGE frame; in a ROWS frame the order of arrival decides.
-    order = f"ms({relation.time})" if ranged else f"ms({relation.time}), _seq"
-    oracle_frame = (
-        frame.replace(f"INTERVAL '{frame.split(chr(39))[1]}' SECOND", str(int(frame.split("'")[1]) * 1000))
-        if "INTERVAL" in frame
-        else frame
-    )
-    kept = list(dict.fromkeys([*some(random, relation.columns, 3, 1), relation.column(relation.time)]))
+    order = relation.time if ranged else f"{relation.time}, _seq"
+    named = [relation.column(column) for column in (*relation.unique, *(relation.identity or ()))]  # What names a row goes on doing so.
+    kept = list(dict.fromkeys([*some(random, relation.columns, 3, 1), relation.column(relation.time), *named]))
     columns = list(kept)
     engine, oracle = [c.name for c in kept], [c.name for c in kept]
     for index, call in enumerate(calls):
@@ -158,7 +159,7 @@ def over_frame(random: Random, name: str, relations: Relations) -> View | None:
         kind = DOUBLE if near else "DECIMAL(38, 2)" if relation.column(number).type == DECIMAL and call.startswith("sum") else BIG
         columns.append(Column(f"o{index}", kind, near=near))
         engine.append(f"{call} OVER ({over}ORDER BY {relation.time} {frame}) AS o{index}")
-        oracle.append(f"{call} OVER ({over}ORDER BY {order} {oracle_frame}) AS o{index}")
+        oracle.append(f"{call} OVER ({over}ORDER BY {order} {frame}) AS o{index}")
     inner = f"SELECT {', '.join(oracle)}, _seq, _stamp, ms({relation.time}) AS _time FROM {relation.name}"
     return View(
         renamed(relation, name=name, columns=tuple(columns), depth=relation.depth + 1, settled=False),
