@@ -76,6 +76,7 @@ JoinOperator::JoinOperator(const JoinNode& node, const OperatorContext& context)
 }
 
 Result<> JoinOperator::emit(Batch batch, Emitter& out) {
+  batch.ordinal = ordinal_;
   if (node_.output.watermark) {
     const bool set = closed_ != EventTime::min() && closed_ != EventTime::max();
     batch.stamps_ms.assign(batch.chunk.size(), set ? closed_.ms - node_.hold_ms : closed_.ms);
@@ -231,7 +232,6 @@ Result<> JoinOperator::flush(uint32_t input, Arrived& arrived, Pairs& pairs, Emi
       other.rows.gather(i, pairs.partners.data(), count, batch.chunk.data[other.first_column + i]);
     batch.chunk.SetCardinality(count);
     batch.diffs = std::move(rows.diffs);
-    batch.ordinal = arrived.batch.ordinal;
     if (residual_)
       HEADRACE_TRY(
           residual_->select(batch, met, [&](uint32_t row, const Error& reason) { out.reject(batch, row, reason); }));
@@ -254,6 +254,7 @@ Result<> JoinOperator::flush(uint32_t input, Arrived& arrived, Pairs& pairs, Emi
 
 Result<> JoinOperator::on_batch(uint32_t input, Batch batch, Emitter& out) {
   Side& side = sides_[input];
+  ordinal_ = std::max(ordinal_, batch.ordinal);
   if (std::vector<uint32_t> late = take_late(input, batch, out); !late.empty())
     batch = batch.slice(without(static_cast<size_t>(batch.rows()), late));
   std::vector<uint8_t> none(static_cast<size_t>(batch.rows()));
@@ -329,6 +330,7 @@ Result<> JoinOperator::on_tick_end(const TickInfo&, Emitter& out) {
     }
     HEADRACE_TRY(tell_alone(input, rows, diffs, out));
   }
+  ordinal_ = {};
   return {};
 }
 

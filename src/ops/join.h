@@ -84,6 +84,9 @@ class JoinOperator final : public Operator {
   SchemaRef pair_schema_;
   Side sides_[2];
   EventTime closed_ = EventTime::min();
+  /// The greatest of the tick's batches so far: what is told later must not overtake what was told before, whichever
+  /// side it came from.
+  Ordinal ordinal_;
 };
 
 }  // namespace headrace

@@ -211,7 +211,8 @@ def interval(milliseconds: int) -> str:
 def random_window(random: Random, relation: Relation, keys: Sequence[Column], kind: str | None = None) -> Window:
     """Draws a window function. In the oracle each row stands once per window that took it."""
     kind = kind or random.choice(["TUMBLE", "HOP", "HOP", "CUMULATE", "SESSION"])
-    if relation.late and kind == "SESSION":
+    # A row exactly the gap behind its session is late where the watermark stands close behind each row, as above OVER (docs/design/0030).
+    if kind == "SESSION" and (relation.late or not relation.settled):
         kind = "TUMBLE"
     assert relation.time is not None
     source, descriptor, at = f"TABLE {relation.name}", f"DESCRIPTOR({relation.time})", f"ms({relation.time})"
