@@ -50,4 +50,16 @@ Batch Batch::slice(const std::vector<uint32_t>& rows) const {
   return out;
 }
 
+std::vector<uint32_t> all_but(size_t rows, const std::vector<uint32_t>& taken) {
+  std::vector<uint32_t> out;
+  size_t at = 0;
+  for (uint32_t row = 0; row < rows; ++row) {
+    if (at < taken.size() && taken[at] == row)
+      ++at;
+    else
+      out.push_back(row);
+  }
+  return out;
+}
+
 }  // namespace headrace

@@ -40,6 +40,9 @@ struct Batch {
   Batch slice(const std::vector<uint32_t>& rows) const;
 };
 
+/// The numbers below `rows` that are not in `taken`, which ascends.
+std::vector<uint32_t> all_but(size_t rows, const std::vector<uint32_t>& taken);
+
 /// What a broken record was: kept with its bytes, never dropped in silence.
 struct Rejected {
   std::string

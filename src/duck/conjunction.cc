@@ -84,6 +84,25 @@ Expr comparison(const BoundRelation::Condition& condition) {
       types[static_cast<int>(condition.comparison)], condition.left.bound().Copy(), condition.right.bound().Copy()));
 }
 
+bool is_equality(const BoundRelation::Condition& condition) {
+  return condition.comparison == Comparison::equal || condition.comparison == Comparison::not_distinct;
+}
+
+Comparison flipped(Comparison comparison) {
+  switch (comparison) {
+    case Comparison::less:
+      return Comparison::greater;
+    case Comparison::less_equal:
+      return Comparison::greater_equal;
+    case Comparison::greater:
+      return Comparison::less;
+    case Comparison::greater_equal:
+      return Comparison::less_equal;
+    default:
+      return comparison;
+  }
+}
+
 Expr either(const Expr& a, const Expr& b) {
   return handle(duckdb::make_uniq<duckdb::BoundConjunctionExpression>(duckdb::ExpressionType::CONJUNCTION_OR,
                                                                       a.bound().Copy(), b.bound().Copy()));

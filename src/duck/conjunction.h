@@ -18,6 +18,10 @@ std::optional<BoundRelation::Condition> as_comparison(const Expr& expression);
 std::optional<int64_t> constant_integer(const Expr& expression);
 /// The arguments, when the expression is a call of `function`.
 std::optional<std::vector<Expr>> as_call(const Expr& expression, const std::string& function);
+/// True for = and IS NOT DISTINCT FROM.
+bool is_equality(const BoundRelation::Condition& condition);
+/// The comparison with its sides changed over: b > a for a < b.
+Comparison flipped(Comparison comparison);
 /// The comparison as one expression over one row of columns.
 Expr comparison(const BoundRelation::Condition& condition);
 

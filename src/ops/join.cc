@@ -42,18 +42,6 @@ void mark_nulls(Batch& batch, size_t column, std::vector<uint8_t>& marks) {
     if (!format.validity.RowIsValid(format.sel->get_index(row))) marks[row] = 1;
 }
 
-std::vector<uint32_t> without(size_t rows, const std::vector<uint32_t>& gone) {
-  std::vector<uint32_t> out;
-  size_t at = 0;
-  for (uint32_t row = 0; row < rows; ++row) {
-    if (at < gone.size() && gone[at] == row)
-      ++at;
-    else
-      out.push_back(row);
-  }
-  return out;
-}
-
 }  // namespace
 
 JoinOperator::Side::Side(const std::string& name, const JoinSide& plan_, const Output& input, size_t first_column_,
@@ -256,7 +244,7 @@ Result<> JoinOperator::on_batch(uint32_t input, Batch batch, Emitter& out) {
   Side& side = sides_[input];
   ordinal_ = std::max(ordinal_, batch.ordinal);
   if (std::vector<uint32_t> late = take_late(input, batch, out); !late.empty())
-    batch = batch.slice(without(static_cast<size_t>(batch.rows()), late));
+    batch = batch.slice(all_but(static_cast<size_t>(batch.rows()), late));
   std::vector<uint8_t> none(static_cast<size_t>(batch.rows()));
   for (size_t key = 0; key < side.plan.keys.size(); ++key)
     if (!node_.null_safe[key]) mark_nulls(batch, side.plan.keys[key], none);
@@ -266,7 +254,7 @@ Result<> JoinOperator::on_batch(uint32_t input, Batch batch, Emitter& out) {
     if (none[row]) partnerless.push_back(row);
   if (!partnerless.empty()) {
     HEADRACE_TRY(tell_partnerless(input, batch, partnerless, out));
-    batch = batch.slice(without(none.size(), partnerless));
+    batch = batch.slice(all_but(none.size(), partnerless));
   }
   if (batch.rows() == 0) return {};
   Arrived arrived;
@@ -276,7 +264,7 @@ Result<> JoinOperator::on_batch(uint32_t input, Batch batch, Emitter& out) {
   HEADRACE_TRY(keep(input, arrived, unknown, out));
   if (!unknown.empty()) {
     out.counters.filtered += static_cast<int64_t>(unknown.size());
-    const std::vector<uint32_t> known = without(arrived.slots.size(), unknown);
+    const std::vector<uint32_t> known = all_but(arrived.slots.size(), unknown);
     std::vector<Slot> slots;
     for (uint32_t row : known) slots.push_back(arrived.slots[row]);
     arrived.batch = arrived.batch.slice(known);

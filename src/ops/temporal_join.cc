@@ -41,14 +41,6 @@ SchemaRef left_schema(const TemporalJoinNode& node) {
   return std::make_shared<Schema>(std::move(fields));
 }
 
-/// The rows that are not in `taken` (ascending).
-std::vector<uint32_t> all_but(size_t rows, const std::vector<uint32_t>& taken) {
-  std::vector<uint32_t> all(rows), out;
-  std::iota(all.begin(), all.end(), 0);
-  std::set_difference(all.begin(), all.end(), taken.begin(), taken.end(), std::back_inserter(out));
-  return out;
-}
-
 int64_t stamp_of(const Batch& batch, size_t row) {
   return batch.stamps_ms.empty() ? EventTime::min().ms : batch.stamps_ms[row];
 }

@@ -30,10 +30,8 @@ Result<> UnnestOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   }));
   if (!failed.empty()) {
     out.counters.quarantined += static_cast<int64_t>(failed.size());
-    std::vector<uint32_t> healthy;
-    for (uint32_t row = 0; row < batch.rows(); ++row)
-      if (!std::count(failed.begin(), failed.end(), row)) healthy.push_back(row);
-    batch = batch.slice(healthy);
+    std::sort(failed.begin(), failed.end());
+    batch = batch.slice(all_but(static_cast<size_t>(batch.rows()), failed));
   }
   const size_t rows = static_cast<size_t>(batch.rows());
   std::vector<uint64_t> lengths(rows);

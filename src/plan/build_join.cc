@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "duck/conjunction.h"
 #include "plan/join_bounds.h"
+#include "plan/join_columns.h"
 #include "plan/relation_builder.h"
 
 namespace headrace {
@@ -14,25 +15,6 @@ namespace {
 
 using Kind = BoundRelation::Kind;
 using Condition = BoundRelation::Condition;
-
-Error unsupported(const std::string& what, const std::string& remedy) {
-  return user_error(Code::unsupported_sql, what).with_remedy(remedy);
-}
-
-Comparison flipped(Comparison comparison) {
-  switch (comparison) {
-    case Comparison::less:
-      return Comparison::greater;
-    case Comparison::less_equal:
-      return Comparison::greater_equal;
-    case Comparison::greater:
-      return Comparison::less;
-    case Comparison::greater_equal:
-      return Comparison::less_equal;
-    default:
-      return comparison;
-  }
-}
 
 /// Which sides of a join an expression reads.
 struct Reads {
@@ -91,10 +73,6 @@ Conditions sort_conditions(const std::vector<Expr>& parts, JoinKind kind, size_t
   return out;
 }
 
-bool is_equality(const Condition& condition) {
-  return condition.comparison == Comparison::equal || condition.comparison == Comparison::not_distinct;
-}
-
 /// True when a source is a table: a bounded file without event time and without changes.
 bool is_table(const SourceNode& source) {
   return source.connector == "file" && (!source.options.count("mode") || source.options.at("mode") == "bounded") &&
@@ -122,10 +100,6 @@ bool appends(const JoinNode& node, const Output& left, const Output& right) {
     default:
       return node.left.expiry && node.right.expiry;
   }
-}
-
-bool is_window(TimeRole role) {
-  return role == TimeRole::window_start || role == TimeRole::window_end || role == TimeRole::window_time;
 }
 
 /// Gives a side's columns to the join's output. A time column stays one when its rows leave the join by it: what is
@@ -469,20 +443,12 @@ Result<Input> RelationBuilder::join_streams(Input left, Input right, JoinKind ki
   const bool left_only = kind == JoinKind::semi || kind == JoinKind::anti;
   JoinNode node;
   node.join = kind;
-  std::vector<size_t> beside(right_width);
-  std::iota(beside.begin(), beside.end(), left_width);
-  std::vector<Expr> left_keys, right_keys, residual = rest;
-  for (const Condition& condition : conditions) {
-    if (!is_equality(condition)) {
-      residual.push_back(comparison({condition.left, condition.right.remap(beside), condition.comparison}));
-      continue;
-    }
-    left_keys.push_back(condition.left);
-    right_keys.push_back(condition.right);
-    node.null_safe.push_back(condition.comparison == Comparison::not_distinct);
-  }
-  left = with_columns(left, left_keys, node.left.keys);
-  right = with_columns(right, right_keys, node.right.keys);
+  JoinKeys keys = split_keys(conditions, left_width, right_width);
+  std::vector<Expr> residual = rest;
+  residual.insert(residual.end(), keys.rest.begin(), keys.rest.end());
+  node.null_safe = std::move(keys.null_safe);
+  left = with_columns(left, keys.left, node.left.keys);
+  right = with_columns(right, keys.right, node.right.keys);
   const Output l = output_of(left), r = output_of(right);
   bound_join(conditions, l, r, node.left, node.right);
   node.inputs = {left, right};
@@ -516,36 +482,21 @@ Result<Input> RelationBuilder::finish_lookup(Input left, Input right, JoinKind k
   const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
   LookupJoinNode node;
   node.join = kind;
-  std::vector<Expr> left_keys, right_keys;
-  std::vector<size_t> beside(right_width);
-  std::iota(beside.begin(), beside.end(), left_width);
+  JoinKeys keys = split_keys(conditions, left_width, right_width);
   std::vector<Expr> rest = conjuncts(residual);
-  for (const Condition& condition : conditions) {
-    if (condition.comparison != Comparison::equal && condition.comparison != Comparison::not_distinct) {
-      rest.push_back(comparison({condition.left, condition.right.remap(beside), condition.comparison}));
-      continue;
-    }
-    left_keys.push_back(condition.left);
-    right_keys.push_back(condition.right);
-    node.null_safe.push_back(condition.comparison == Comparison::not_distinct);
-  }
+  rest.insert(rest.end(), keys.rest.begin(), keys.rest.end());
   residual = conjunction(rest);
-  left = with_columns(left, left_keys, node.left_keys);
-  right = with_columns(right, right_keys, node.right_keys);
+  node.null_safe = std::move(keys.null_safe);
+  left = with_columns(left, keys.left, node.left_keys);
+  right = with_columns(right, keys.right, node.right_keys);
   const Output& l = output_of(left);
   const Output& r = output_of(right);
   node.inputs = {left, right};
   node.output = l;
   if (node.output.changelog == Changelog::upsert) node.output.changelog = Changelog::retract;
   node.output.key.clear();
-  for (Column column : r.columns) {
-    column.role = TimeRole::none;
-    node.output.columns.push_back(column);
-  }
   // The condition was bound over the columns before key columns were added.
-  std::vector<size_t> places(left_width + right_width), wanted;
-  for (size_t i = 0; i < left_width; ++i) places[i] = i;
-  for (size_t i = 0; i < right_width; ++i) places[left_width + i] = l.columns.size() + i;
+  const std::vector<size_t> places = put_beside(node.output, r, left_width, right_width);
   if (!residual.empty()) node.residual = residual.remap(places);
   Input joined = add(std::move(node));
   return pick(joined, places);
@@ -597,13 +548,7 @@ Result<Input> RelationBuilder::finish_asof(Input left, Input right, JoinKind kin
     node.output.watermark = false;
     for (Column& column : node.output.columns) column.role = TimeRole::none;
   }
-  for (Column column : r.columns) {
-    column.role = TimeRole::none;
-    node.output.columns.push_back(column);
-  }
-  std::vector<size_t> places;
-  for (size_t i = 0; i < left_width; ++i) places.push_back(i);
-  for (size_t i = 0; i < right_width; ++i) places.push_back(l.columns.size() + i);
+  const std::vector<size_t> places = put_beside(node.output, r, left_width, right_width);
   Input joined = add(std::move(node));
   return pick(joined, places);
 }

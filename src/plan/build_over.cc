@@ -11,10 +11,6 @@ namespace {
 
 using Kind = BoundRelation::Kind;
 
-Error unsupported(const std::string& what, const std::string& remedy) {
-  return user_error(Code::unsupported_sql, what).with_remedy(remedy);
-}
-
 /// No list of ranks is longer.
 constexpr int64_t max_rank = int64_t{1} << 31;
 
@@ -33,21 +29,6 @@ void narrow(RankBounds& ranks, Comparison comparison, int64_t bound) {
   if (below) ranks.last = std::min(ranks.last, bound);
 }
 
-Comparison turned(Comparison comparison) {
-  switch (comparison) {
-    case Comparison::less:
-      return Comparison::greater;
-    case Comparison::less_equal:
-      return Comparison::greater_equal;
-    case Comparison::greater:
-      return Comparison::less;
-    case Comparison::greater_equal:
-      return Comparison::less_equal;
-    default:
-      return comparison;
-  }
-}
-
 /// The bound that `condition` sets to the column, when that is all it says.
 bool narrow_by(RankBounds& ranks, const BoundRelation::Condition& condition, size_t rank_column) {
   if (condition.comparison == Comparison::not_distinct || condition.comparison == Comparison::not_equal ||
@@ -56,7 +37,7 @@ bool narrow_by(RankBounds& ranks, const BoundRelation::Condition& condition, siz
   const bool left = condition.left.column() == rank_column;
   if (!left && condition.right.column() != rank_column) return false;
   std::optional<int64_t> bound = constant_integer(left ? condition.right : condition.left);
-  if (bound) narrow(ranks, left ? condition.comparison : turned(condition.comparison), *bound);
+  if (bound) narrow(ranks, left ? condition.comparison : flipped(condition.comparison), *bound);
   return bound.has_value();
 }
 

@@ -3,20 +3,13 @@
 #include <numeric>
 
 #include "duck/conjunction.h"
+#include "plan/join_columns.h"
 #include "plan/relation_builder.h"
 
 namespace headrace {
 namespace {
 
 using Condition = BoundRelation::Condition;
-
-Error unsupported(const std::string& what, const std::string& remedy) {
-  return user_error(Code::unsupported_sql, what).with_remedy(remedy);
-}
-
-bool is_equality(const Condition& condition) {
-  return condition.comparison == Comparison::equal || condition.comparison == Comparison::not_distinct;
-}
 
 /// True when a column from `width` on is read.
 bool reads_behind(const Expr& expression, size_t width) {
@@ -173,13 +166,7 @@ Result<Input> RelationBuilder::join_versions(Input left, size_t left_time, const
   // Each left row gives one row at most: what names it names the result.
   node.output = l;
   node.output.deterministic = l.deterministic && r.deterministic;
-  for (Column column : r.columns) {
-    column.role = TimeRole::none;
-    node.output.columns.push_back(column);
-  }
-  std::vector<size_t> places(left_width + right_width);
-  std::iota(places.begin(), places.begin() + static_cast<long>(left_width), 0);
-  std::iota(places.begin() + static_cast<long>(left_width), places.end(), l.columns.size());
+  const std::vector<size_t> places = put_beside(node.output, r, left_width, right_width);
   const Expr residual = conjunction(rest);
   if (!residual.empty()) node.residual = residual.remap(places);
   return pick(add(std::move(node)), places);
@@ -195,21 +182,12 @@ Result<Input> RelationBuilder::join_present(Input left, Input right, JoinKind ki
                       "AS OF PROCTIME() over rows that change: a row and its retraction would meet different versions")
         .with_remedy("join AS OF an event time, or without FOR SYSTEM_TIME");
   const size_t left_width = output_of(left).columns.size(), right_width = output_of(right).columns.size();
-  std::vector<size_t> beside(right_width);
-  std::iota(beside.begin(), beside.end(), left_width);
   ProcessingTimeJoinNode node;
-  std::vector<Expr> left_keys, right_keys;
-  for (const Condition& condition : conditions) {
-    if (!is_equality(condition)) {
-      rest.push_back(comparison({condition.left, condition.right.remap(beside), condition.comparison}));
-      continue;
-    }
-    left_keys.push_back(condition.left);
-    right_keys.push_back(condition.right);
-    node.null_safe.push_back(condition.comparison == Comparison::not_distinct);
-  }
-  left = with_columns(left, left_keys, node.left_keys);
-  right = with_columns(right, right_keys, node.right_keys);
+  JoinKeys keys = split_keys(conditions, left_width, right_width);
+  rest.insert(rest.end(), keys.rest.begin(), keys.rest.end());
+  node.null_safe = std::move(keys.null_safe);
+  left = with_columns(left, keys.left, node.left_keys);
+  right = with_columns(right, keys.right, node.right_keys);
   const Output& l = output_of(left);
   const Output& r = output_of(right);
   node.inputs = {left, right};
@@ -218,13 +196,7 @@ Result<Input> RelationBuilder::join_present(Input left, Input right, JoinKind ki
   node.output = l;
   node.output.key.clear();
   node.output.deterministic = false;
-  for (Column column : r.columns) {
-    column.role = TimeRole::none;
-    node.output.columns.push_back(column);
-  }
-  std::vector<size_t> places(left_width + right_width);
-  std::iota(places.begin(), places.begin() + static_cast<long>(left_width), 0);
-  std::iota(places.begin() + static_cast<long>(left_width), places.end(), l.columns.size());
+  const std::vector<size_t> places = put_beside(node.output, r, left_width, right_width);
   const Expr residual = conjunction(rest);
   if (!residual.empty()) node.residual = residual.remap(places);
   return pick(add(std::move(node)), places);

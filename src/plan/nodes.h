@@ -28,6 +28,10 @@ std::string_view word_of(Changelog changelog);
 /// What a column means for time.
 enum class TimeRole : uint8_t { none, event_time, window_start, window_end, window_time };
 
+inline bool is_window(TimeRole role) {
+  return role == TimeRole::window_start || role == TimeRole::window_end || role == TimeRole::window_time;
+}
+
 struct Column {
   std::string name;
   LogicalType type;

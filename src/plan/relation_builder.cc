@@ -13,19 +13,11 @@ namespace {
 using Kind = BoundRelation::Kind;
 using Condition = BoundRelation::Condition;
 
-Error unsupported(const std::string& what, const std::string& remedy) {
-  return user_error(Code::unsupported_sql, what).with_remedy(remedy);
-}
-
 /// Where each input column stands among `expressions`, or nullopt.
 std::optional<size_t> place_of(const std::vector<Expr>& expressions, size_t column) {
   for (size_t i = 0; i < expressions.size(); ++i)
     if (expressions[i].column() == column) return i;
   return std::nullopt;
-}
-
-bool is_window(TimeRole role) {
-  return role == TimeRole::window_start || role == TimeRole::window_end || role == TimeRole::window_time;
 }
 
 /// True when some of these columns tell one window from all others.

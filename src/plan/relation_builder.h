@@ -13,6 +13,11 @@
 
 namespace headrace {
 
+/// What is right, but does not run here; `remedy` says what does.
+inline Error unsupported(const std::string& what, const std::string& remedy) {
+  return user_error(Code::unsupported_sql, what).with_remedy(remedy);
+}
+
 /// What a name stands for: the place in the plan where its rows come from.
 struct Relation {
   Input from;

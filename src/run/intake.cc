@@ -18,19 +18,6 @@ std::string option_or(const SourceNode& node, const std::string& name, const std
   return found == node.options.end() || found->second.empty() ? fallback : found->second;
 }
 
-/// The rows that are not in `taken` (ascending).
-std::vector<uint32_t> all_but(int64_t rows, const std::vector<uint32_t>& taken) {
-  std::vector<uint32_t> out;
-  size_t at = 0;
-  for (uint32_t row = 0; row < rows; ++row) {
-    if (at < taken.size() && taken[at] == row)
-      ++at;
-    else
-      out.push_back(row);
-  }
-  return out;
-}
-
 }  // namespace
 
 SchemaRef delivered_schema(const SourceNode& node) {
@@ -97,7 +84,7 @@ void Intake::Rows::refuse(uint32_t row, Code code, const std::string& reason) co
 
 void Intake::Rows::drop(const std::vector<uint32_t>& gone) {
   if (gone.empty()) return;
-  const std::vector<uint32_t> kept = all_but(batch.rows(), gone);
+  const std::vector<uint32_t> kept = all_but(static_cast<size_t>(batch.rows()), gone);
   batch = batch.slice(kept);
   if (places.empty()) return;
   for (size_t i = 0; i < kept.size(); ++i) places[i] = places[kept[i]];
