@@ -6,7 +6,6 @@
 #include <duckdb/common/serializer/memory_stream.hpp>
 #include <duckdb/common/types/value.hpp>
 #include <duckdb/common/vector_operations/vector_operations.hpp>
-#include <duckdb/function/create_sort_key.hpp>
 
 namespace headrace {
 
@@ -80,19 +79,6 @@ void take_elements(Vector& lists, size_t count, const std::vector<uint32_t>& row
   }
   if (missing.size() < rows.size()) duckdb::VectorOperations::Copy(children, out, selection, rows.size(), 0, 0);
   for (size_t i : missing) duckdb::FlatVector::SetNull(out, i, true);
-}
-
-std::vector<std::string> sort_keys(DataChunk& rows) {
-  duckdb::vector<duckdb::OrderModifiers> modifiers(rows.ColumnCount(),
-                                                   {duckdb::OrderType::ASCENDING, duckdb::OrderByNullType::NULLS_LAST});
-  Vector keys(LogicalType::BLOB, rows.size());
-  duckdb::CreateSortKeyHelpers::CreateSortKey(rows, modifiers, keys);
-  duckdb::UnifiedVectorFormat format;
-  keys.ToUnifiedFormat(rows.size(), format);
-  const auto* values = duckdb::UnifiedVectorFormat::GetData<duckdb::string_t>(format);
-  std::vector<std::string> out;
-  for (size_t row = 0; row < rows.size(); ++row) out.push_back(values[format.sel->get_index(row)].GetString());
-  return out;
 }
 
 }  // namespace headrace

@@ -32,7 +32,4 @@ void longest_lists(Vector& lists, size_t count, std::vector<uint64_t>& lengths);
 void take_elements(Vector& lists, size_t count, const std::vector<uint32_t>& rows,
                    const std::vector<uint64_t>& elements, Vector& out);
 
-/// One key per row over all columns of `rows`, ascending, NULLs last: keys compare byte by byte as the rows do.
-std::vector<std::string> sort_keys(DataChunk& rows);
-
 }  // namespace headrace

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "duck/rows.h"
+#include "duck/sort_key.h"
 #include "ops/keys.h"
 #include "ops/side_by_side.h"
 
@@ -53,9 +53,9 @@ std::vector<std::string> StreamAsofJoinOperator::orders_of(uint32_t side, const 
     values.Initialize(duckdb::Allocator::DefaultAllocator(), {type});
     sides_[side].gather(orders_[side], &rows[at], count, values.data[0]);
     values.SetCardinality(count);
-    std::vector<std::string> keys = sort_keys(values);
+    const SortKeys keys(values, {{}}, sort_key_width({type}));
     for (size_t i = 0; i < count; ++i)
-      out.push_back(duckdb::FlatVector::IsNull(values.data[0], i) ? std::string() : std::move(keys[i]));
+      out.push_back(duckdb::FlatVector::IsNull(values.data[0], i) ? std::string() : std::string(keys[i]));
   }
   return out;
 }
@@ -72,7 +72,8 @@ StreamAsofJoinOperator::Nearest StreamAsofJoinOperator::sorted(Slot group) const
     const std::vector<LogicalType>& types = side.rows().layout().types;
     values.Initialize(duckdb::Allocator::DefaultAllocator(), {types.begin(), types.end()});
     side.gather_all(&rows[at], count, values);
-    for (std::string& key : sort_keys(values)) whole.push_back(std::move(key));
+    const SortKeys keys(values, std::vector<SortDirection>(types.size()), sort_key_width(types));
+    for (size_t i = 0; i < count; ++i) whole.emplace_back(keys[i]);
   }
   std::vector<size_t> places;
   for (size_t i = 0; i < rows.size(); ++i)
@@ -182,9 +183,7 @@ Result<> StreamAsofJoinOperator::on_batch(uint32_t input, Batch batch, Emitter& 
     if (batch.diff(row) > 0 || groups[row] == missing_slot) continue;
     if (Slot gone = side.find_equal(groups[row], values, row); gone != missing_slot) side.erase(gone);
   }
-  for (uint32_t row = 0; row < rows; ++row)
-    if (groups[row] != missing_slot && side.groups().is_used(groups[row]) && side.rows_in(groups[row]) == 0)
-      side.erase_group(groups[row]);
+  side.forget_empty(groups, rows);
   return {};
 }
 

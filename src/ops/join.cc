@@ -169,9 +169,7 @@ Result<> JoinOperator::keep(uint32_t input, Arrived& arrived, std::vector<uint32
     if (read_kept(side, slot).told) HEADRACE_TRY(tell_alone(input, {slot}, {-1}, out));
     side.rows.erase(slot);
   }
-  for (uint32_t row : retracted)
-    if (groups[row] != missing_slot && side.rows.groups().is_used(groups[row]) && side.rows.rows_in(groups[row]) == 0)
-      side.rows.erase_group(groups[row]);
+  side.rows.forget_empty(groups, rows);
   return {};
 }
 

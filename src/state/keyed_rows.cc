@@ -88,6 +88,11 @@ void KeyedRows::erase_group(Slot group) {
   groups_.erase(group);
 }
 
+void KeyedRows::forget_empty(const Slot* groups, size_t count) {
+  for (size_t i = 0; i < count; ++i)
+    if (groups[i] != missing_slot && groups_.is_used(groups[i]) && rows_in(groups[i]) == 0) groups_.erase(groups[i]);
+}
+
 void KeyedRows::gather_all(const Slot* rows, size_t count, DataChunk& out) const {
   for (size_t column = 0; column < out.ColumnCount(); ++column) rows_.gather(column, rows, count, out.data[column]);
   out.SetCardinality(count);

@@ -37,12 +37,12 @@ class KeyedRows {
   void erase(Slot row);
   /// Forgets a group without rows.
   void erase_group(Slot group);
+  /// Forgets those of these groups that are there and have no rows; one may stand among them more than once.
+  void forget_empty(const Slot* groups, size_t count);
 
   /// The rows of a group from the oldest on; missing_slot ends them.
   Slot first(Slot group) const { return head(group).first_plus_one - 1; }
-  Slot last(Slot group) const { return head(group).last_plus_one - 1; }
   Slot next(Slot row) const { return link(row).next_plus_one - 1; }
-  Slot previous(Slot row) const { return link(row).previous_plus_one - 1; }
   Slot group_of(Slot row) const { return link(row).group; }
   int64_t rows_in(Slot group) const { return head(group).rows; }
   /// A row's number in its group, by arrival; never given twice while the group lives.
