@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-import sysconfig
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,13 +21,15 @@ CREATE MATERIALIZED VIEW total AS SELECT id, count(*) AS rows FROM tx GROUP BY i
 ARGUMENTS = ["--exclude-path-regex", "changes$", "--exclude-checks", "positive_data_acceptance", "--max-examples", "30", "--seed", "1"]
 
 
+# Not the script of that name: it names its interpreter by path, which is gone where a cache has been moved to another home.
+COMMAND = [sys.executable, "-c", "import schemathesis.cli as cli; cli.schemathesis(prog_name='schemathesis')"]
+
+
 def test_the_document_holds(tmp_path: Path) -> None:
-    schemathesis = Path(sysconfig.get_path("scripts")) / "schemathesis"
-    if not schemathesis.exists():
-        pytest.skip(f"there is no {schemathesis}")
+    pytest.importorskip("schemathesis")
     with RunningEngine(running_engine.write_project(tmp_path / "project", SQL), tmp_path / "state") as engine:
         done = subprocess.run(
-            [schemathesis, "run", engine.url + "/openapi.json", *ARGUMENTS], cwd=tmp_path, capture_output=True, text=True, check=False
+            [*COMMAND, "run", engine.url + "/openapi.json", *ARGUMENTS], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout[-6000:]
         assert engine.request("GET", "/healthz")[0] == 200
