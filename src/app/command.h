@@ -49,6 +49,8 @@ int report_failure(const Error& error);
 int run_command(ProjectOptions options);
 int demo_command(ProjectOptions options);
 int check_command(const ProjectOptions& options);
+int plan_command(ProjectOptions options, bool json);
+int apply_command(ProjectOptions options, bool allow_loss);
 int explain_command(const ProjectOptions& options, bool json);
 int query_command(ProjectOptions options, const std::string& sql, const std::string& format);
 int drive_command(const ProjectOptions& options);

@@ -101,6 +101,22 @@ int main_command(int argc, char** argv) {
   explain.add_flag("--json", json, "The documented JSON form");
   explain.callback([&] { chosen = [&] { return explain_command(options, json); }; });
 
+  CLI::App& plan = *app.add_subcommand(
+      "plan",
+      "Show what a changed project means for its durable state: what is kept, what is built anew and from where");
+  add_project(plan, options);
+  plan.add_flag("--json", json, "The same as JSON");
+  plan.callback([&] { chosen = [&] { return plan_command(options, json); }; });
+
+  bool allow_loss = false;
+  CLI::App& apply =
+      *app.add_subcommand("apply", "Bring the durable state over to the changed project; no row is lost or repeated");
+  add_project(apply, options);
+  apply.add_option("--shards", options.shards, "Threads that share the work (default: one per core)")
+      ->check(CLI::Range(1, 1024));
+  apply.add_flag("--allow-loss", allow_loss, "Let state begin empty that cannot be built from the sources' past");
+  apply.callback([&] { chosen = [&] { return apply_command(options, allow_loss); }; });
+
   std::string sql, format = "json";
   CLI::App& query = *app.add_subcommand("query", "Ask the last durable state of a pipeline that is not running");
   query.add_option("directory", options.directory, "The project's folder")->required();

@@ -39,8 +39,15 @@ struct SinkContext {
   bool append_only = true;  ///< The query only adds rows.
   std::string project_directory;
   std::string state_directory;
+  std::string
+      identity;  ///< Tells it from a sink of the same name that writes elsewhere: the statement as it was before.
   const Clock* clock = nullptr;
   FunctionHost* functions = nullptr;  ///< The project's; nullptr = none.
+
+  /// Where it may keep files of its own.
+  std::string own_directory() const {
+    return state_directory + "/sinks/" + name + (identity.empty() ? "" : "-") + identity;
+  }
 };
 
 class Sink {

@@ -55,6 +55,7 @@ struct SourceContext {
   std::string state_directory;        ///< Where a source may keep files of its own (the log).
   std::optional<size_t> time_column;  ///< In `schema`: the event-time column, if declared with a watermark.
   bool until_end = false;             ///< An unbounded source ends at the end it has now.
+  std::optional<Position> end;        ///< Set: it is read again, from its beginning to just here, at full speed.
   const Clock* clock = nullptr;
   FunctionHost* functions = nullptr;  ///< The project's; nullptr = none.
   std::function<void()> wake;         ///< Call from any thread when there is new input.

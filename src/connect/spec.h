@@ -30,19 +30,22 @@ struct ConfigField {
   std::string_view fallback;  ///< The default as text; "" = none.
   std::string_view summary;   ///< One sentence; for a choice it begins with the values, "a | b: ...".
   bool required = false;
+  bool tunes = false;  ///< Says how fast, how long or how much at a time; which data it is does not depend on it.
 };
 
 /// What every source takes besides its own options; what they mean is the engine's business, not the connector's.
 inline constexpr ConfigField common_source_fields[] = {
     {"on_error", FieldKind::choice, "quarantine",
      "quarantine | null | fail: what becomes of a row on which an expression fails, and of a record that cannot be "
-     "read."},
+     "read.",
+     false, true},
     {"extra_fields", FieldKind::choice, "ignore",
-     "ignore | quarantine: what becomes of a record with a field that is not declared."},
-    {"watermark_every", FieldKind::choice, "row", "row: the watermark moves with every row."},
+     "ignore | quarantine: what becomes of a record with a field that is not declared.", false, true},
+    {"watermark_every", FieldKind::choice, "row", "row: the watermark moves with every row.", false, true},
     {"max_future", FieldKind::duration_ms, "",
      "Rows whose time lies further ahead of the clock than this go to the quarantine; off for bounded and replayed "
-     "files, else 1 d."},
+     "files, else 1 d.",
+     false, true},
 };
 
 /// The fields of a source: its own, then the common ones.
@@ -82,6 +85,12 @@ Result<Options> check_options(std::string_view what, std::span<const ConfigField
 /// Reads "10 s", "250 ms", "1 min", "2 h", "1 d" or a bare number of milliseconds. Errors: bad_duration (never).
 Result<int64_t> parse_duration_ms(std::string_view text);
 
+/// What is still there of the input that a source has read.
+struct Past {
+  enum class Kept : uint8_t { none, some, all } kept = Kept::none;
+  std::string text;  ///< For people: none: why; some: from where on.
+};
+
 struct ConnectorSpec {
   std::string_view name;
   std::string_view summary;
@@ -91,6 +100,8 @@ struct ConnectorSpec {
   bool bounded_by_default = false;
   Result<std::unique_ptr<Source>> (*make_source)(const SourceContext&) = nullptr;
   Result<std::unique_ptr<Sink>> (*make_sink)(const SinkContext&) = nullptr;
+  /// What can be read again of what lies before SourceContext::end; opens nothing. nullptr: nothing can.
+  Result<Past> (*past)(const SourceContext&) = nullptr;
 };
 
 /// Every connector, in alphabetical order (connect/all.cc).

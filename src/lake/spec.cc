@@ -22,7 +22,7 @@ constexpr ConfigField sink_fields[] = {
     {"partitioned_by", FieldKind::text, "",
      "Columns, or day(column), separated by commas; each value gets files of its own."},
     {"commit_interval", FieldKind::duration_ms, "0",
-     "Least time between two commits; 0 = with every checkpoint. Rows wait durably."},
+     "Least time between two commits; 0 = with every checkpoint. Rows wait durably.", false, true},
     {"changes", FieldKind::choice, "append", "append | upsert | retract: only append is run so far."},
 };
 

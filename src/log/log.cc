@@ -341,4 +341,13 @@ Result<std::unique_ptr<Log>> Log::open(const LogOptions& options) {
   return std::unique_ptr<Log>(std::make_unique<SegmentLog>(options, std::move(segments), std::move(file)));
 }
 
+Result<int64_t> first_record_kept(const std::string& directory) {
+  if (!file_exists(directory)) return int64_t{0};
+  HEADRACE_ASSIGN(std::vector<std::string> names, list_directory(directory));
+  std::optional<int64_t> first;
+  for (const std::string& name : names)
+    if (std::optional<int64_t> number = number_of(name)) first = std::min(first.value_or(*number), *number);
+  return first.value_or(0);
+}
+
 }  // namespace headrace

@@ -49,4 +49,7 @@ class Log {
   virtual int64_t pending_bytes() const = 0;
 };
 
+/// The number of the first record that a log's directory still holds, without opening it; 0 when it holds none.
+Result<int64_t> first_record_kept(const std::string& directory);
+
 }  // namespace headrace

@@ -347,9 +347,9 @@ void drop_rank(TopNNode& node) {
 }
 
 /// Narrows sources and projections to the columns that are read; every node above is told where its columns went.
-void prune(Plan& plan) {
+/// `wanted`: what is read by node, beside what other nodes read.
+void prune(Plan& plan, std::vector<Columns> wanted, bool keep_one) {
   const size_t count = plan.nodes.size();
-  std::vector<Columns> wanted(count);
   for (size_t at = count; at-- > 0;) {
     const Node& node = plan.nodes[at];
     const NodeBase& base = base_of(node);
@@ -365,7 +365,7 @@ void prune(Plan& plan) {
       for (size_t column = 0; column < source->declared.size(); ++column)
         if (!source->declared[column].nullable) wanted[at].insert(column);
     }
-    if (wanted[at].empty() && !base.output.columns.empty()) wanted[at].insert(0);
+    if (keep_one && wanted[at].empty() && !base.output.columns.empty()) wanted[at].insert(0);
   }
   // places[n][i]: where column i of node n went.
   std::vector<std::vector<size_t>> places(count);
@@ -598,9 +598,17 @@ Plan optimize(Plan plan) {
   merge_projections(plan);
   drop_identities(plan);
   remove_unread(plan);
-  prune(plan);
+  prune(plan, std::vector<Columns>(plan.nodes.size()), true);
   drop_identities(plan);
   remove_unread(plan);
+  return plan;
+}
+
+Plan narrowed(Plan plan, bool all_of_last) {
+  std::vector<Columns> wanted(plan.nodes.size());
+  if (all_of_last) need_all(wanted.back(), base_of(plan.nodes.back()).output.columns.size());
+  prune(plan, std::move(wanted), false);
+  drop_identities(plan);
   return plan;
 }
 

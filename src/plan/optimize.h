@@ -10,4 +10,8 @@ namespace headrace {
 /// more are removed.
 Plan optimize(Plan plan);
 
+/// Lets every node deliver only the columns that the nodes above it read. Nobody reads the last node: all its columns
+/// count, or none.
+Plan narrowed(Plan plan, bool all_of_last);
+
 }  // namespace headrace

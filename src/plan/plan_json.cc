@@ -177,8 +177,9 @@ std::string function_members(const UserFunction& function) {
   return ",\"function\":" + json_string(description.name) + ",\"hash\":" + json_string(description.hash);
 }
 
-/// What is special to the node's kind, as JSON members that begin with a comma.
-std::string own_members(const Node& node) {
+}  // namespace
+
+std::string node_members(const Node& node) {
   return std::visit(
       overloaded{
           [](const SourceNode& n) {
@@ -275,6 +276,8 @@ std::string own_members(const Node& node) {
       node);
 }
 
+namespace {
+
 std::string kept_until(const JoinSide& side) {
   if (!side.expiry) return "without bound";
   return fmt::format("until the watermark reaches column {} {} {} ms", side.expiry->column,
@@ -287,8 +290,9 @@ std::string window_detail(const WindowSpec& window) {
   return fmt::format("{} size {} ms, slide {} ms", word, window.size_ms, window.slide_ms);
 }
 
-/// One line for people about what the node does.
-std::string detail(const Node& node) {
+}  // namespace
+
+std::string node_detail(const Node& node) {
   return std::visit(
       overloaded{
           [](const SourceNode& n) {
@@ -362,6 +366,8 @@ std::string detail(const Node& node) {
       node);
 }
 
+namespace {
+
 /// `identity`: without places and names of people's interest only.
 std::string node_json(const Node& node, bool identity) {
   const NodeBase& base = base_of(node);
@@ -380,8 +386,8 @@ std::string node_json(const Node& node, bool identity) {
                      numbers(base.output.key), base.output.deterministic);
   if (base.on_error != OnError::quarantine)
     out += fmt::format(",\"on_error\":\"{}\"", base.on_error == OnError::null ? "null" : "fail");
-  out += own_members(node);
-  if (!identity) out += ",\"detail\":" + json_string(detail(node)) + ",\"at\":" + json_string(base.at.text());
+  out += node_members(node);
+  if (!identity) out += ",\"detail\":" + json_string(node_detail(node)) + ",\"at\":" + json_string(base.at.text());
   return out + "}";
 }
 
@@ -399,7 +405,7 @@ std::string explain_text(const Plan& plan) {
     const Node& node = plan[id];
     const NodeBase& base = base_of(node);
     out += fmt::format("{:{}}#{} {} {} [{}{}]  {}\n", "", depth * 2, id.value, kind_of(node), base.name,
-                       word_of(base.output.changelog), base.output.watermark ? ", watermark" : "", detail(node));
+                       word_of(base.output.changelog), base.output.watermark ? ", watermark" : "", node_detail(node));
     for (const Input& input : base.inputs) print(input.node, depth + 1);
   };
   for (const Node& node : plan.nodes)
@@ -410,10 +416,14 @@ std::string explain_text(const Plan& plan) {
 }
 
 std::string plan_fingerprint(const Plan& plan) {
-  // FNV-1a, 64 bits (Fowler, Noll, Vo): stable over processes, and good enough to tell two plans apart.
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const Node& node : plan.nodes)
-    for (char c : node_json(node, true)) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  std::string all;
+  for (const Node& node : plan.nodes) all += node_json(node, true);
+  return fingerprint_of(all);
+}
+
+std::string fingerprint_of(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a, 64 bits (Fowler, Noll, Vo)
+  for (char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
   return fmt::format("{:016x}", hash);
 }
 

@@ -37,14 +37,15 @@ Error corrupt(const std::string& what) {
 
 std::string Manifest::json() const {
   std::string out = fmt::format(
-      "{{\"format\":1,\"lineage\":{},\"plan\":{},\"generation\":{},\"epoch\":{},\"tick\":{},\"quarantine_next\":{}",
+      "{{\"format\":2,\"lineage\":{},\"plan\":{},\"generation\":{},\"epoch\":{},\"tick\":{},\"quarantine_next\":{}",
       json_string(lineage), json_string(plan), generation, epoch.value, tick.value, quarantine_next);
   out += ",\"sources\":{";
   const char* comma = "";
   for (const auto& [name, source] : sources) {
-    out += fmt::format("{}{}:{{\"position\":{},\"read\":{},\"accepted\":{},\"quarantined\":{},\"watermarks_ms\":[{}]}}",
-                       comma, json_string(name), json_string(source.position), source.records_read,
-                       source.records_accepted, source.records_quarantined, fmt::join(source.watermarks_ms, ","));
+    out += fmt::format(
+        "{}{}:{{\"position\":{},\"read\":{},\"accepted\":{},\"quarantined\":{},\"ended\":{},\"watermarks_ms\":[{}]}}",
+        comma, json_string(name), json_string(source.position), source.records_read, source.records_accepted,
+        source.records_quarantined, source.ended, fmt::join(source.watermarks_ms, ","));
     comma = ",";
   }
   out += "},\"sinks\":{";
@@ -54,7 +55,20 @@ std::string Manifest::json() const {
                        sink.rows);
     comma = ",";
   }
-  out += "},\"counters\":[";
+  out += "},\"nodes\":[";
+  comma = "";
+  for (const NodeRecord& node : nodes) {
+    out += fmt::format(
+        "{}{{\"kind\":{},\"name\":{},\"fingerprint\":{},\"own\":{},\"identity\":{},\"text\":{},\"state\":{},"
+        "\"functions\":[",
+        comma, json_string(node.kind), json_string(node.name), json_string(node.fingerprint), json_string(node.own),
+        json_string(node.identity), json_string(node.text), node.has_state);
+    for (const std::string& function : node.functions)
+      out += (&function == &node.functions.front() ? "" : ",") + json_string(function);
+    out += "]}";
+    comma = ",";
+  }
+  out += "],\"counters\":[";
   comma = "";
   for (const NodeCounters& c : counters) {
     out += fmt::format("{}[{},{},{},{},{},{},{}]", comma, c.rows_in, c.passed, c.filtered, c.late, c.quarantined,
@@ -82,7 +96,7 @@ Result<Manifest> Manifest::parse(std::string_view text) {
   Manifest out;
   try {
     simdjson::dom::element root = parser.parse(text.data(), text.size());
-    if (int64_t(root["format"]) != 1) return corrupt("checkpoint.json has another format than this version reads");
+    if (int64_t(root["format"]) != 2) return corrupt("checkpoint.json has another format than this version reads");
     auto string = [](simdjson::dom::element e) { return std::string(std::string_view(e)); };
     out.lineage = string(root["lineage"]);
     out.plan = string(root["plan"]);
@@ -96,11 +110,24 @@ Result<Manifest> Manifest::parse(std::string_view text) {
       into.records_read = int64_t(source["read"]);
       into.records_accepted = int64_t(source["accepted"]);
       into.records_quarantined = int64_t(source["quarantined"]);
+      into.ended = bool(source["ended"]);
       for (simdjson::dom::element mark : simdjson::dom::array(source["watermarks_ms"]))
         into.watermarks_ms.push_back(int64_t(mark));
     }
     for (auto [name, sink] : simdjson::dom::object(root["sinks"]))
       out.sinks[std::string(name)] = {string(sink["prepared"]), int64_t(sink["rows"])};
+    for (simdjson::dom::element node : simdjson::dom::array(root["nodes"])) {
+      out.nodes.push_back({string(node["kind"]),
+                           string(node["name"]),
+                           string(node["fingerprint"]),
+                           string(node["own"]),
+                           string(node["identity"]),
+                           string(node["text"]),
+                           {},
+                           bool(node["state"])});
+      for (simdjson::dom::element function : simdjson::dom::array(node["functions"]))
+        out.nodes.back().functions.push_back(string(function));
+    }
     for (simdjson::dom::element row : simdjson::dom::array(root["counters"])) {
       simdjson::dom::array n = row;
       out.counters.push_back({int64_t(n.at(0)), int64_t(n.at(1)), int64_t(n.at(2)), int64_t(n.at(3)), int64_t(n.at(4)),
@@ -146,7 +173,11 @@ Result<uint64_t> StateDirectory::count_start() {
 }
 
 Result<std::optional<Manifest>> StateDirectory::last() const {
-  const std::string path = path_ + "/" + manifest_name;
+  return Manifest::read(path_);
+}
+
+Result<std::optional<Manifest>> Manifest::read(const std::string& state_directory) {
+  const std::string path = state_directory + "/" + manifest_name;
   if (!file_exists(path)) return std::optional<Manifest>();
   HEADRACE_ASSIGN(std::string text, read_file(path));
   HEADRACE_ASSIGN(Manifest manifest, Manifest::parse(text));

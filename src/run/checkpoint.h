@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "data/event_time.h"
 #include "ops/operator.h"
+#include "plan/fingerprint.h"
 #include "state/table.h"
 
 namespace headrace {
@@ -28,6 +29,7 @@ struct SourceCheckpoint {
   std::string position;
   std::vector<int64_t> watermarks_ms;  ///< By split.
   int64_t records_read = 0, records_accepted = 0, records_quarantined = 0;
+  bool ended = false;  ///< It had come to its end, and time with it.
 };
 
 struct SinkCheckpoint {
@@ -51,6 +53,7 @@ struct Manifest {
   Tick tick;
   std::map<std::string, SourceCheckpoint> sources;
   std::map<std::string, SinkCheckpoint> sinks;
+  std::vector<NodeRecord> nodes;       ///< By node: with which work and code its state began.
   std::vector<NodeCounters> counters;  ///< By node.
   std::vector<std::string> segments;   ///< Oldest first.
   int64_t quarantine_next = 1;
@@ -59,7 +62,13 @@ struct Manifest {
   std::string json() const;
   /// Errors: corrupt_state.
   static Result<Manifest> parse(std::string_view text);
+  /// Of the last checkpoint in a state directory, which another process may use; nothing when it is new. Errors:
+  /// corrupt_state.
+  static Result<std::optional<Manifest>> read(const std::string& state_directory);
 };
+
+/// Stands for the quarantine among the nodes of a checkpoint.
+inline constexpr uint32_t quarantine_node = UINT32_MAX;
 
 /// A pipeline's state directory. One process at a time; one thread at a time.
 class StateDirectory {

@@ -1,6 +1,8 @@
 #include "run/checkpoint_writer.h"
 
 #include "base/log_line.h"
+#include "connect/spec.h"
+#include "run/input.h"
 
 namespace headrace {
 namespace {
@@ -16,6 +18,33 @@ Error of_sink(const SinkOutput& sink, Error error) {
 }
 
 }  // namespace
+
+Result<std::vector<SinkOutput>> make_sinks(const Plan& plan, const SinkContext& common) {
+  std::vector<SinkOutput> out;
+  for (const Node& node : plan.nodes) {
+    auto* sink = std::get_if<SinkNode>(&node);
+    if (sink == nullptr) continue;
+    HEADRACE_ASSIGN(const ConnectorSpec* spec, find_connector(sink->connector));
+    HEADRACE_ASSIGN(Options options, check_options("sink '" + sink->name + "'", spec->sink_fields, sink->options));
+    SinkContext context = common;
+    context.name = sink->name;
+    context.identity = identity_of(node, &names_data);
+    context.options = &options;
+    context.schema = sink->output.schema();
+    context.key = sink->output.key;
+    context.append_only = sink->output.changelog == Changelog::append;
+    Result<std::unique_ptr<Sink>> made = spec->make_sink(context);
+    if (!made) return Error(std::move(made).error()).with_location(sink->at);
+    SinkOutput output;
+    output.name = sink->name;
+    output.connector = sink->connector;
+    output.node = sink->id;
+    output.at = sink->at;
+    output.sink = *std::move(made);
+    out.push_back(std::move(output));
+  }
+  return out;
+}
 
 CheckpointWriter::CheckpointWriter(StateDirectory& directory, std::vector<SinkOutput>& sinks, const Clock& clock,
                                    Events events)

@@ -29,7 +29,6 @@ constexpr int64_t whole_every = 24;  ///< Checkpoints after which all state is w
 constexpr int64_t status_interval_ns = 100'000'000;
 constexpr uint64_t ticks_per_start = uint64_t{1}
                                      << 36;  ///< Numbers for the ticks of one start; JSON holds 2^17 starts exactly.
-constexpr uint32_t quarantine_node = UINT32_MAX;  ///< Stands for the quarantine among the nodes of a checkpoint.
 
 std::string new_lineage() {
   std::random_device random;
@@ -66,10 +65,12 @@ Engine::~Engine() {
 
 // ---- Start ----
 
-Result<> Engine::make_inputs() {
-  InputContext context{
-      options_.project_directory, options_.state_directory, options_.until_end, options_.speed, &clock_,
-      project_.functions.get(),   [this] { wake(); }};
+InputContext Engine::input_context() {
+  return {options_.project_directory, options_.state_directory, options_.until_end, options_.speed, &clock_,
+          project_.functions.get(),   [this] { wake(); }};
+}
+
+Result<> Engine::make_inputs(const InputContext& context) {
   for (const Node& node : graph_.plan.nodes) {
     auto* source = std::get_if<SourceNode>(&node);
     if (source == nullptr) continue;
@@ -94,40 +95,22 @@ Result<> Engine::make_inputs() {
   return {};
 }
 
-Result<> Engine::make_sinks() {
-  for (const Node& node : graph_.plan.nodes) {
-    auto* sink = std::get_if<SinkNode>(&node);
-    if (sink == nullptr) continue;
-    HEADRACE_ASSIGN(const ConnectorSpec* spec, find_connector(sink->connector));
-    HEADRACE_ASSIGN(Options options, check_options("sink '" + sink->name + "'", spec->sink_fields, sink->options));
-    SinkContext context;
-    context.name = sink->name;
-    context.options = &options;
-    context.schema = sink->output.schema();
-    context.key = sink->output.key;
-    context.append_only = sink->output.changelog == Changelog::append;
-    context.project_directory = options_.project_directory;
-    context.state_directory = options_.state_directory;
-    context.clock = &clock_;
-    context.functions = project_.functions.get();
-    Result<std::unique_ptr<Sink>> made = spec->make_sink(context);
-    if (!made) return Error(std::move(made).error()).with_location(sink->at);
-    SinkOutput output;
-    output.name = sink->name;
-    output.connector = sink->connector;
-    output.node = sink->id;
-    output.at = sink->at;
-    output.sink = *std::move(made);
-    sinks_.push_back(std::move(output));
-  }
-  return {};
+SinkContext Engine::sink_context() const {
+  SinkContext context;
+  context.project_directory = options_.project_directory;
+  context.state_directory = options_.state_directory;
+  context.clock = &clock_;
+  context.functions = project_.functions.get();
+  return context;
 }
 
 Result<> Engine::check_fingerprint(const std::optional<Manifest>& last) const {
   if (!last || last->plan == plan_fingerprint(graph_.plan)) return {};
   return user_error(Code::state_mismatch,
                     "the state directory " + options_.state_directory + " belongs to another version of this pipeline")
-      .with_remedy("run with a new state directory (--state), or put the old statements back");
+      .with_remedy("see what would change with headrace plan " + options_.project_directory +
+                   " and go over to this version with headrace apply " + options_.project_directory +
+                   "; or run with a new state directory (--state)");
 }
 
 void Engine::make_shards() {
@@ -145,6 +128,7 @@ Result<> Engine::restore() {
   if (last) manifest_ = *std::move(last);
   if (manifest_.lineage.empty()) manifest_.lineage = new_lineage();
   manifest_.plan = plan_fingerprint(graph_.plan);
+  if (manifest_.nodes.empty()) manifest_.nodes = records_of(graph_.plan, project_.functions.get(), &names_data);
   counters_before_ = manifest_.counters;
   counters_before_.resize(graph_.plan.nodes.size());
   for (auto& shard : shards_) HEADRACE_TRY(shard->prepare());
@@ -213,8 +197,8 @@ Result<> Engine::open_for_reading() {
 
 Result<> Engine::prepare() {
   HEADRACE_ASSIGN(directory_, StateDirectory::open(options_.state_directory));
-  HEADRACE_TRY(make_inputs());
-  HEADRACE_TRY(make_sinks());
+  HEADRACE_TRY(make_inputs(input_context()));
+  HEADRACE_ASSIGN(sinks_, make_sinks(graph_.plan, sink_context()));
   make_shards();
   CheckpointWriter::Events events;
   events.durable = [this](const Manifest& manifest) {
@@ -234,6 +218,49 @@ Result<> Engine::prepare() {
   HEADRACE_TRY(restore());
   team_ = std::make_unique<Team>(shards_count_);
   return load_static_tables();
+}
+
+Result<> Engine::read_again(const std::map<std::string, SourceCheckpoint>& until, const std::set<std::string>& there,
+                            const std::function<Result<>(NodeId, std::vector<Batch>)>& on_output,
+                            const std::function<void()>& on_tick) {
+  InputContext context = input_context();
+  context.until = &until;
+  HEADRACE_TRY(make_inputs(context));
+  make_shards();
+  for (auto& shard : shards_) {
+    HEADRACE_TRY(shard->prepare());
+    for (uint32_t node = 0; node < graph_.plan.nodes.size(); ++node)
+      if (Operator* op = shard->op(NodeId{node})) HEADRACE_TRY(op->restored(EventTime::min()));
+  }
+  for (auto& input : inputs_) {
+    auto known = until.find(input->node().name);
+    if (input->node().is_static)
+      HEADRACE_TRY(input->open(nullptr));
+    else if (known == until.end())
+      input->leave_out();
+    else
+      HEADRACE_TRY(input->open_again(known->second, there.count(known->first) > 0));
+  }
+  counters_before_.resize(graph_.plan.nodes.size());
+  team_ = std::make_unique<Team>(shards_count_);
+  HEADRACE_TRY(load_static_tables());
+  do {
+    HEADRACE_TRY(step());
+    for (const Node& node : graph_.plan.nodes)
+      if (std::holds_alternative<SinkNode>(node))
+        HEADRACE_TRY(
+            on_output(base_of(node).id, static_cast<OutletOperator&>(*shards_[0]->op(base_of(node).id)).take()));
+    on_tick();
+  } while (!all_ended());
+  quarantine_.flush();
+  return {};
+}
+
+std::map<std::string, SourceCheckpoint> Engine::source_checkpoints() const {
+  std::map<std::string, SourceCheckpoint> out;
+  for (const auto& input : inputs_)
+    if (!input->node().is_static) out[input->node().name] = input->checkpoint();
+  return out;
 }
 
 Result<> Engine::step() {
@@ -591,23 +618,7 @@ bool Engine::checkpoint_due() const {
          waiting_rows() >= checkpoint_rows;
 }
 
-/// Hands the changes since the last checkpoint to the writer; the tick loop goes on meanwhile.
-Result<> Engine::checkpoint() {
-  HEADRACE_TRY(writer_->wait_idle());
-  const bool whole = whole_next_ || checkpoints_since_whole_ >= whole_every;
-  CheckpointJob job;
-  job.whole = whole;
-  manifest_.epoch = Epoch{manifest_.epoch.value + 1};
-  for (const auto& input : inputs_)
-    if (!input->node().is_static) manifest_.sources[input->node().name] = input->checkpoint();
-  manifest_.counters.clear();
-  for (const Node& node : graph_.plan.nodes) manifest_.counters.push_back(counters_of(base_of(node).id));
-  quarantine_.flush();
-  manifest_.quarantine_next = quarantine_.next_id();
-  {
-    std::lock_guard lock(mutex_);
-    manifest_.deliveries = deliveries_;
-  }
+Result<std::vector<StateBlock>> Engine::save_blocks(bool whole) {
   std::vector<std::vector<StateBlock>> parts(shards_count_);
   HEADRACE_TRY(team_->run([&](uint32_t shard) -> Result<> {
     for (uint32_t node = 0; node < graph_.plan.nodes.size(); ++node) {
@@ -619,7 +630,28 @@ Result<> Engine::checkpoint() {
     }
     return {};
   }));
-  for (std::vector<StateBlock>& part : parts) std::move(part.begin(), part.end(), std::back_inserter(job.blocks));
+  std::vector<StateBlock> out;
+  for (std::vector<StateBlock>& part : parts) std::move(part.begin(), part.end(), std::back_inserter(out));
+  return out;
+}
+
+/// Hands the changes since the last checkpoint to the writer; the tick loop goes on meanwhile.
+Result<> Engine::checkpoint() {
+  HEADRACE_TRY(writer_->wait_idle());
+  const bool whole = whole_next_ || checkpoints_since_whole_ >= whole_every;
+  CheckpointJob job;
+  job.whole = whole;
+  manifest_.epoch = Epoch{manifest_.epoch.value + 1};
+  manifest_.sources = source_checkpoints();
+  manifest_.counters.clear();
+  for (const Node& node : graph_.plan.nodes) manifest_.counters.push_back(counters_of(base_of(node).id));
+  quarantine_.flush();
+  manifest_.quarantine_next = quarantine_.next_id();
+  {
+    std::lock_guard lock(mutex_);
+    manifest_.deliveries = deliveries_;
+  }
+  HEADRACE_ASSIGN(job.blocks, save_blocks(whole));
   for (Table::SavedBlock& block : quarantine_.table().save(whole))
     job.blocks.push_back({quarantine_node, 0, 0, block.block, std::move(block.bytes)});
   for (const SinkOutput& sink : sinks_)

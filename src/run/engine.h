@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "connect/http/source.h"
@@ -51,6 +52,17 @@ class Engine final : public Pipeline {
   /// state_mismatch, corrupt_state.
   Result<> open_for_reading();
 
+  /// Reads the sources again from their beginning to where `until` stands, instead of start(): of those that are
+  /// `there` their rows, of the others the watermark only. What sinks get goes to `on_output`; nothing is shown or
+  /// written. `on_tick` is called after each tick. Errors: whatever a source says.
+  Result<> read_again(const std::map<std::string, SourceCheckpoint>& until, const std::set<std::string>& there,
+                      const std::function<Result<>(NodeId, std::vector<Batch>)>& on_output,
+                      const std::function<void()>& on_tick);
+  /// The state, to be written into a segment: what changed since the last call, or all.
+  Result<std::vector<StateBlock>> save_blocks(bool whole);
+  std::map<std::string, SourceCheckpoint> source_checkpoints() const;
+  NodeCounters counters_of(NodeId node) const;
+
   Result<> start() override;
   Result<> stop() override;
   Result<> wait() override;
@@ -79,8 +91,9 @@ class Engine final : public Pipeline {
   FunctionHost* functions() const override { return project_.functions.get(); }
 
  private:
-  Result<> make_inputs();
-  Result<> make_sinks();
+  InputContext input_context();
+  Result<> make_inputs(const InputContext& context);
+  SinkContext sink_context() const;
   Result<> restore();
   Result<> check_fingerprint(const std::optional<Manifest>& last) const;
   void make_shards();
@@ -107,7 +120,6 @@ class Engine final : public Pipeline {
   void wake();
   int64_t waiting_rows() const;
   bool all_ended() const;
-  NodeCounters counters_of(NodeId node) const;
   std::string quarantine_summary() const;
 
   PipelineOptions options_;

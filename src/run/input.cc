@@ -4,7 +4,7 @@
 
 namespace headrace {
 
-Result<std::unique_ptr<SourceInput>> SourceInput::make(const SourceNode& node, const InputContext& context) {
+Result<std::unique_ptr<SourcePlan>> plan_source(const SourceNode& node, const InputContext& context) {
   Result<const ConnectorSpec*> spec = find_connector(node.connector);
   if (!spec) return Error(std::move(spec).error()).with_location(node.at);
   if ((*spec)->make_source == nullptr)
@@ -14,9 +14,12 @@ Result<std::unique_ptr<SourceInput>> SourceInput::make(const SourceNode& node, c
     given["speed"] = std::to_string(context.speed);
   Result<Options> options = check_options("source '" + node.name + "'", (*spec)->source_fields, given);
   if (!options) return Error(std::move(options).error()).with_location(node.at);
-  SourceContext source;
+  auto out = std::make_unique<SourcePlan>();
+  out->spec = *spec;
+  out->options = *std::move(options);
+  SourceContext& source = out->context;
   source.name = node.name;
-  source.options = &*options;
+  source.options = &out->options;
   source.schema = delivered_schema(node);
   source.declared = std::make_shared<Schema>(node.declared);
   source.key = delivered_key(node);
@@ -27,7 +30,23 @@ Result<std::unique_ptr<SourceInput>> SourceInput::make(const SourceNode& node, c
   source.clock = context.clock;
   source.functions = context.functions;
   source.wake = context.wake;
-  Result<std::unique_ptr<Source>> made = (*spec)->make_source(source);
+  return out;
+}
+
+Result<Past> past_of(const SourceNode& node, const InputContext& context, const SourceCheckpoint& end) {
+  HEADRACE_ASSIGN(std::unique_ptr<SourcePlan> source, plan_source(node, context));
+  if (source->spec->past == nullptr)
+    return Past{Past::Kept::none, "connector '" + node.connector + "' cannot read its input again"};
+  source->context.end = Position{end.position};
+  return source->spec->past(source->context);
+}
+
+Result<std::unique_ptr<SourceInput>> SourceInput::make(const SourceNode& node, const InputContext& context) {
+  HEADRACE_ASSIGN(std::unique_ptr<SourcePlan> source, plan_source(node, context));
+  if (context.until != nullptr && !node.is_static)
+    if (auto until = context.until->find(node.name); until != context.until->end())
+      source->context.end = Position{until->second.position};
+  Result<std::unique_ptr<Source>> made = source->spec->make_source(source->context);
   if (!made) return Error(std::move(made).error()).with_location(node.at);
   return std::unique_ptr<SourceInput>(new SourceInput(node, *std::move(made)));
 }
@@ -44,6 +63,28 @@ Result<> SourceInput::open(const SourceCheckpoint* from) {
   Result<> opened = source_->open(position);
   if (!opened) return Error(std::move(opened).error()).with_location(node_.at);
   return {};
+}
+
+Result<> SourceInput::open_again(const SourceCheckpoint& until, bool is_there) {
+  time_ends_ = until.ended;
+  if (is_there) return open(nullptr);
+  for (int64_t mark : until.watermarks_ms) splits_.push_back(EventTime{mark});
+  ended_ = true;
+  return {};
+}
+
+void SourceInput::leave_out() {
+  time_ends_ = false;
+  ended_ = true;
+}
+
+bool names_data(const std::string& connector, const std::string& option) {
+  const Result<const ConnectorSpec*> spec = find_connector(connector);
+  if (!spec.ok()) return true;
+  for (const std::span<const ConfigField> fields : {(*spec)->source_fields, (*spec)->sink_fields})
+    for (const ConfigField& field : fields)
+      if (field.name == option && field.tunes) return false;
+  return true;
 }
 
 Result<> SourceInput::poll(int64_t bytes_max, TickWork& work) {
@@ -98,7 +139,7 @@ void SourceInput::account(const TickWork& work) {
 }
 
 EventTime SourceInput::watermark() const {
-  return ended_ ? EventTime::max() : reached();
+  return ended_ && time_ends_ ? EventTime::max() : reached();
 }
 
 EventTime SourceInput::reached() const {
@@ -112,6 +153,7 @@ SourceCheckpoint SourceInput::checkpoint() const {
   out.records_read = records_read_;
   out.records_accepted = records_accepted_;
   out.records_quarantined = records_quarantined_;
+  out.ended = ended_;
   return out;
 }
 

@@ -20,7 +20,22 @@ struct InputContext {
   const Clock* clock = nullptr;
   FunctionHost* functions = nullptr;
   std::function<void()> wake;
+  /// Set: sources are read again to these places, by name, and no further.
+  const std::map<std::string, SourceCheckpoint>* until = nullptr;
 };
+
+/// The connector of a source, and what it is made with.
+struct SourcePlan {
+  const ConnectorSpec* spec = nullptr;
+  Options options;
+  SourceContext context;  ///< Refers to `options`.
+};
+/// Checks a source's options. Errors: bad_config, unknown_option.
+Result<std::unique_ptr<SourcePlan>> plan_source(const SourceNode& node, const InputContext& context);
+/// True when an option of a connector says which data it is about.
+bool names_data(const std::string& connector, const std::string& option);
+/// What can be read again of what a source had read at `end`.
+Result<Past> past_of(const SourceNode& node, const InputContext& context, const SourceCheckpoint& end);
 
 /// Used by the tick loop only, but for status().
 class SourceInput {
@@ -30,6 +45,10 @@ class SourceInput {
 
   /// Starts where the checkpoint left it.
   Result<> open(const SourceCheckpoint* from);
+  /// Reads again to where `until` stands; a source whose past is gone brings nothing but its watermark.
+  Result<> open_again(const SourceCheckpoint& until, bool is_there);
+  /// Brings nothing: what it has will be read later, from its beginning.
+  void leave_out();
   /// Takes what is there, as jobs of the tick, numbered from `ordinal`.
   Result<> poll(int64_t bytes_max, TickWork& work);
   /// After intake: gives each job of this source the watermark before it.
@@ -59,6 +78,7 @@ class SourceInput {
   std::unique_ptr<Source> source_;
   std::vector<EventTime> splits_;
   bool ended_ = false, caught_up_ = false;
+  bool time_ends_ = true;  ///< The end of input is the end of time.
   int64_t wait_us_ = 0;
   int64_t records_read_ = 0, records_accepted_ = 0, records_quarantined_ = 0;
 };

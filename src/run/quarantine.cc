@@ -112,6 +112,11 @@ void Quarantine::add(const std::string& node, RefusedRow row, int64_t now_us) {
                     std::move(row.record.reason), now_us, row.late, std::move(row.detail), 0, std::move(row.reentry)});
 }
 
+void Quarantine::put(QuarantineRow row) {
+  std::lock_guard lock(mutex_);
+  fresh_.push_back(std::move(row));
+}
+
 void Quarantine::mark_replayed(const std::vector<int64_t>& ids, int64_t now_us) {
   flush();
   const std::set<int64_t> wanted(ids.begin(), ids.end());

@@ -20,6 +20,8 @@ class Quarantine {
   void add(const std::string& source, const Rejected& record, int64_t now_us);
   /// A row that a node refused.
   void add(const std::string& node, RefusedRow row, int64_t now_us);
+  /// A row as it was, from another quarantine.
+  void put(QuarantineRow row);
   /// Marks rows as put back.
   void mark_replayed(const std::vector<int64_t>& ids, int64_t now_us);
   /// The rows after `after_id`, oldest first.

@@ -31,7 +31,7 @@ Result<> make_durable(const std::string& path) {
 
 ParquetSink::ParquetSink(const SinkContext& context, bool with_operation, std::unique_ptr<ParquetWriter> writer)
     : path_(path_in(context.project_directory, context.options->text("path"))),
-      part_directory_(fmt::format("{}/sinks/{}", context.state_directory, context.name)),
+      part_directory_(context.own_directory()),
       with_operation_(with_operation),
       writer_(std::move(writer)) {}
 

@@ -20,6 +20,7 @@ ParquetSource::ParquetSource(const SourceContext& context)
     : directory_(context.project_directory),
       pattern_(path_in(directory_, context.options->text("path"))),
       split_per_file_(context.options->text("splits") == "file"),
+      end_(context.end),
       schema_(context.schema) {
   for (const Field& field : schema_->fields()) columns_.push_back({field.name, field.type});
 }
@@ -52,10 +53,20 @@ Result<> ParquetSource::open(const std::optional<Position>& from) {
       if (known.file == place.file) place = known;
     }
     if (place.file == restored.turn) current_ = files_.size();
-    files_.push_back({path, place, nullptr});
+    files_.push_back({path, place, nullptr, std::nullopt});
     // Opened once for its schema: a damaged file or a type that does not fit is better known before the first row.
     HEADRACE_ASSIGN(const auto checked, ParquetReader::open(path, columns_, 0));
   }
+  return end_ ? stop_at_end() : Result<>();
+}
+
+Result<> ParquetSource::stop_at_end() {
+  HEADRACE_ASSIGN(const FilePlaces end, FilePlaces::parse(end_->text));
+  std::erase_if(files_, [&](const ParquetFile& file) { return !end.covers(file.place.file, split_per_file_); });
+  for (ParquetFile& file : files_)
+    // Where replay stood within a morsel, it asks for that morsel whole.
+    if (const FilePlace* place = end.find(file.place.file); place != nullptr && place->skip == 0)
+      file.end = place->offset;
   return {};
 }
 
@@ -76,6 +87,8 @@ Result<std::optional<Morsel>> ParquetSource::read(size_t index) {
       file.reader.reset();
       break;
     }
+    if (file.end) rows->SetCardinality(std::min<uint64_t>(rows->size(), *file.end - file.place.offset));
+    if (rows->size() == 0) break;
     const uint64_t count = rows->size();
     take(*rows, file.place.file, static_cast<int64_t>(file.place.offset), morsel);
     file.place.offset += count;

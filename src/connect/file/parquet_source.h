@@ -26,16 +26,19 @@ class ParquetSource final : public Source {
     std::string path;
     FilePlace place;  ///< `offset` counts rows.
     std::unique_ptr<ParquetReader> reader;
+    std::optional<uint64_t> end;  ///< Rows behind it are not read.
     bool ended = false;
   };
 
   explicit ParquetSource(const SourceContext& context);
+  Result<> stop_at_end();
   Result<std::optional<Morsel>> next_morsel();
   Result<std::optional<Morsel>> read(size_t file);
   void take(DataChunk& rows, const std::string& file, int64_t first_row, Morsel& morsel) const;
 
   const std::string directory_, pattern_;
   const bool split_per_file_;
+  const std::optional<Position> end_;  ///< Read to here only.
   const SchemaRef schema_;
   std::vector<ParquetColumn> columns_;
   std::vector<ParquetFile> files_;

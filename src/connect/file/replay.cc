@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 
@@ -17,7 +18,9 @@ ReplaySource::ReplaySource(const SourceContext& context, std::unique_ptr<Source>
                            std::unique_ptr<Decoder> decoder)
     : files_(std::move(files)),
       decoder_(std::move(decoder)),
-      speed_(context.options->has("speed") ? context.options->real("speed") : 1.0),
+      speed_(context.end                     ? std::numeric_limits<double>::infinity()
+             : context.options->has("speed") ? context.options->real("speed")
+                                             : 1.0),
       time_column_(*context.time_column),
       clock_(context.clock) {}
 
@@ -44,7 +47,13 @@ Result<std::unique_ptr<Source>> ReplaySource::make(const SourceContext& context,
   config.reject_extra_fields = options.text("extra_fields") == "quarantine";
   config.null_on_error = options.text("on_error") == "null";
   HEADRACE_ASSIGN(std::unique_ptr<Decoder> decoder, make_decoder(config));
-  return std::unique_ptr<Source>(new ReplaySource(context, std::move(files), std::move(decoder)));
+  std::unique_ptr<ReplaySource> out(new ReplaySource(context, std::move(files), std::move(decoder)));
+  if (context.end) {
+    HEADRACE_ASSIGN(const FilePlaces end, FilePlaces::parse(context.end->text));
+    for (const FilePlace& place : end.places)
+      if (place.skip > 0) out->end_ = place;
+  }
+  return std::unique_ptr<Source>(std::move(out));
 }
 
 Result<> ReplaySource::open(const std::optional<Position>& from) {
@@ -81,6 +90,7 @@ Result<bool> ReplaySource::load() {
     }
     released_ = row_ = 0;
     batch_ = rejected_at_ = 0;
+    stop_at_end();
     while (skip_ > 0 && origin_ == skip_file_ && loaded()) {
       if (next_is_rejected()) {
         ++rejected_at_;
@@ -94,6 +104,16 @@ Result<bool> ReplaySource::load() {
     if (loaded()) return true;
   }
   return false;
+}
+
+void ReplaySource::stop_at_end() {
+  if (!end_ || origin_ != end_->file) return;
+  const Result<FilePlaces> before = FilePlaces::parse(before_.text);
+  CHECK(before.ok());
+  const FilePlace* place = before->find(origin_);
+  if (end_->offset != (place == nullptr ? 0 : place->offset)) return;
+  decoded_.records = end_->skip;
+  ended_ = true;
 }
 
 int64_t ReplaySource::wait_us() {

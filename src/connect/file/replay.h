@@ -22,6 +22,8 @@ class ReplaySource final : public Source {
 
  private:
   ReplaySource(const SourceContext& context, std::unique_ptr<Source> files, std::unique_ptr<Decoder> decoder);
+  /// Leaves of a morsel that was just loaded what lies before `end_`.
+  void stop_at_end();
   /// Decodes the next morsel. False: there is none.
   Result<bool> load();
   bool loaded() const { return released_ < decoded_.records; }
@@ -50,6 +52,7 @@ class ReplaySource final : public Source {
   int64_t skip_ = 0;  ///< Records to pass over after a restart.
   std::string skip_file_;
   bool ended_ = false;
+  std::optional<FilePlace> end_;           ///< The place within a morsel where reading again ends.
   std::optional<int64_t> first_event_us_;  ///< Set with the first row; together with the clock's reading then.
   int64_t first_ns_ = 0;
 };

@@ -96,7 +96,7 @@ Result<std::unique_ptr<Sink>> FileSink::make(const SinkContext& context) {
   const Options& options = *context.options;
   FileSinkConfig config;
   config.path = path_in(context.project_directory, options.text("path"));
-  config.part_directory = fmt::format("{}/sinks/{}", context.state_directory, context.name);
+  config.part_directory = context.own_directory();
   config.encoder.format = options.text("format");
   config.encoder.schema = context.schema;
   config.encoder.op_column = options.text("op_column");

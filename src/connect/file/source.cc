@@ -43,6 +43,17 @@ std::string FilePlaces::text() const {
   return out + "],\"turn\":" + json_string(turn) + "}";
 }
 
+const FilePlace* FilePlaces::find(const std::string& file) const {
+  for (const FilePlace& place : places)
+    if (place.file == file) return &place;
+  return nullptr;
+}
+
+bool FilePlaces::covers(const std::string& file, bool split_per_file) const {
+  if (split_per_file || places.empty()) return find(file) != nullptr;
+  return file <= places.front().file;
+}
+
 Result<FilePlaces> FilePlaces::parse(const std::string& position) {
   simdjson::dom::parser parser;
   simdjson::dom::object object;
@@ -224,8 +235,9 @@ FileSource::FileSource(const SourceContext& context)
     : directory_(context.project_directory),
       pattern_(path_in(directory_, context.options->text("path"))),
       split_per_file_(context.options->text("splits") == "file"),
-      growing_(context.options->text("mode") == "follow" && !context.until_end),
-      stops_at_end_of_now_(context.options->text("mode") == "follow" && context.until_end),
+      growing_(context.options->text("mode") == "follow" && !context.until_end && !context.end),
+      stops_at_end_of_now_(context.options->text("mode") == "follow" && context.until_end && !context.end),
+      end_(context.end),
       poll_wait_us_(context.options->duration_ms("poll_wait_ms") * 1000),
       wake_(context.wake) {
   format_.name = context.options->text("format");
@@ -291,7 +303,28 @@ Result<> FileSource::open(const std::optional<Position>& from) {
   for (size_t file = 0; file < files_.size(); ++file) {
     if (split_per_file_ && files_[file]->place().file == restored.turn) current_ = file;
   }
+  return end_ ? stop_at_end() : Result<>();
+}
+
+Result<> FileSource::stop_at_end() {
+  HEADRACE_ASSIGN(const FilePlaces end, FilePlaces::parse(end_->text));
+  std::erase_if(files_, [&](const auto& file) { return !end.covers(file->place().file, split_per_file_); });
+  for (const auto& file : files_)
+    // Where replay stood within a morsel, it asks for that morsel whole.
+    if (const FilePlace* place = end.find(file->place().file); place != nullptr && place->skip == 0 && !place->done)
+      file->stop_at(place->offset);
   return {};
+}
+
+Result<Past> past_of_files(const SourceContext& context) {
+  HEADRACE_ASSIGN(const FilePlaces end, FilePlaces::parse(context.end->text));
+  for (const FilePlace& place : end.places) {
+    if (!file_exists(path_in(context.project_directory, place.file)))
+      return Past{Past::Kept::none, place.file + " is gone"};
+    if (place.skip > 0 && end.places.size() > 1)
+      return Past{Past::Kept::none, "its replay stands within several files"};
+  }
+  return Past{Past::Kept::all, ""};
 }
 
 Result<std::optional<Morsel>> FileSource::next_morsel() {

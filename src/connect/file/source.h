@@ -2,6 +2,7 @@
 // event time (replay). The source finds the ends of records and hands the bytes on; the shards decode them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -29,6 +30,14 @@ struct FilePlaces {
   std::vector<FilePlace> places;
   std::string turn;  ///< A split per file: the file that is read next.
 
+  /// nullptr: nothing of the file was read, or it lies behind.
+  const FilePlace* find(const std::string& file) const;
+  /// True when reading has come into the file or has passed it.
+  bool covers(const std::string& file, bool split_per_file) const;
+  /// True when replay has released a part of a morsel.
+  bool within_morsel() const {
+    return std::any_of(places.begin(), places.end(), [](const FilePlace& place) { return place.skip > 0; });
+  }
   std::string text() const;
   /// Errors: corrupt_state.
   static Result<FilePlaces> parse(const std::string& position);
@@ -93,6 +102,8 @@ class FileSource final : public Source {
   explicit FileSource(const SourceContext& context);
   /// Adds the files that match and are not known yet.
   Result<> find_files(const FilePlaces& restored);
+  /// Leaves what lies before `end_`.
+  Result<> stop_at_end();
   std::string name_of(const std::string& path) const;
   /// True when what the file holds now is all of it: its end then ends its last record.
   bool is_final(size_t file) const { return !growing_ || (!split_per_file_ && file + 1 < files_.size()); }
@@ -103,6 +114,7 @@ class FileSource final : public Source {
   const bool split_per_file_;
   const bool growing_;  ///< Followed without an end.
   const bool stops_at_end_of_now_;
+  const std::optional<Position> end_;  ///< Read to here only.
   const int64_t poll_wait_us_;
   const std::function<void()> wake_;
   FileFormat format_;
@@ -110,6 +122,9 @@ class FileSource final : public Source {
   std::unique_ptr<FolderWatch> watch_;
   size_t current_ = 0;  ///< One split: the file being read. A split per file: the one whose turn it is.
 };
+
+/// What of a file source's input before SourceContext::end is still there.
+Result<Past> past_of_files(const SourceContext& context);
 
 /// `path`, which is relative to `directory` unless it is absolute.
 std::string path_in(const std::string& directory, const std::string& path);

@@ -16,15 +16,17 @@ constexpr ConfigField own_source_fields[] = {
     {"format", FieldKind::choice, "ndjson",
      "ndjson | changelog-ndjson | debezium-json | maxwell-json | canal-json | csv | parquet: how a record is written."},
     {"mode", FieldKind::choice, "bounded",
-     "bounded | follow | replay: read once to the end, go on as the files grow, or play at the pace of event time."},
+     "bounded | follow | replay: read once to the end, go on as the files grow, or play at the pace of event time.",
+     false, true},
     {"speed", FieldKind::real, "",
-     "replay: seconds of event time per second; 1 if not given, and no pacing at all with --until-end."},
+     "replay: seconds of event time per second; 1 if not given, and no pacing at all with --until-end.", false, true},
     {"splits", FieldKind::choice, "one",
      "one | file: one split in name order, or one per file, each with its own watermark."},
     {"header", FieldKind::boolean, "true", "csv: the first record of each file names the columns."},
     {"delimiter", FieldKind::text, ",", "csv: the character between two fields."},
     {"null", FieldKind::text, "", "csv: an unquoted field with this text is NULL."},
-    {"poll_wait_ms", FieldKind::duration_ms, "500", "follow: wait between two looks for new records, in milliseconds."},
+    {"poll_wait_ms", FieldKind::duration_ms, "500", "follow: wait between two looks for new records, in milliseconds.",
+     false, true},
 };
 constexpr auto source_fields = with_common_source_fields(own_source_fields);
 
@@ -42,7 +44,11 @@ constexpr ConfigField sink_fields[] = {
 Result<std::unique_ptr<Source>> make_source(const SourceContext& context) {
   const bool parquet = context.options->text("format") == "parquet";
   HEADRACE_ASSIGN(std::unique_ptr<Source> files, parquet ? ParquetSource::make(context) : FileSource::make(context));
-  const bool paced = context.options->text("mode") == "replay" && (!context.until_end || context.options->has("speed"));
+  bool paced = context.options->text("mode") == "replay" && (!context.until_end || context.options->has("speed"));
+  if (context.end) {
+    HEADRACE_ASSIGN(const FilePlaces end, FilePlaces::parse(context.end->text));
+    paced = end.within_morsel();
+  }
   return paced ? ReplaySource::make(context, std::move(files)) : std::move(files);
 }
 
@@ -60,6 +66,7 @@ const ConnectorSpec file_connector{.name = "file",
                                    .guarantee = Guarantee::exactly_once,
                                    .bounded_by_default = true,
                                    .make_source = &make_source,
-                                   .make_sink = &make_sink};
+                                   .make_sink = &make_sink,
+                                   .past = &past_of_files};
 
 }  // namespace headrace

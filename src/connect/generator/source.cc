@@ -11,7 +11,7 @@ namespace {
 
 constexpr ConfigField own_source_fields[] = {
     {"rows", FieldKind::integer, "", "Rows to make; without it rows come for ever."},
-    {"rows_per_second", FieldKind::real, "0", "Pace by the wall clock; 0 = as fast as they are taken."},
+    {"rows_per_second", FieldKind::real, "0", "Pace by the wall clock; 0 = as fast as they are taken.", false, true},
     {"seed", FieldKind::integer, "1", "Another seed gives other rows."},
     {"column.*", FieldKind::text, "",
      "How a column's values are made: sequence(start, step), uniform(low, high), normal(mean, deviation), choice(a, b, "
@@ -26,6 +26,11 @@ class GeneratorSource final : public Source {
  public:
   static Result<std::unique_ptr<Source>> make(const SourceContext& context) {
     auto source = std::unique_ptr<GeneratorSource>(new GeneratorSource(context));
+    if (context.end) {
+      int64_t rows = 0;
+      HEADRACE_TRY(read_position(*context.end, rows));
+      source->rows_ = rows;
+    }
     if (context.until_end && !source->rows_) {
       return user_error(Code::bad_config, fmt::format("generator source {} has no end", context.name))
           .with_remedy("give it rows = '1000'");
@@ -52,14 +57,7 @@ class GeneratorSource final : public Source {
   }
 
   Result<> open(const std::optional<Position>& from) override {
-    if (from && parse_int64(from->text, next_) != Parse::ok) {
-      return Error{Code::corrupt_state,
-                   Blame::environment,
-                   Retry::never,
-                   "not a position of a generator: " + from->text,
-                   {},
-                   {}};
-    }
+    if (from) HEADRACE_TRY(read_position(*from, next_));
     opened_at_ = next_;
     opened_ns_ = clock_->steady_ns();
     return {};
@@ -91,8 +89,16 @@ class GeneratorSource final : public Source {
 
  private:
   explicit GeneratorSource(const SourceContext& context)
-      : schema_(context.schema), rows_per_second_(context.options->real("rows_per_second")), clock_(context.clock) {
+      : schema_(context.schema),
+        rows_per_second_(context.end ? 0 : context.options->real("rows_per_second")),
+        clock_(context.clock) {
     if (context.options->has("rows")) rows_ = context.options->integer("rows");
+  }
+
+  static Result<> read_position(const Position& position, int64_t& rows) {
+    if (parse_int64(position.text, rows) == Parse::ok) return {};
+    return Error{Code::corrupt_state, Blame::environment, Retry::never,
+                 "not a position of a generator: " + position.text};
   }
 
   /// Rows that should have come by now.
@@ -125,6 +131,9 @@ const ConnectorSpec generator_connector{.name = "generator",
                                         .summary = "Synthetic rows, the same for the same seed.",
                                         .source_fields = source_fields,
                                         .sink_fields = {},
-                                        .make_source = &GeneratorSource::make};
+                                        .make_source = &GeneratorSource::make,
+                                        .past = [](const SourceContext&) -> Result<Past> {
+                                          return Past{Past::Kept::all, ""};
+                                        }};
 
 }  // namespace headrace

@@ -11,15 +11,16 @@ namespace {
 constexpr ConfigField own_http_fields[] = {
     {"format", FieldKind::choice, "ndjson", "ndjson | json: what a body is when its Content-Type does not say it."},
     {"lag_bytes_max", FieldKind::integer, "268435456",
-     "Bytes of the source's log that may wait to be read; beyond, requests get 429 and Retry-After."},
-    {"segment_bytes", FieldKind::integer, "67108864", "Size of one file of the log, in bytes; whole files are let go."},
+     "Bytes of the source's log that may wait to be read; beyond, requests get 429 and Retry-After.", false, true},
+    {"segment_bytes", FieldKind::integer, "67108864", "Size of one file of the log, in bytes; whole files are let go.",
+     false, true},
 };
 constexpr ConfigField own_log_fields[] = {
     own_http_fields[0],
     own_http_fields[1],
     own_http_fields[2],
     {"retention", FieldKind::duration_ms, "7 d",
-     "How long records are kept, so that a new pipeline can read them from the beginning."},
+     "How long records are kept, so that a new pipeline can read them from the beginning.", false, true},
 };
 
 constexpr auto http_fields = with_common_source_fields(own_http_fields);
@@ -47,18 +48,23 @@ Result<int64_t> record_of(const Position& position) {
   return *number;
 }
 
+std::string log_directory(const SourceContext& context) {
+  return fmt::format("{}/log/{}", context.state_directory, context.name);
+}
+
 }  // namespace
 
 HttpSource::HttpSource(const SourceContext& context, DoorOptions door)
     : schema_(context.schema),
-      until_end_(context.until_end),
+      until_end_(context.until_end || context.end),
+      end_(context.end),
       wake_(context.wake),
       door_(std::make_shared<HttpDoor>(std::move(door))) {}
 
 Result<std::unique_ptr<Source>> HttpSource::make(const SourceContext& context, int64_t retention_us) {
   DoorOptions door;
   door.name = context.name;
-  door.directory = fmt::format("{}/log/{}", context.state_directory, context.name);
+  door.directory = log_directory(context);
   door.schema = context.declared;
   door.format = context.options->text("format");
   door.reject_extra_fields =
@@ -82,6 +88,14 @@ Result<std::unique_ptr<Source>> HttpSource::make_log(const SourceContext& contex
   return make(context, context.options->duration_ms("retention") * 1000);
 }
 
+Result<Past> HttpSource::past(const SourceContext& context) {
+  HEADRACE_ASSIGN(const int64_t first, first_record_kept(log_directory(context)));
+  if (first == 0) return Past{Past::Kept::all, ""};
+  HEADRACE_ASSIGN(const int64_t end, record_of(*context.end));
+  if (first >= end) return Past{Past::Kept::none, "its log has let the records go"};
+  return Past{Past::Kept::some, fmt::format("from request {} on; its log has let earlier ones go", first)};
+}
+
 Result<> HttpSource::open(const std::optional<Position>& from) {
   HEADRACE_TRY(door_->open(wake_));
   int64_t number = door_->log().begin();
@@ -91,6 +105,9 @@ Result<> HttpSource::open(const std::optional<Position>& from) {
   HEADRACE_ASSIGN(next_, door_->place_of(number));
   door_->consumed(next_);
   end_number_ = door_->log().end();
+  if (end_) {
+    HEADRACE_ASSIGN(end_number_, record_of(*end_));
+  }
   return {};
 }
 
@@ -211,12 +228,14 @@ const ConnectorSpec http_connector{
     .summary = "Records sent to POST /v1/sources/NAME, durable in the embedded log when answered.",
     .source_fields = http_fields,
     .sink_fields = {},
-    .make_source = &HttpSource::make_http};
+    .make_source = &HttpSource::make_http,
+    .past = &HttpSource::past};
 const ConnectorSpec log_connector{
     .name = "log",
     .summary = "A named log fed through POST /v1/sources/NAME, kept for a time and readable from its beginning.",
     .source_fields = log_fields,
     .sink_fields = {},
-    .make_source = &HttpSource::make_log};
+    .make_source = &HttpSource::make_log,
+    .past = &HttpSource::past};
 
 }  // namespace headrace

@@ -16,6 +16,7 @@ class HttpSource final : public Source {
  public:
   static Result<std::unique_ptr<Source>> make_http(const SourceContext& context);
   static Result<std::unique_ptr<Source>> make_log(const SourceContext& context);
+  static Result<Past> past(const SourceContext& context);
   ~HttpSource() override { door_->close(); }
 
   Result<> open(const std::optional<Position>& from) override;
@@ -37,10 +38,11 @@ class HttpSource final : public Source {
 
   SchemaRef schema_;
   bool until_end_ = false;
+  std::optional<Position> end_;  ///< It is read again, and to here only.
   std::function<void()> wake_;
   std::shared_ptr<HttpDoor> door_;
   LogPlace next_;
-  int64_t end_number_ = 0;               ///< until_end: where the log ended when it was opened.
+  int64_t end_number_ = 0;               ///< until_end: where the log ended when it was opened; or what `end_` says.
   std::vector<std::string> names_seen_;  ///< Columns of the last request, and where our columns stand in them.
   std::vector<size_t> columns_;
 };

@@ -23,7 +23,7 @@ PythonSink::PythonSink(UserFunction function, const SinkContext& context)
     : function_(function),
       schema_(context.schema),
       append_only_(context.append_only),
-      folder_(context.state_directory + "/python_sinks/" + context.name) {}
+      folder_(context.own_directory()) {}
 
 Result<> PythonSink::open(const SinkRestore& restore) {
   HEADRACE_TRY(make_directories(folder_));

@@ -1,0 +1,135 @@
+"""`headrace plan` and `headrace apply`: a pipeline goes over to another version of itself without losing or repeating a row."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections import Counter
+
+import pytest
+from changing import Changing
+from running_engine import why_not
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
+
+SOURCE = """
+CREATE SOURCE tx (id BIGINT, ts TIMESTAMP, who VARCHAR, amount BIGINT, note VARCHAR,
+  WATERMARK FOR ts AS ts - INTERVAL '2' SECOND)
+WITH (connector = 'file', path = 'tx.ndjson', mode = 'follow');
+"""
+TOTALS = "CREATE MATERIALIZED VIEW totals AS SELECT who, count(*) AS n, sum(amount) AS total FROM tx GROUP BY who;\n"
+TOTALS_QUERY = "SELECT who, count(*), sum(amount) FROM tx GROUP BY who"
+BIG = "CREATE MATERIALIZED VIEW big AS SELECT id, amount FROM tx WHERE amount > {};\n"
+OUT = "CREATE SINK out WITH (connector = 'file', path = '{}') AS SELECT id FROM tx WHERE amount > {};\n"
+FIRST, MORE = 3000, 1500
+
+
+@pytest.fixture
+def changing(tmp_path: pathlib.Path) -> Changing:
+    pipeline = Changing(tmp_path)
+    pipeline.append("tx.ndjson", 0, FIRST)
+    return pipeline
+
+
+def start(pipeline: Changing, sql: str, **files: str) -> None:
+    pipeline.write({"sql/pipeline.sql": SOURCE + sql, **files})
+    pipeline.run_to_end()
+
+
+def change(pipeline: Changing, sql: str, **files: str) -> dict[str, str]:
+    """Goes over to another version; gives what the plan had said."""
+    pipeline.write({"sql/pipeline.sql": SOURCE + sql, **files})
+    fates = pipeline.fates()
+    done = pipeline.apply()
+    assert done.returncode == 0, done.stderr
+    assert not pipeline.plan()["changed"]
+    return fates
+
+
+def assert_view(pipeline: Changing, view: str, query: str, records: int) -> None:
+    assert pipeline.query(f"SELECT * FROM {view}") == pipeline.oracle(query, tx=("tx.ndjson", records))
+
+
+def test_a_new_view_sees_what_was_read_before_and_the_others_keep_their_state(changing: Changing) -> None:
+    start(changing, TOTALS)
+    fates = change(changing, TOTALS + BIG.format(50))
+    assert fates == {"aggregate totals": "kept", "view totals": "kept", "view big": "new", "source tx": "kept"}
+    query = "SELECT id, amount FROM tx WHERE amount > 50"
+    assert_view(changing, "big", query, FIRST)
+    changing.append("tx.ndjson", FIRST, MORE)
+    changing.run_to_end()
+    assert_view(changing, "big", query, FIRST + MORE)
+    assert_view(changing, "totals", TOTALS_QUERY, FIRST + MORE)
+
+
+def test_a_changed_filter_is_built_anew_and_says_what_differs(changing: Changing) -> None:
+    start(changing, TOTALS + BIG.format(50))
+    changing.write({"sql/pipeline.sql": SOURCE + TOTALS + BIG.format(70)})
+    [big] = [node for node in changing.plan()["nodes"] if node["kind"] == "view" and node["name"] == "big"]
+    assert (big["fate"], big["loses"]) == ("rebuilt", False)
+    assert "50" in big["reason"] and "70" in big["reason"]
+    assert big["sources"] == [f"tx read again from its beginning to record {FIRST}"]
+    assert changing.apply().returncode == 0
+    assert_view(changing, "big", "SELECT id, amount FROM tx WHERE amount > 70", FIRST)
+
+
+def test_a_renamed_view_keeps_its_state_and_a_dropped_one_goes(changing: Changing) -> None:
+    start(changing, TOTALS + BIG.format(50))
+    fates = change(changing, TOTALS.replace("VIEW totals", "VIEW sums"))
+    assert fates == {"aggregate sums": "kept", "view sums": "kept", "view big": "dropped", "source tx": "kept"}
+    assert_view(changing, "sums", TOTALS_QUERY, FIRST)
+
+
+def test_nothing_to_do(changing: Changing) -> None:
+    start(changing, TOTALS)
+    before = changing.manifest()
+    changing.write({"sql/pipeline.sql": SOURCE + "-- The same.\n" + TOTALS})
+    assert "nothing to do" in changing.apply().stdout
+    assert changing.manifest() == before
+
+
+def test_a_sink_goes_on_and_a_new_one_gets_all(changing: Changing) -> None:
+    start(changing, OUT.format("out.ndjson", 50))
+    fates = change(changing, OUT.format("out.ndjson", 90) + OUT.format("all.ndjson", 90).replace("SINK out", "SINK everything"))
+    assert {name: fate for name, fate in fates.items() if name.startswith("sink")} == {"sink out": "rebuilt", "sink everything": "new"}
+    changing.append("tx.ndjson", FIRST, MORE)
+    changing.run_to_end()
+    amount = {json.loads(line)["id"]: json.loads(line)["amount"] for line in (changing.project / "tx.ndjson").read_text().splitlines()}
+    went_on = [id_ for id_ in amount if amount[id_] > (50 if id_ < FIRST else 90)]
+    assert changing.sink_lines("out.ndjson") == Counter(f'{{"id":{id_}}}' for id_ in went_on)
+    assert changing.sink_lines("all.ndjson") == Counter(f'{{"id":{id_}}}' for id_ in amount if amount[id_] > 90)
+
+
+def test_a_changed_function_builds_only_what_calls_it(changing: Changing) -> None:
+    code = "import headrace as hr\n\n\n@hr.function\ndef f(n: int) -> int:\n    return n {}\n"
+    called = "CREATE MATERIALIZED VIEW called AS SELECT who, sum(f(amount)) AS y FROM tx GROUP BY who;\n"
+    start(changing, TOTALS + called, **{"functions/f.py": code.format("+ 1")})
+    changing.write({"sql/pipeline.sql": SOURCE + TOTALS + called, "functions/f.py": code.format("* 2")})
+    nodes = {f"{node['kind']} {node['name']}": node for node in changing.plan()["nodes"]}
+    assert nodes["aggregate totals"]["fate"] == "kept"
+    assert nodes["aggregate called"]["fate"] == "rebuilt"
+    assert "function f: " in nodes["aggregate called"]["reason"]
+    assert changing.apply().returncode == 0
+    assert_view(changing, "called", "SELECT who, sum(amount * 2) FROM tx GROUP BY who", FIRST)
+
+
+@pytest.mark.parametrize("point", ["apply_built", "checkpoint_sink_prepared", "checkpoint_segment_synced", "checkpoint_manifest_written"])
+def test_a_kill_leaves_the_old_version_or_the_new_one(changing: Changing, point: str) -> None:
+    old, new = TOTALS + OUT.format("out.ndjson", 50), TOTALS + OUT.format("new.ndjson", 90) + BIG.format(50)
+    start(changing, old)
+    changing.write({"sql/pipeline.sql": SOURCE + new})
+    assert changing.apply(crash=f"{point}:1").returncode != 0
+    if point == "checkpoint_manifest_written":
+        assert not changing.plan()["changed"]
+    else:
+        changing.write({"sql/pipeline.sql": SOURCE + old})
+        assert not changing.plan()["changed"]
+        changing.run_to_end()
+        changing.write({"sql/pipeline.sql": SOURCE + new})
+        assert changing.apply().returncode == 0
+    changing.append("tx.ndjson", FIRST, MORE)
+    changing.run_to_end()
+    assert_view(changing, "totals", TOTALS_QUERY, FIRST + MORE)
+    assert_view(changing, "big", "SELECT id, amount FROM tx WHERE amount > 50", FIRST + MORE)
+    ids = changing.oracle("SELECT id FROM tx WHERE amount > 90", tx=("tx.ndjson", FIRST + MORE))
+    assert changing.sink_lines("new.ndjson") == Counter(f'{{"id":{id_}}}' for (id_,) in ids)
