@@ -106,10 +106,7 @@ class Changing:
         for name, (file, records) in tables.items():
             lines = (self.project / file).read_text().splitlines()[:records] if (self.project / file).exists() else []
             columns = ", ".join(f"json_extract_string(line, '$.{column}')::{type_} AS {column}" for column, type_ in COLUMNS.items())
-            connection.execute(f"CREATE TABLE {name}_lines (line JSON)")
-            if lines:
-                connection.executemany(f"INSERT INTO {name}_lines VALUES (?)", [[line] for line in lines])
-            connection.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM {name}_lines")
+            connection.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM (SELECT unnest($1::VARCHAR[]) AS line)", [lines])
         return Counter(tuple(plain(value) for value in row) for row in connection.execute(sql).fetchall())
 
     def sink_lines(self, name: str) -> Counter[str]:
