@@ -222,6 +222,8 @@ class ChangeOver {
     for (const auto& [name, source] : engine.source_checkpoints()) {
       auto known = next_.sources.find(name);
       if (known == next_.sources.end() || !is_rebuilt_source(name)) continue;
+      // Its contract or its watermark is another one; its place is the same.
+      known->second.watermarks_ms = source.watermarks_ms;
       known->second.records_read = source.records_read;
       known->second.records_accepted = source.records_accepted;
       known->second.records_quarantined = source.records_quarantined;

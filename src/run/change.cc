@@ -277,8 +277,9 @@ std::string_view word_of(Fate fate) {
 }
 
 bool NodeChange::builds() const {
-  return fate != Fate::kept && fate != Fate::dropped && (record.has_state || record.kind == "sink") &&
-         !(record.kind == "sink" && fate == Fate::rebuilt);
+  if (record.kind == "source") return fate == Fate::rebuilt;
+  if (record.kind == "sink") return fate == Fate::added;
+  return record.has_state && (fate == Fate::rebuilt || fate == Fate::added);
 }
 
 bool Change::any() const {

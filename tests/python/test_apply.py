@@ -113,6 +113,16 @@ def test_a_changed_function_builds_only_what_calls_it(changing: Changing) -> Non
     assert_view(changing, "called", "SELECT who, sum(amount * 2) FROM tx GROUP BY who", FIRST)
 
 
+def test_a_changed_watermark_is_that_of_the_records_read_before(changing: Changing) -> None:
+    start(changing, TOTALS)
+    before = changing.manifest()["sources"]["tx"]
+    changing.write({"sql/pipeline.sql": SOURCE.replace("'2' SECOND", "'5' SECOND") + TOTALS})
+    assert changing.apply().returncode == 0
+    after = changing.manifest()["sources"]["tx"]
+    assert after["watermarks_ms"] == [before["watermarks_ms"][0] - 3000]
+    assert {**after, "watermarks_ms": []} == {**before, "watermarks_ms": []}
+
+
 @pytest.mark.parametrize("point", ["apply_built", "checkpoint_sink_prepared", "checkpoint_segment_synced", "checkpoint_manifest_written"])
 def test_a_kill_leaves_the_old_version_or_the_new_one(changing: Changing, point: str) -> None:
     old, new = TOTALS + OUT.format("out.ndjson", 50), TOTALS + OUT.format("new.ndjson", 90) + BIG.format(50)
