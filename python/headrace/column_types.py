@@ -8,6 +8,7 @@ import datetime
 import decimal as decimal_module
 import types
 import typing
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from headrace.errors import BadConfig
@@ -57,7 +58,7 @@ class ColumnType:
     @staticmethod
     def of_document(document: dict[str, Any]) -> ColumnType:
         """The type as the engine writes it (JSON)."""
-        inner = tuple((field["name"], ColumnType.of_document(field)) for field in document.get("inner", ()))
+        inner = tuple(columns_of_documents(document.get("inner", ())).items())
         return ColumnType(document["type"], document.get("precision", 0), document.get("scale", 0), inner)
 
     def arrow(self) -> Any:
@@ -73,6 +74,11 @@ class ColumnType:
         if self.name == "STRUCT":
             return pa.struct([(name, inner.arrow()) for name, inner in self.inner])
         return pa.type_for_alias(_ARROW_NAMES[self.name]) if self.name != "TIMESTAMPTZ" else pa.timestamp("us", tz="UTC")
+
+
+def columns_of_documents(documents: Sequence[dict[str, Any]]) -> dict[str, ColumnType]:
+    """Columns by name, as the engine writes them (JSON)."""
+    return {document["name"]: ColumnType.of_document(document) for document in documents}
 
 
 def list_of(item: ColumnType) -> ColumnType:

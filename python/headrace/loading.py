@@ -113,7 +113,7 @@ def _found(function: UserFunction, file: str, text: str, environment: Environmen
     except BadConfig as failure:
         raise FunctionLoad(failure.message, remedy=failure.remedy, at=f"{file}:{function.line}") from failure
     code = source_hash(text, function.name)
-    beside = [digest for digest in (function.content(), environment.digest if environment else "") if digest]
+    beside = [hashlib.sha256(path.read_bytes()).hexdigest() for path in function.files] + ([environment.digest] if environment else [])
     if beside:
         code = hashlib.sha256(" ".join([code, *beside]).encode()).hexdigest()
     return FoundFunction(function, file, code, environment)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -62,12 +61,10 @@ class Model(UserFunction):
             self._drift.note(scores, self._beside[0](columns))
         return scores
 
-    def content(self) -> str:
-        """The digest of the models' files."""
-        digest = hashlib.sha256(self.path.read_bytes())
-        if self.shadow is not None:
-            digest.update(self.shadow.read_bytes())
-        return digest.hexdigest()
+    @property
+    def files(self) -> tuple[pathlib.Path, ...]:
+        """The models' files."""
+        return (self.path,) if self.shadow is None else (self.path, self.shadow)
 
     def gauges(self) -> dict[str, float]:
         """How far the shadow's scores lie from the live ones: "psi" and "mean_difference"."""

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import functools
 import inspect
+import pathlib
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypedDict, cast
@@ -143,9 +144,10 @@ class UserFunction:
         """The module whose function it is."""
         return str(self.body.__module__)
 
-    def content(self) -> str:
-        """The digest of what the function is made of beside its code, such as a model's file; part of its hash."""
-        return ""
+    @property
+    def files(self) -> tuple[pathlib.Path, ...]:
+        """What the function is made of beside its code, such as a model's file; part of its hash."""
+        return ()
 
     def gauges(self) -> dict[str, float]:
         """What the function measures of itself; shown with its workers."""

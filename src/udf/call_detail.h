@@ -7,7 +7,9 @@
 
 namespace headrace {
 
-/// {"function", "file", "hash", "arguments": {name: value}} of row `row`.
+/// {"function", "file", "hash", "rows": [the columns of a process function's table], "arguments": {name: value}} of
+/// row `row`, in the order of call_types(). What a function keeps is among them as it was before the call: the states
+/// of an accumulator, a key's state and timers. "arguments" is null when they are larger than 1 MiB.
 std::string call_detail(const FunctionDescription& function, const DataChunk& arguments, int64_t row);
 
 }  // namespace headrace

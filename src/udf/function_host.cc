@@ -98,9 +98,11 @@ class HostedFunction {
     Result<> outcome = worker.call(arguments, first, rows, result);
     if (outcome.ok() || outcome.error().blame != Blame::user || outcome.error().code == Code::function_load)
       return outcome;
-    if (description_.kind != FunctionKind::scalar && description_.kind != FunctionKind::vectorized)
-      return description_.on_error == OnError::fail ? stopped_by(outcome.error())
-                                                    : outcome;  // call_each looks further.
+    if (description_.kind != FunctionKind::scalar && description_.kind != FunctionKind::vectorized) {
+      Error error = description_.on_error == OnError::fail ? stopped_by(outcome.error()) : outcome.error();
+      if (rows == 1) error.detail = call_detail(description_, arguments, first);
+      return error;  // The caller looks further, by its own halves.
+    }
     std::vector<Worker::RowFailure> failures;
     if (rows == 1) failures.push_back({first, outcome.error()});
     for (int64_t at = first; rows > 1 && at < first + rows; at = failures.back().row + 1) {

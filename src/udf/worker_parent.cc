@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json_text.h"
 #include "udf/describe.h"
+#include "udf/fields_json.h"
 
 namespace headrace {
 namespace {
@@ -128,45 +129,6 @@ Result<std::string> WorkerParent::ask(const std::string& request, const std::vec
   HEADRACE_TRY(send_with_descriptors(control_.number(), request, descriptors));
   return receive_with_descriptor(control_.number(), received);
 }
-
-namespace {
-
-/// A type as python/headrace/column_types.py reads it; the members of a JSON object, without its brackets.
-std::string type_members(const LogicalType& type) {
-  auto inner = [](const std::string& name, const LogicalType& of) {
-    return fmt::format(R"({{"name":{},{}}})", json_string(name), type_members(of));
-  };
-  switch (type.id()) {
-    case LogicalTypeId::DECIMAL:
-      return fmt::format(R"("type":"DECIMAL","precision":{},"scale":{})", duckdb::DecimalType::GetWidth(type),
-                         duckdb::DecimalType::GetScale(type));
-    case LogicalTypeId::LIST:
-      return fmt::format(R"("type":"LIST","inner":[{}])", inner("item", duckdb::ListType::GetChildType(type)));
-    case LogicalTypeId::MAP:
-      return fmt::format(R"("type":"MAP","inner":[{},{}])", inner("key", duckdb::MapType::KeyType(type)),
-                         inner("value", duckdb::MapType::ValueType(type)));
-    case LogicalTypeId::STRUCT: {
-      std::string fields;
-      for (const auto& [name, of] : duckdb::StructType::GetChildTypes(type))
-        fields += (fields.empty() ? "" : ",") + inner(name, of);
-      return fmt::format(R"("type":"STRUCT","inner":[{}])", fields);
-    }
-    case LogicalTypeId::TIMESTAMP_TZ:
-      return R"("type":"TIMESTAMPTZ")";
-    default:
-      return fmt::format(R"("type":"{}")", type.ToString());
-  }
-}
-
-std::string fields_json(const std::vector<Field>& fields) {
-  std::string out;
-  for (const Field& field : fields)
-    out +=
-        fmt::format(R"({}{{"name":{},{}}})", out.empty() ? "" : ",", json_string(field.name), type_members(field.type));
-  return "[" + out + "]";
-}
-
-}  // namespace
 
 Result<WorkerParent::Forked> WorkerParent::fork_worker(const FunctionDescription& function, int64_t memory_bytes,
                                                        const std::vector<int>& descriptors) {

@@ -1,8 +1,12 @@
-"""Makes one call of a function again, with the arguments that the quarantine kept, and within the same bounds."""
+"""Makes one call of a function again, with the arguments and the state that the quarantine kept, and within the same bounds.
+
+`python -m headrace.repair.call FOLDER` is the same in the interpreter that runs it; prints {"result"} or {"code", "message"}.
+"""
 
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime
 import decimal
 import json
@@ -11,13 +15,15 @@ import pathlib
 import resource
 import select
 import signal
+import subprocess
 import sys
 import time
 from typing import Any, NoReturn
 
 import pyarrow as pa
 
-from headrace.column_types import ColumnType
+from headrace.column_types import ColumnType, columns_of_documents
+from headrace.environments import ensure, environment_of
 from headrace.errors import FunctionDied, FunctionRaised, FunctionResult, FunctionTimeout, HeadraceError, error_of
 from headrace.loading import load_file
 from headrace.user_function import UserFunction
@@ -30,38 +36,80 @@ DEFAULT_MEMORY_BYTES = 1 << 30
 DEFAULT_TIMEOUT_MS = 30_000
 
 
-def load(folder: pathlib.Path) -> tuple[UserFunction, list[pa.Array], dict[str, Any]]:
-    """Loads the function of a folder that `headrace repro` wrote, its arguments as arrays of one row, and what was kept of the call."""
-    kept = json.loads((folder / "call.json").read_text(encoding="utf-8"), parse_float=decimal.Decimal)
+@dataclasses.dataclass(frozen=True)
+class KeptCall:
+    """A call that `headrace repro` wrote into a folder."""
+
+    function: UserFunction
+    arguments: list[pa.Array]  #: One row, as the engine gives them: for a keyed function with state and timers before the call.
+    rows: dict[str, ColumnType]  #: The columns of a process function's table.
+
+    def run(self) -> Any:
+        """Gives the result as a Python value; raises what the function raises."""
+        return caller_of(self.function, self.rows)(self.arguments, 1).to_pylist()[0]
+
+
+def load(folder: pathlib.Path) -> KeptCall:
+    """Loads the call of a folder and the function file that it is a call of."""
+    kept = _document(folder)
     function = next(found.function for found in load_file(folder, kept["file"]) if found.function.name == kept["function"])
-    types, _ = call_types(function)
-    values = list(kept["arguments"].values())
-    return function, [pa.array([value_of(kind, value)], kind.arrow()) for kind, value in zip(types, values, strict=True)], kept
+    rows = columns_of_documents(kept["rows"])
+    types, _ = call_types(function, rows)
+    values = kept["arguments"].values()
+    return KeptCall(function, [pa.array([value_of(kind, value)], kind.arrow()) for kind, value in zip(types, values, strict=True)], rows)
+
+
+def _document(folder: pathlib.Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "call.json").read_text(encoding="utf-8"), parse_float=decimal.Decimal)
+    return document
 
 
 def call_again(folder: pathlib.Path, *, inline: bool = False) -> Any:
-    """Calls the function as the engine did, in a process of its own with its budgets and its sandbox; gives the result as a Python
-    value. With `inline` it is called in this process without any bounds, for a debugger.
+    """Calls the function as the engine did, in a process of its own with its budgets and its sandbox, and in its own environment where it
+    has one; gives the result as a Python value. With `inline` it is called in this process without any bounds, for a debugger.
 
     Raises:
         FunctionRaised, FunctionResult, FunctionDied, FunctionTimeout: what happened in the pipeline happens here.
     """
-    function, arguments, _ = load(folder)
     if inline:
-        return caller_of(function)(arguments, 1).to_pylist()[0]
-    return _in_child(function, arguments, folder)
+        return load(folder).run()
+    environment = environment_of(folder, _document(folder)["file"])
+    if environment is None:
+        return _in_child(folder)
+    command = [str(ensure(environment)), "-m", "headrace.repair.call", str(folder)]
+    return _result(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
-def _in_child(function: UserFunction, arguments: list[pa.Array], folder: pathlib.Path) -> Any:
+def main(folder: pathlib.Path) -> None:
+    answer = os.dup(1)
+    os.dup2(2, 1)  # What the function prints is not the answer.
+    try:
+        document = {"result": _in_child(folder)}
+    except HeadraceError as failure:
+        document = {"code": failure.code, "message": failure.message}
+    with os.fdopen(answer, "w", encoding="utf-8") as out:
+        json.dump(document, out)
+
+
+def _result(answer: bytes) -> Any:
+    document = json.loads(answer)
+    if "code" in document:
+        raise error_of(document["code"], document["message"])
+    return document["result"]
+
+
+def _in_child(folder: pathlib.Path) -> Any:
+    call = load(folder)
+    function = call.function
     reading, writing = os.pipe()
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _answer(function, arguments, folder, writing)
+        _answer(call, folder, writing)
     os.close(writing)
     try:
-        answer = _read(reading, function.options.timeout_ms or DEFAULT_TIMEOUT_MS)
+        answer = _read(reading, function.call_timeout_ms or DEFAULT_TIMEOUT_MS)
     except FunctionTimeout:
         os.kill(child, signal.SIGKILL)
         raise
@@ -71,10 +119,7 @@ def _in_child(function: UserFunction, arguments: list[pa.Array], folder: pathlib
     if not answer:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
         raise FunctionDied(f"the process of {function.name} ended during a call: {how}")
-    document = json.loads(answer)
-    if "code" in document:
-        raise error_of(document["code"], document["message"])
-    return document["result"]
+    return _result(answer)
 
 
 def _read(descriptor: int, timeout_ms: int) -> bytes:
@@ -95,7 +140,8 @@ def _read(descriptor: int, timeout_ms: int) -> bytes:
         parts.append(part)
 
 
-def _answer(function: UserFunction, arguments: list[pa.Array], folder: pathlib.Path, writing: int) -> NoReturn:
+def _answer(call: KeptCall, folder: pathlib.Path, writing: int) -> NoReturn:
+    function = call.function
     limit = status_bytes("VmData") + (function.options.memory_bytes or DEFAULT_MEMORY_BYTES)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -103,7 +149,7 @@ def _answer(function: UserFunction, arguments: list[pa.Array], folder: pathlib.P
     sandbox.confine(network=function.options.network, writes=[str(folder / path) for path in function.options.writes])
     document: dict[str, Any]
     try:
-        document = {"result": caller_of(function)(arguments, 1).to_pylist()[0]}
+        document = {"result": call.run()}
     except WrongResult as failure:
         document = {"code": FunctionResult.code, "message": f"{function.name} {failure}"}
     except MemoryError:
@@ -159,3 +205,7 @@ def _key(kind: ColumnType, text: str) -> Any:
         if kind.name.endswith("INT") or kind.name in ("INTEGER", "BOOLEAN", "DECIMAL")
         else text
     )
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))

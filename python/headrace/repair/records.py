@@ -22,7 +22,7 @@ class Record:
         origin: file and line, door and position, or the kind of node.
         content: the record as it came, or the row as JSON.
         code, name, reason: the error; of a Python function with its traceback.
-        detail: of a Python function "function", "file", "hash" and "arguments", else None.
+        detail: of a Python function "function", "file", "hash", "rows" (columns of a process function's table) and "arguments", else None.
         time_us, replayed_us: when it was refused, and when it was put back (0 = not yet), in microseconds since 1970.
     """
 

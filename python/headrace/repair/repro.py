@@ -7,12 +7,13 @@ import importlib.metadata
 import json
 import pathlib
 import shutil
+import subprocess
 import sys
 import textwrap
+from typing import Any
 
 from headrace.door import Door
 from headrace.errors import BadConfig
-from headrace.loading import load_file
 from headrace.repair.options import add_engine, run
 from headrace.repair.records import Record, record
 from headrace.snapshot import FOLDER
@@ -30,7 +31,7 @@ from headrace.repair.call import call_again
 
 
 def test_call() -> None:
-    call_again(pathlib.Path(__file__).parent)  # inline=True: in this process, for a debugger.
+    call_again(pathlib.Path(__file__).resolve().parent)  # inline=True: in this process, for a debugger.
 '''
 
 
@@ -53,27 +54,46 @@ def write(found: Record, project: pathlib.Path, folder: pathlib.Path) -> list[st
     """Writes the folder: the call, the function files, the versions of what is installed, a test. Gives what the user should know.
 
     Raises:
-        BadConfig: no function refused the record, the folder is there already, or the project has no such function (code 1001).
+        BadConfig: no function refused the record, its call was too large to be kept, the folder is there already, or the project has no
+            such function (code 1001).
     """
     if found.detail is None:
         raise BadConfig(
             f"record {found.id} was refused by {found.source}, not by a Python function", remedy="`headrace quarantine show` it"
         )
+    if found.detail["arguments"] is None:
+        raise BadConfig(
+            f"the arguments of this call of {found.function} were larger than 1 MiB and were not kept",
+            remedy="feed the rows to the pipeline in a test (`headrace_run`)",
+        )
     if folder.exists():
         raise BadConfig(f"{folder} is there already", remedy="name a new folder with --out")
-    if not (project / found.detail["file"]).exists():
-        raise BadConfig(f"{project} has no {found.detail['file']}", remedy="name the project's folder with --project")
+    described = _described(project.resolve(), found)
     shutil.copytree(project / FOLDER, folder / FOLDER, ignore=shutil.ignore_patterns("__pycache__"))
     call = {**found.detail, "error": {"code": found.code, "name": found.name, "reason": found.reason}, "row": found.content}
+    for path in map(pathlib.Path, described["beside"]):  # Models, lock files.
+        if path.is_relative_to(project.resolve()):
+            copy = folder / path.relative_to(project.resolve())
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
     (folder / "call.json").write_text(json.dumps(call, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "requirements.txt").write_text(installed(), encoding="utf-8")
     reason = textwrap.indent(found.reason.replace("\\", "\\\\").replace('"""', "'''"), "    ")
     text = TEST.format(function=found.function, file=found.detail["file"], folder=folder.name, reason=reason)
     (folder / "test_repro.py").write_text(text, encoding="utf-8")
-    hashes = {each.function.name: each.hash for each in load_file(folder.resolve(), found.detail["file"])}
-    if hashes.get(found.function) != found.detail["hash"]:
+    if described["hash"] != found.detail["hash"]:
         return [f"{found.detail['file']} has changed since the call failed: the code in {folder} is today's"]
     return []
+
+
+def _described(project: pathlib.Path, found: Record) -> dict[str, Any]:
+    """The function as the project has it today; its files are loaded by another process, in their environments."""
+    command = [sys.executable, "-m", "headrace.worker", "describe", "--project", str(project)]
+    functions = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout)["functions"]
+    for function in functions:
+        if (function["name"], function["file"]) == (found.function, found.detail and found.detail["file"]):
+            return dict(function)
+    raise BadConfig(f"{project} has no function {found.function} that loads", remedy="name the project's folder with --project")
 
 
 def installed() -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.column_types import ColumnType
+from headrace.column_types import columns_of_documents
 from headrace.errors import FunctionLoad, FunctionRaised, FunctionResult, HeadraceError
 from headrace.loading import load_file
 from headrace.user_function import UserFunction
@@ -76,7 +76,7 @@ class _Worker:
         self._name = function.name
         self._told, self._reports = "", 0
         self._segment = segment
-        columns = {column["name"]: ColumnType.of_document(column) for column in rows}
+        columns = columns_of_documents(rows)
         self._call = caller_of(function, columns)
         arguments, self._result = call_types(function, columns)
         self._readers = [ColumnReader(argument) for argument in arguments]
