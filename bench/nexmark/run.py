@@ -8,7 +8,8 @@ block's views, then its last statement into a file sink with the changes that it
 end is hashed by the oracle's rule (`canon_hash`) and held against the oracle's answer; for a view, against DuckDB over BATCH below.
 
 Both engines read the same Parquet files and write CSV, Headrace on --shards threads and DuckDB on as many. A row of the table is the
-median over interleaved pairs, with the spread. --check compares answers only. Exit status 1: an answer differs, or a run failed.
+median over interleaved pairs, with the spread. --check compares answers only, and says what the run took: CPU seconds per million rows,
+wall seconds, peak memory. Exit status 1: an answer differs, or a run failed.
 """
 
 from __future__ import annotations
@@ -19,9 +20,7 @@ import importlib.util
 import json
 import os
 import re
-import resource
 import shutil
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +28,10 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("HEADRACE_BIN") or ROOT / "build" / "headrace")
+sys.path.insert(0, str(ROOT / "bench"))
+
+from measuring import Cost, RunFailed, cost_of, run_to_end, spread  # noqa: E402
+
 UNSUPPORTED = "error 2006 (unsupported_sql)"
 
 # What the oracle has no text for: the views inside blocks.
@@ -117,35 +119,20 @@ def write_project(kit: Kit, query: Query, options: argparse.Namespace) -> Path:
     return project
 
 
-class RunFailed(Exception):
-    """The engine ended otherwise than it should have; the message holds what it said."""
+def run_headrace(kit: Kit, query: Query, data: Path, options: argparse.Namespace) -> Cost:
+    """Runs one query to its end."""
+    return run_to_end(write_project(kit, query, options), options.shards, DATA=str(data))
 
 
-def cpu_s(command: list[str], environment: dict[str, str]) -> float:
-    """Runs a command; gives the CPU seconds of its process tree."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode != 0:
-        raise RunFailed(done.stdout + done.stderr)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def run_headrace(kit: Kit, query: Query, data: Path, options: argparse.Namespace) -> float:
-    """Runs one query to its end; gives its CPU seconds."""
-    project = write_project(kit, query, options)
-    return cpu_s([str(BINARY), "run", str(project), "--until-end", "--shards", str(options.shards)], {**os.environ, "DATA": str(data)})
-
-
-def run_duckdb(kit: Kit, query: Query, data: Path, options: argparse.Namespace) -> float:
-    """Runs the same as a batch, in a process of its own; gives its CPU seconds."""
+def run_duckdb(kit: Kit, query: Query, data: Path, options: argparse.Namespace) -> Cost:
+    """Runs the same as a batch, in a process of its own."""
     copy = f"COPY ({kit.batch(query.name)}) TO '{options.scratch}/batch.csv' (FORMAT csv, HEADER)"
     code = (
         f"import sys; sys.path.insert(0, {str(options.kit / 'oracle')!r}); import oracle\n"
         f"con = oracle.connect({str(data)!r}, {options.shards})\n"
         f"con.execute({copy!r})"
     )
-    return cpu_s([sys.executable, "-c", code], dict(os.environ))
+    return cost_of([sys.executable, "-c", code], dict(os.environ))
 
 
 def hash_of(kit: Kit, con: Any, sql: str) -> tuple[int, str]:
@@ -201,18 +188,17 @@ def input_rows(con: Any, query: Query) -> int:
 
 
 def measured(kit: Kit, con: Any, query: Query, data: Path, options: argparse.Namespace) -> str:
-    """Runs the pairs; gives CPU seconds per million rows of both and their ratio."""
+    """Runs the query: once for its answer, or in pairs with DuckDB. Gives what it took."""
     millions = input_rows(con, query) / 1e6
+    if options.check:
+        cost = run_headrace(kit, query, data, options)
+        return f"{cost.cpu_s / millions:6.2f} s/M {cost.wall_s:7.1f} s {cost.peak_mb:7.0f} MB  "
     ours, theirs = [], []
     for _ in range(options.pairs):
-        ours.append(run_headrace(kit, query, data, options) / millions)
-        theirs.append(run_duckdb(kit, query, data, options) / millions)
-    mine, batch = statistics.median(ours), statistics.median(theirs)
+        ours.append(run_headrace(kit, query, data, options).cpu_s / millions)
+        theirs.append(run_duckdb(kit, query, data, options).cpu_s / millions)
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-    return (
-        f"{mine:6.2f} ({min(ours):.2f}-{max(ours):.2f})  {batch:6.2f} ({min(theirs):.2f}-{max(theirs):.2f})  "
-        f"{statistics.median(ratios):5.2f} ({min(ratios):.2f}-{max(ratios):.2f})  "
-    )
+    return f"{spread(ours):18} {spread(theirs):18} {spread(ratios):18} "
 
 
 def parse_arguments(kit_folder: Path) -> argparse.Namespace:
@@ -242,13 +228,11 @@ def main() -> int:
     con = kit.oracle.connect(str(data))
     counts = {"equal": 0, "differ": 0, "failed": 0, "refused": 0}
     if not options.check:
-        print("query      headrace s/M rows   duckdb s/M rows   ratio of pairs   answer")
+        print(f"{'query':10} {'headrace s/M rows':18} {'duckdb s/M rows':18} {'ratio of pairs':18} answer")
     for name in options.queries or kit.queries:
         query = kit.queries[name]
         try:
-            figures = "" if options.check else measured(kit, con, query, data, options)
-            if options.check:
-                run_headrace(kit, query, data, options)
+            figures = measured(kit, con, query, data, options)
             equal, text = verdict(kit, con, query, data, options)
             outcome = "equal" if equal else "differ"
         except RunFailed as failure:

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "bench" / "nexmark"))
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench" / "nexmark")]
 
-from run import BINARY, cpu_s, statements  # noqa: E402
+from measuring import cost_of, run_to_end, spread  # noqa: E402
+
+from run import make_data, read_kit  # noqa: E402
 
 CASES = {
     "none": ("SELECT price, channel, url FROM bid", None),
@@ -35,19 +35,18 @@ def headrace(source: str, select: str, data: Path, scratch: Path, shards: int) -
     project = scratch / "cost"
     shutil.rmtree(project, ignore_errors=True)
     (project / "sql").mkdir(parents=True)
-    (project / "headrace.toml").write_text('[project]\nname = "cost"\n')
+    (project / "headrace.toml").write_text('name = "cost"\n')
     shutil.copytree(ROOT / "bench" / "udf" / "cost" / "functions", project / "functions")
     (project / "sql" / "q.sql").write_text(f"{source}\nCREATE SINK out WITH (connector = 'blackhole') AS {select};")
-    environment = {**os.environ, "DATA": str(data), "PYTHONPATH": str(ROOT / "python"), "HEADRACE_PYTHON": sys.executable}
-    return cpu_s([str(BINARY), "run", str(project), "--until-end", "--shards", str(shards)], environment)
+    return run_to_end(project, shards, DATA=str(data)).cpu_s
 
 
 def peer(kit: Path, engine: str, case: str, data: Path) -> float:
-    return cpu_s([sys.executable, str(kit / "peers" / "udf.py"), engine, str(data), "1", case], dict(os.environ))
+    return cost_of([sys.executable, str(kit / "peers" / "udf.py"), engine, str(data), "1", case], dict(os.environ)).cpu_s
 
 
 def shown(values: list[float]) -> str:
-    return f"{statistics.median(values):6.2f} ({min(values):.2f}-{max(values):.2f})" if values else "     -            "
+    return spread(values) if values else "-"
 
 
 def main() -> int:
@@ -57,12 +56,10 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--scratch", type=Path, default=Path("/tmp/headrace-nexmark"))
+    parser.set_defaults(seed=42, ooo=1, parts=1)
     arguments = parser.parse_args()
-    data = arguments.scratch / f"n{arguments.events}"
-    if not data.exists():
-        generator = [sys.executable, str(arguments.kit / "gen_nexmark.py"), "--events", str(arguments.events), "--out", str(data)]
-        subprocess.run(generator, check=True)
-    source = re.sub(r"--[^\n]*", "", statements(arguments.kit)["bid"])
+    data = make_data(arguments)
+    source = f"CREATE SOURCE bid{read_kit(arguments.kit).sources['bid']}"
     rows = arguments.events * 0.92 / 1e6
     print(f"{'':18} {'headrace':20} {'bare python':20} {'duckdb udf':20} ratio to bare")
     for name, (select, case) in CASES.items():

@@ -21,7 +21,7 @@ from workshop.place import BINARY, BUILD, PYTHON, ROOT
 TESTS = ROOT / "tests"
 REPORTS = BUILD / "reports"
 CPP_ROOTS = ("src", "tests", "bench")
-PYTHON_ROOTS = ("python", "examples", "tests", "tools")
+PYTHON_ROOTS = ("bench", "python", "examples", "tests", "tools")
 SLOW_FOLDERS = ("examples", "sql_cases")
 """Folders of pytest files that `--fast` leaves out."""
 
