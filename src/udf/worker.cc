@@ -21,6 +21,7 @@ namespace headrace {
 namespace {
 
 constexpr int64_t load_timeout_ms = 120'000;  // For imports and models of the user's file.
+constexpr int64_t begin_timeout_ms = 30'000;  // For a process that waits for a core, or has stopped itself.
 constexpr int32_t immediate_restarts = 16;    // As many as bisecting a full batch to its one bad row may take.
 constexpr int64_t restart_wait_ms_max = 250;
 constexpr int64_t look_at_state_ms = 100;  // How long a lost ring may delay an answer.
@@ -102,10 +103,16 @@ Result<> Worker::call(DataChunk& arguments, int64_t first, int64_t rows, Vector&
 
 Result<std::optional<Worker::RowFailure>> Worker::first_failure(DataChunk& arguments, int64_t first, int64_t rows) {
   Result<Fit> outcome = attempt_again(arguments, first, rows, nullptr);
-  if (!outcome.ok()) {
+  for (; !outcome.ok(); outcome = attempt_again(arguments, first, rows, nullptr)) {
     if (outcome.error().blame != Blame::user || outcome.error().code == Code::function_load) return outcome.error();
     if (row_ >= rows) return std::optional<RowFailure>();  // It came through all rows, and failed then.
-    return std::optional(RowFailure{first + row_, std::move(outcome).error()});
+    const int64_t row = first + row_;
+    if (rows == 1 || !died_used_) return std::optional(RowFailure{row, std::move(outcome).error()});
+    HEADRACE_ASSIGN(std::optional<RowFailure> found, first_failure(arguments, row, 1));
+    if (found) return found;
+    rows -= row + 1 - first;
+    first = row + 1;
+    if (rows == 0) return std::optional<RowFailure>();
   }
   if (*outcome == Fit::fits || rows == 1) return std::optional<RowFailure>();
   HEADRACE_ASSIGN(std::optional<RowFailure> found, first_failure(arguments, first, rows / 2));
@@ -113,15 +120,14 @@ Result<std::optional<Worker::RowFailure>> Worker::first_failure(DataChunk& argum
   return first_failure(arguments, first + rows / 2, rows - rows / 2);
 }
 
-/// A second time where the process ended before it looked at the request.
 Result<Worker::Fit> Worker::attempt_again(DataChunk& arguments, int64_t first, int64_t rows, Vector* result) {
   Result<Fit> outcome = attempt(arguments, first, rows, result);
-  if (!outcome.ok() && died_unasked_) outcome = attempt(arguments, first, rows, result);
+  if (!outcome.ok() && (died_unasked_ || (died_used_ && rows == 1))) outcome = attempt(arguments, first, rows, result);
   return outcome;
 }
 
 Result<Worker::Fit> Worker::attempt(DataChunk& arguments, int64_t first, int64_t rows, Vector* result) {
-  died_unasked_ = false;
+  died_unasked_ = died_used_ = false;
   row_ = 0;
   rows_one_by_one_ = result == nullptr ? static_cast<uint32_t>(rows) : 0;
   HEADRACE_TRY(ensure_running());
@@ -176,12 +182,13 @@ Result<Worker::Fit> Worker::send(DataChunk& arguments, int64_t first, int64_t ro
   }
   for (ArrowSpan& span : spans_) span.offset += span.bytes > 0 || span.offset > 0 ? arguments_at : 0;
   std::memcpy(segment_->bytes().data() + argument_spans_at, spans_.data(), spans_.size() * sizeof(ArrowSpan));
-  header.engine.generation = ++generation_;
-  header.engine.rows = static_cast<uint32_t>(rows);
-  header.engine.argument_spans = static_cast<uint32_t>(spans_.size());
-  header.engine.one_by_one = one_by_one ? 1 : 0;
-  header.engine.result_start = result_at;
-  header.engine.result_bytes = result_bytes;
+  request_ = {.generation = ++generation_,
+              .rows = static_cast<uint32_t>(rows),
+              .argument_spans = static_cast<uint32_t>(spans_.size()),
+              .one_by_one = one_by_one ? 1U : 0U,
+              .result_start = result_at,
+              .result_bytes = result_bytes};
+  header.engine = request_;
   header.row.store(0, std::memory_order_relaxed);
   header.state.store(uint32_t(SlotState::request), std::memory_order_seq_cst);
   if (header.worker_sleeps.exchange(0, std::memory_order_seq_cst) != 0) ring();
@@ -200,6 +207,7 @@ Result<SlotState> Worker::await_state(SlotState a, SlotState b, int64_t timeout_
   };
   const int64_t started_ns = now_ns();
   int64_t deadline_ns = started_ns + timeout_ms * 1'000'000;
+  const int64_t begin_deadline_ns = started_ns + begin_timeout_ms * 1'000'000;
   bool answered = spin_.wait(reached);
   while (!answered) {
     header.engine_sleeps.store(1, std::memory_order_seq_cst);
@@ -208,6 +216,10 @@ Result<SlotState> Worker::await_state(SlotState a, SlotState b, int64_t timeout_
     answered = reached();  // Also after a death: its last answer counts.
     if (answered) break;
     if (!alive) return died();
+    const SlotState state = SlotState(header.state.load(std::memory_order_acquire));
+    if (state > SlotState::error) return spoiled("its state");
+    if (state == SlotState::request && now_ns() < begin_deadline_ns)
+      deadline_ns = now_ns() + timeout_ms * 1'000'000;  // Its time starts when the machine lets it begin.
     if (now_ns() >= deadline_ns) {
       if (const uint32_t row = header.row.load(std::memory_order_relaxed); row > row_ && row < rows_one_by_one_) {
         row_ = row;  // It has come further, and each row has the whole time.
@@ -246,6 +258,7 @@ Result<Worker::Fit> Worker::receive(SlotState state, int64_t first, int64_t rows
   note_row();
   if (answer.generation != generation_) return spoiled("the number of the call");
   if (state != SlotState::result && state != SlotState::error) return spoiled("its state");
+  if (!request_stands()) return spoiled("what it was asked");
   header.state.store(uint32_t(SlotState::free), std::memory_order_relaxed);
   busy_us_ +=
       static_cast<int64_t>(std::min<uint64_t>(answer.busy_ns, uint64_t(budgets_.timeout_ms) * 1'000'000) / 1'000);
@@ -272,6 +285,7 @@ Result<Worker::Fit> Worker::take_over(SlotState state, const SegmentHeader::Work
   if (auto read = read_arrow(segment_->bytes(), spans, rows, *result, first); !read.ok()) {
     Error error = std::move(read).error();
     error.message = fmt::format("{}: {}", function_.name, error.message);
+    if (rows == 1 && generation_ > 1) end_failed();  // Another row's thread may have written there.
     return error;
   }
   return Fit::fits;
@@ -309,7 +323,6 @@ std::string Worker::report() const {
 }
 
 Error Worker::died() {
-  note_row();
   died_unasked_ = segment_->header().state.load(std::memory_order_acquire) == uint32_t(SlotState::request);
   // The socket closes a moment before the process is gone; or the function has closed it, and the process lives on.
   pollfd entry{forked_.death.number(), POLLIN, 0};
@@ -319,17 +332,28 @@ Error Worker::died() {
     if (auto status = parent_.reap(forked_.pid)) how = status->text();
     forked_.pid = -1;
   }
-  ++deaths_in_a_row_;
-  end();
+  end_failed();
   return user_error(Code::function_died, fmt::format("the process of {} ended during a call: {}", function_.name, how));
 }
 
 Error Worker::spoiled(const char* what) {
-  ++deaths_in_a_row_;
-  end();
+  end_failed();
   return user_error(
       Code::function_died,
       fmt::format("{} wrote over the memory it shares with the engine ({}) and was killed", function_.name, what));
+}
+
+void Worker::end_failed() {
+  note_row();
+  died_used_ = generation_ > 1 || row_ > 0;
+  ++deaths_in_a_row_;
+  end();
+}
+
+bool Worker::request_stands() {
+  return std::memcmp(&segment_->header().engine, &request_, sizeof request_) == 0 &&
+         std::memcmp(segment_->bytes().data() + argument_spans_at, spans_.data(), spans_.size() * sizeof(ArrowSpan)) ==
+             0;
 }
 
 void Worker::end() {

@@ -55,8 +55,9 @@ class Worker {
     Error error;
   };
   /// Calls the function with each row by itself, throws the results away, and gives the first row that fails; also when
-  /// that row kills or hangs the process. Each row has the whole time budget. Errors: those that no row is to blame
-  /// for.
+  /// that row kills or hangs the process. Each row has the whole time budget. A row is to blame for the end of a
+  /// process only where it was the first that the process had: what earlier rows left behind may have killed it.
+  /// Errors: those that no row is to blame for.
   Result<std::optional<RowFailure>> first_failure(DataChunk& arguments, int64_t first, int64_t rows);
 
   struct Counts {
@@ -76,6 +77,7 @@ class Worker {
 
   /// One request. Without a `result` the rows are tried one by one.
   Result<Fit> attempt(DataChunk& arguments, int64_t first, int64_t rows, Vector* result);
+  /// The same, a second time where the first one's failure may not be these rows' doing.
   Result<Fit> attempt_again(DataChunk& arguments, int64_t first, int64_t rows, Vector* result);
   Result<> ensure_running();
   Result<> await_loaded();
@@ -91,6 +93,10 @@ class Worker {
   void ring();
   Error died();
   Error spoiled(const char* what);
+  /// Ends a process that has failed, and takes note of whose doing it may be.
+  void end_failed();
+  /// False when the function has written over what it was asked.
+  bool request_stands();
   std::string error_text(uint32_t bytes);
   void end();
 
@@ -107,7 +113,9 @@ class Worker {
   uint32_t row_ = 0;              ///< Where the last request stands, or stood when it failed.
   uint32_t rows_one_by_one_ = 0;  ///< Rows of the last request if it goes row by row, else 0.
   bool died_unasked_ = false;     ///< The last worker ended before it took its request: the function had no part in it.
+  bool died_used_ = false;        ///< The last worker ended, and had run rows before the one it ended with.
   AdaptiveSpin spin_;
+  SegmentHeader::EngineFields request_{};  ///< As written into the segment, as are spans_.
   std::vector<ArrowSpan> spans_;
 
   int32_t deaths_in_a_row_ = 0;

@@ -86,7 +86,7 @@ CLASSES = [
     scalar("alarm", "signal.setitimer(signal.ITIMER_REAL, 0.01); time.sleep(5)", options=HANGS),
     scalar("exit_with_atexit", "atexit.register(time.sleep, 100); sys.exit(0)"),
     scalar("exit_in_thread", "in_thread(sys.exit)", refused=False),
-    scalar("os_exit_in_thread", "in_thread(os._exit, 0); time.sleep(1)"),
+    scalar("os_exit_in_thread", "in_thread(os._exit, 0); time.sleep(3600)"),
     scalar("infinite_loop", "while True: pass", options=HANGS),
     scalar("sleep", "time.sleep(3600)", options=HANGS),
     scalar("deadlock", "lock = threading.Lock(); lock.acquire(); lock.acquire()", options=HANGS),
@@ -183,19 +183,22 @@ def double_in_place(a):
     ctypes.memmove(a.buffers()[1].address, doubled.buffers()[1].address, 8 * len(a))
     return a
 
+def shared_memory():
+    for line in open("/proc/self/maps"):
+        if "memfd:headrace-worker" in line:
+            return int(line.split("-")[0], 16)
+
 def changing(a):
     content = bytearray(pc.multiply(a, 2).buffers()[1].to_pybytes())
+    state = ctypes.c_uint32.from_address(shared_memory() + 64)
     def change():
-        time.sleep(0.2)
+        while state.value == segment.STATE_RUNNING: time.sleep(0.0001)
         content[:8] = b"\\xff" * 8
     in_thread(change)
     return pa.Array.from_buffers(pa.int64(), len(a), [None, pa.py_buffer(content)])
 
 def scribble(seconds):
-    for line in open("/proc/self/maps"):
-        if "memfd:headrace-worker" in line:
-            start = int(line.split("-")[0], 16)
-            break
+    start = shared_memory()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         place = random.choice([64, 128, 192, 256, 320, 384, 4096, 12288])
@@ -419,6 +422,9 @@ def main() -> int:
     if options.table:
         options.table.write_text(page(outcomes, cases))
     failed = sum(bool(outcome.wrong) for outcome in outcomes.values())
+    for name, outcome in outcomes.items():  # Once more where a shortened log shows them.
+        for wrong in outcome.wrong:
+            print(f"WRONG: {name}: {wrong}")
     print(f"{len(outcomes) - failed} passed, {failed} failed")
     return 1 if failed else 0
 

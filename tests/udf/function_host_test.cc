@@ -400,13 +400,28 @@ def fragile(n: int) -> int:
   EXPECT_EQ(call("fragile", rows), (Rows{"function_died"}));
   EXPECT_THAT(last_error_.detail, HasSubstr(R"("function":"fragile","file":"functions/f.py")"));
   EXPECT_THAT(last_error_.detail, HasSubstr(R"("arguments":{"n":700})"));
-  // The whole batch; then up to the first bad row, from there to the second, and so to the end.
+  // The whole batch; then up to the first bad row, that row by itself, from there to the second, and so to the end.
   EXPECT_LE(status("restarts"), 4);
   // What is known to fail calls nothing: parts around a bad row are quick.
   EXPECT_EQ(call("fragile", {{1}, {900}, {2}}), (Rows{"function_timeout"}));
   EXPECT_EQ(call("fragile", {{1500}}), (Rows{"function_raised"}));
   EXPECT_LE(status("restarts"), 4);
   EXPECT_EQ(call("fragile", {{1}, {2}}), (Rows{"1", "2"}));
+}
+
+TEST_F(FunctionHostTest, what_a_row_leaves_behind_is_no_other_rows_fault) {
+  start(R"(
+import os
+armed = []
+@hr.function
+def trap(n: int) -> int:
+    if n == 3: armed.append(n)
+    elif armed: os._exit(1)
+    return n
+)");
+  EXPECT_EQ(call("trap", {{0}, {3}, {4}}), (Rows{"function_died"}));  // Each row by itself is fine: the caller goes on.
+  EXPECT_EQ(call("trap", {{3}}), (Rows{"3"}));
+  EXPECT_EQ(call("trap", {{4}}), (Rows{"4"}));
 }
 
 TEST_F(FunctionHostTest, on_error_says_what_becomes_of_failing_rows) {
