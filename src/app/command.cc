@@ -44,6 +44,8 @@ PipelineOptions ProjectOptions::pipeline(const Project& project) const {
   if (speed == 0 && !setting("engine.speed").empty()) out.speed = std::atof(setting("engine.speed").c_str());
   if (!setting("engine.checkpoint_interval_ms").empty())
     out.checkpoint_interval_ms = std::atoll(setting("engine.checkpoint_interval_ms").c_str());
+  if (!setting("engine.state_memory_bytes").empty())
+    out.state_memory_bytes = std::atoll(setting("engine.state_memory_bytes").c_str());
   return out;
 }
 

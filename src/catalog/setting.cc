@@ -9,6 +9,8 @@ constexpr std::array settings{
     Setting{"engine.shards", SettingKind::integer, "Threads that run the pipeline; 0 = one per core."},
     Setting{"engine.state", SettingKind::text, "The state directory, relative to the project; .headrace when not set."},
     Setting{"engine.checkpoint_interval_ms", SettingKind::integer, "Time between two checkpoints, in milliseconds."},
+    Setting{"engine.state_memory_bytes", SettingKind::integer,
+            "State held in memory; what is beyond moves to the disk. Half of what the process may use when not set."},
     Setting{"engine.python", SettingKind::text, "The interpreter that has the headrace package."},
     Setting{"engine.speed", SettingKind::real, "Speed of replay sources; overrides their own."},
     Setting{"engine.optimize", SettingKind::boolean,

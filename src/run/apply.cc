@@ -40,7 +40,7 @@ class ChangeOver {
     HEADRACE_TRY(build(job.blocks));
     quarantine_.flush();
     for (Table::SavedBlock& block : quarantine_.table().save(true))
-      job.blocks.push_back({quarantine_node, 0, 0, block.block, std::move(block.bytes)});
+      job.blocks.push_back({{quarantine_node, 0, 0, block.block}, std::move(block.bytes)});
     next_.quarantine_next = quarantine_.next_id();
     job.output.resize(sinks_.size());  // What new sinks get was written as it came.
     job.manifest = next_;
@@ -83,16 +83,21 @@ class ChangeOver {
 
   /// Takes the blocks of kept nodes along under their new numbers, and what the quarantine holds.
   Result<> carry_over(std::vector<StateBlock>& out) {
-    HEADRACE_ASSIGN(std::vector<StateBlock> blocks, directory_.load(last_));
+    HEADRACE_ASSIGN(const Segments segments, directory_.load(last_));
     Quarantine before;
-    for (StateBlock& block : blocks) {
-      if (block.node == quarantine_node) {
-        HEADRACE_TRY(before.table().load(block.bytes, 0, 1));
+    for (const SavedImages& block : segments.blocks()) {
+      HEADRACE_ASSIGN(const std::vector<std::string_view> images, block.checked());
+      if (block.place.node == quarantine_node) {
+        HEADRACE_TRY(before.table().load(block.place.block, images));
         continue;
       }
-      for (const NodeChange& node : change_.nodes)
-        if (node.fate == Fate::kept && node.after && node.before == NodeId{block.node})
-          out.push_back({node.after->value, block.table, block.shard, block.block, block.bytes});
+      const auto node = std::find_if(change_.nodes.begin(), change_.nodes.end(), [&](const NodeChange& candidate) {
+        return candidate.fate == Fate::kept && candidate.after && candidate.before == NodeId{block.place.node};
+      });
+      if (node == change_.nodes.end()) continue;
+      HEADRACE_ASSIGN(const BlockImage folded, fold(images));
+      out.push_back({block.place, folded.write()});
+      out.back().place.node = node->after->value;
     }
     quarantine_.restored(last_.quarantine_next);
     for (QuarantineRow& row : before.rows(0, INT64_MAX)) {
@@ -133,6 +138,7 @@ class ChangeOver {
     PipelineOptions options = options_.pipeline;
     options.functions = project_.functions;
     options.until_end = false;
+    options.shards = static_cast<int32_t>(last_.shards);  // So that its blocks stand beside the kept ones.
     CheckedProject again = check_project(options);
     CHECK(plan_fingerprint(again.optimized) == next_.plan);
     again.optimized = part_of(again.optimized, targets()).plan;
@@ -159,9 +165,9 @@ class ChangeOver {
     HEADRACE_TRY(check_books(engine, until));
     HEADRACE_ASSIGN(std::vector<StateBlock> blocks, engine.save_blocks(true));
     for (StateBlock& block : blocks) {
-      const NodeId id = part_.whole[block.node];
+      const NodeId id = part_.whole[block.place.node];
       if (change_.nodes[id.value].fate == Fate::kept) continue;
-      block.node = id.value;
+      block.place.node = id.value;
       out.push_back(std::move(block));
     }
     take_books(engine);

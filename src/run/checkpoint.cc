@@ -5,12 +5,9 @@
 #include <simdjson.h>
 #include <sys/file.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
-#include <tuple>
 
 #include "base/json_text.h"
 
@@ -18,15 +15,7 @@ namespace headrace {
 namespace {
 
 constexpr const char* manifest_name = "checkpoint.json";
-constexpr uint64_t segment_magic = 0x31474553'43415248;  // "HRACSEG1"
-
-struct BlockHeader {
-  uint32_t node, table, shard, block, bytes, crc;
-};
-
-uint32_t crc_of(std::string_view bytes) {
-  return static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
-}
+constexpr int64_t manifest_format = 3;
 
 Error corrupt(const std::string& what) {
   return {Code::corrupt_state, Blame::environment, Retry::never, what,
@@ -37,8 +26,10 @@ Error corrupt(const std::string& what) {
 
 std::string Manifest::json() const {
   std::string out = fmt::format(
-      "{{\"format\":2,\"lineage\":{},\"plan\":{},\"generation\":{},\"epoch\":{},\"tick\":{},\"quarantine_next\":{}",
-      json_string(lineage), json_string(plan), generation, epoch.value, tick.value, quarantine_next);
+      "{{\"format\":{},\"lineage\":{},\"plan\":{},\"generation\":{},\"epoch\":{},\"tick\":{},\"quarantine_next\":{},"
+      "\"shards\":{}",
+      manifest_format, json_string(lineage), json_string(plan), generation, epoch.value, tick.value, quarantine_next,
+      shards);
   out += ",\"sources\":{";
   const char* comma = "";
   for (const auto& [name, source] : sources) {
@@ -96,7 +87,8 @@ Result<Manifest> Manifest::parse(std::string_view text) {
   Manifest out;
   try {
     simdjson::dom::element root = parser.parse(text.data(), text.size());
-    if (int64_t(root["format"]) != 2) return corrupt("checkpoint.json has another format than this version reads");
+    if (int64_t(root["format"]) != manifest_format)
+      return corrupt("checkpoint.json has another format than this version reads");
     auto string = [](simdjson::dom::element e) { return std::string(std::string_view(e)); };
     out.lineage = string(root["lineage"]);
     out.plan = string(root["plan"]);
@@ -104,6 +96,7 @@ Result<Manifest> Manifest::parse(std::string_view text) {
     out.epoch = Epoch{uint64_t(root["epoch"])};
     out.tick = Tick{uint64_t(root["tick"])};
     out.quarantine_next = int64_t(root["quarantine_next"]);
+    out.shards = static_cast<uint32_t>(uint64_t(root["shards"]));
     for (auto [name, source] : simdjson::dom::object(root["sources"])) {
       SourceCheckpoint& into = out.sources[std::string(name)];
       into.position = string(source["position"]);
@@ -184,62 +177,32 @@ Result<std::optional<Manifest>> Manifest::read(const std::string& state_director
   return std::optional<Manifest>(std::move(manifest));
 }
 
-Result<std::vector<StateBlock>> StateDirectory::load(const Manifest& manifest) const {
-  std::map<std::tuple<uint32_t, uint32_t, uint32_t, uint32_t>, std::string> latest;
-  for (const std::string& name : manifest.segments) {
-    HEADRACE_ASSIGN(std::string bytes, read_file(path_ + "/segments/" + name));
-    uint64_t magic = 0;
-    if (bytes.size() >= sizeof(magic)) std::memcpy(&magic, bytes.data(), sizeof(magic));
-    if (magic != segment_magic) return corrupt("segment " + name + " is not a segment");
-    for (size_t at = sizeof(magic); at < bytes.size();) {
-      BlockHeader header{};
-      if (at + sizeof(header) > bytes.size()) return corrupt("segment " + name + " is cut short");
-      std::memcpy(&header, bytes.data() + at, sizeof(header));
-      at += sizeof(header);
-      if (at + header.bytes > bytes.size()) return corrupt("segment " + name + " is cut short");
-      std::string block = bytes.substr(at, header.bytes);
-      if (crc_of(block) != header.crc)
-        return corrupt("segment " + name + " has a block that does not match its checksum");
-      latest[{header.node, header.table, header.shard, header.block}] = std::move(block);
-      at += header.bytes;
-    }
-  }
-  std::vector<StateBlock> out;
-  for (auto& [key, bytes] : latest)
-    out.push_back({std::get<0>(key), std::get<1>(key), std::get<2>(key), std::get<3>(key), std::move(bytes)});
+Result<SegmentName> StateDirectory::write(Epoch epoch, const std::vector<StateBlock>& blocks) {
+  if (blocks.empty()) return SegmentName();
+  SegmentName out{fmt::format("{:012d}.seg", epoch.value)};
+  HEADRACE_ASSIGN(out.bytes, write_segment(segments() + "/" + out.name, blocks));
+  HEADRACE_TRY(sync_directory(segments()));
+  crash_point("checkpoint_segment_synced");
   return out;
 }
 
-Result<std::string> StateDirectory::write_segment(Epoch epoch, const std::vector<StateBlock>& blocks) {
-  if (blocks.empty()) return std::string();
-  const std::string name = fmt::format("{:012d}.seg", epoch.value);
-  HEADRACE_ASSIGN(File file, File::open(path_ + "/segments/" + name, File::Mode::truncate));
-  std::string bytes(reinterpret_cast<const char*>(&segment_magic), sizeof(segment_magic));
-  for (const StateBlock& block : blocks) {
-    BlockHeader header{
-        block.node,         block.table, block.shard, block.block, static_cast<uint32_t>(block.bytes.size()),
-        crc_of(block.bytes)};
-    bytes.append(reinterpret_cast<const char*>(&header), sizeof(header));
-    bytes += block.bytes;
-    if (bytes.size() < (4 << 20)) continue;
-    HEADRACE_TRY(file.write(bytes));
-    bytes.clear();
+Result<std::vector<SegmentName>> StateDirectory::sizes(const Manifest& manifest) const {
+  std::vector<SegmentName> out;
+  for (const std::string& name : manifest.segments) {
+    HEADRACE_ASSIGN(const File file, File::open(segments() + "/" + name, File::Mode::read));
+    HEADRACE_ASSIGN(const uint64_t bytes, file.size());
+    out.push_back({name, static_cast<int64_t>(bytes)});
   }
-  HEADRACE_TRY(file.write(bytes));
-  crash_point("checkpoint_segment_written");
-  HEADRACE_TRY(file.sync());
-  HEADRACE_TRY(sync_directory(path_ + "/segments"));
-  crash_point("checkpoint_segment_synced");
-  return name;
+  return out;
 }
 
 Result<> StateDirectory::write_manifest(const Manifest& manifest) {
   HEADRACE_TRY(write_file_atomically(path_ + "/" + manifest_name, manifest.json()));
   crash_point("checkpoint_manifest_written");
-  HEADRACE_ASSIGN(std::vector<std::string> names, list_directory(path_ + "/segments"));
+  HEADRACE_ASSIGN(std::vector<std::string> names, list_directory(segments()));
   for (const std::string& name : names)
     if (std::find(manifest.segments.begin(), manifest.segments.end(), name) == manifest.segments.end())
-      HEADRACE_TRY(remove_file(path_ + "/segments/" + name));
+      HEADRACE_TRY(remove_file(segments() + "/" + name));
   return {};
 }
 

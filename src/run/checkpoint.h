@@ -1,6 +1,6 @@
 // Checkpoints: what makes a tick durable. A checkpoint is one manifest (JSON) that names positions, prepared sink
-// output and counters, and the segments that hold the state's blocks. A segment holds the blocks that changed in one
-// epoch; the latest image of a block counts. The manifest is replaced atomically: whatever the crash, the state
+// output and counters, and the segments that hold the state's blocks (segment.h). A segment holds what changed in one
+// epoch, or in several once they were merged. The manifest is replaced atomically: whatever the crash, the state
 // directory holds exactly one checkpoint.
 #pragma once
 
@@ -15,15 +15,10 @@
 #include "data/event_time.h"
 #include "ops/operator.h"
 #include "plan/fingerprint.h"
-#include "state/table.h"
+#include "run/segment.h"
+#include "run/segment_merger.h"
 
 namespace headrace {
-
-/// A changed block of one table.
-struct StateBlock {
-  uint32_t node = 0, table = 0, shard = 0, block = 0;
-  std::string bytes;
-};
 
 struct SourceCheckpoint {
   std::string position;
@@ -55,6 +50,7 @@ struct Manifest {
   std::map<std::string, SinkCheckpoint> sinks;
   std::vector<NodeRecord> nodes;       ///< By node: with which work and code its state began.
   std::vector<NodeCounters> counters;  ///< By node.
+  uint32_t shards = 1;                 ///< That the blocks belong to.
   std::vector<std::string> segments;   ///< Oldest first.
   int64_t quarantine_next = 1;
   std::vector<PendingDelivery> deliveries;
@@ -81,16 +77,20 @@ class StateDirectory {
   Result<uint64_t> count_start();
   /// The last checkpoint, or nothing when the directory is new. Errors: corrupt_state.
   Result<std::optional<Manifest>> last() const;
-  /// All state blocks of a checkpoint, the latest image of each. Errors: corrupt_state.
-  Result<std::vector<StateBlock>> load(const Manifest& manifest) const;
-  /// Writes a segment with the blocks and makes it durable; gives its name ("" for none).
-  Result<std::string> write_segment(Epoch epoch, const std::vector<StateBlock>& blocks);
+  /// The state of a checkpoint. Errors: corrupt_state.
+  Result<Segments> load(const Manifest& manifest) const { return Segments::open(segments(), manifest.segments); }
+  /// Writes a segment with the blocks and makes it durable; without a name where there are none.
+  Result<SegmentName> write(Epoch epoch, const std::vector<StateBlock>& blocks);
+  /// The segments of a manifest with their sizes.
+  Result<std::vector<SegmentName>> sizes(const Manifest& manifest) const;
   /// Replaces the manifest, then removes the segments it does not name.
   Result<> write_manifest(const Manifest& manifest);
   const std::string& path() const { return path_; }
 
  private:
   explicit StateDirectory(std::string path) : path_(std::move(path)) {}
+  std::string segments() const { return path_ + "/segments"; }
+
   std::string path_;
   int lock_ = -1;
 };

@@ -52,6 +52,7 @@ CheckpointWriter::CheckpointWriter(StateDirectory& directory, std::vector<SinkOu
       sinks_(sinks),
       clock_(clock),
       events_(std::move(events)),
+      merger_(directory.path()),
       committed_(sinks.size()),
       thread_([this] { serve(); }) {}
 
@@ -65,7 +66,7 @@ CheckpointWriter::~CheckpointWriter() {
 }
 
 Result<> CheckpointWriter::open_sinks(const Manifest& last) {
-  segments_ = last.segments;
+  HEADRACE_ASSIGN(segments_, directory_.sizes(last));
   for (size_t i = 0; i < sinks_.size(); ++i) {
     SinkOutput& sink = sinks_[i];
     SinkRestore restore;
@@ -146,10 +147,12 @@ Result<> CheckpointWriter::write(CheckpointJob& job) {
     manifest.sinks[sink.name] = {*std::move(prepared), sink.rows};
     crash_point("checkpoint_sink_prepared");
   }
-  HEADRACE_ASSIGN(std::string segment, directory_.write_segment(manifest.epoch, job.blocks));
+  HEADRACE_ASSIGN(const SegmentName segment, directory_.write(manifest.epoch, job.blocks));
   if (job.whole) segments_.clear();
-  if (!segment.empty()) segments_.push_back(segment);
-  manifest.segments = segments_;
+  if (!segment.name.empty()) segments_.push_back(segment);
+  HEADRACE_TRY(merger_.take_turn(segments_));
+  manifest.segments.clear();
+  for (const SegmentName& named : segments_) manifest.segments.push_back(named.name);
   HEADRACE_TRY(directory_.write_manifest(manifest));
   for (size_t i = 0; i < sinks_.size(); ++i) {
     SinkOutput& sink = sinks_[i];
@@ -163,9 +166,7 @@ Result<> CheckpointWriter::write(CheckpointJob& job) {
     }
     crash_point("checkpoint_sink_committed");
   }
-  int64_t bytes = 0;
-  for (const StateBlock& block : job.blocks) bytes += static_cast<int64_t>(block.bytes.size());
-  last_bytes_ = bytes;
+  last_bytes_ = segment.bytes;
   last_us_ = (clock_.steady_ns() - started) / 1000;
   events_.durable(manifest);
   return {};

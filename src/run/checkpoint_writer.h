@@ -64,6 +64,8 @@ class CheckpointWriter {
   SinkCommit committed(size_t sink) const;
   int64_t last_bytes() const { return last_bytes_; }
   int64_t last_us() const { return last_us_; }
+  /// Written by merging segments since the start; not part of last_bytes().
+  int64_t merged_bytes() const { return merger_.merged_bytes(); }
 
  private:
   void serve();
@@ -75,7 +77,8 @@ class CheckpointWriter {
   std::vector<SinkOutput>& sinks_;
   const Clock& clock_;
   Events events_;
-  std::vector<std::string> segments_;
+  std::vector<SegmentName> segments_;
+  SegmentMerger merger_;
   std::atomic<int64_t> last_bytes_{0}, last_us_{0};
 
   mutable std::mutex mutex_;

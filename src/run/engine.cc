@@ -8,6 +8,7 @@
 
 #include "base/json_text.h"
 #include "base/log_line.h"
+#include "base/memory_limit.h"
 #include "base/text.h"
 #include "ops/alert.h"
 #include "ops/outlet.h"
@@ -25,7 +26,6 @@ constexpr int64_t bytes_per_poll = 2 << 20;  ///< Taken from one source in one t
 constexpr int64_t waiting_rows_max =
     1'000'000;  ///< Rows for sinks held in memory; beyond, the tick loop waits for the disk.
 constexpr int64_t checkpoint_rows = 200'000;  ///< Rows for sinks that make a checkpoint due.
-constexpr int64_t whole_every = 24;  ///< Checkpoints after which all state is written anew, and old segments go.
 constexpr int64_t status_interval_ns = 100'000'000;
 constexpr uint64_t ticks_per_start = uint64_t{1}
                                      << 36;  ///< Numbers for the ticks of one start; JSON holds 2^17 starts exactly.
@@ -44,6 +44,9 @@ Engine::Engine(PipelineOptions options, CheckedProject project)
       shards_count_(options_.shards > 0 ? static_cast<uint32_t>(options_.shards)
                                         : std::max(1u, std::thread::hardware_concurrency())),
       graph_(make_graph(project_.optimized, shards_count_)),
+      memory_(std::make_shared<StateMemory>(
+          options_.state_memory_bytes > 0 ? options_.state_memory_bytes : memory_limit_bytes() / 2,
+          options_.state_directory)),
       feeds_(graph_.plan) {
   for (const Node& node : graph_.plan.nodes) {
     const NodeBase& base = base_of(node);
@@ -115,7 +118,8 @@ Result<> Engine::check_fingerprint(const std::optional<Manifest>& last) const {
 
 void Engine::make_shards() {
   for (uint32_t shard = 0; shard < shards_count_; ++shard)
-    shards_.push_back(std::make_unique<Shard>(graph_, shard, shards_count_, project_.planned.session->make_context()));
+    shards_.push_back(
+        std::make_unique<Shard>(graph_, shard, shards_count_, memory_, project_.planned.session->make_context()));
   std::vector<Shard*> all;
   for (auto& shard : shards_) all.push_back(shard.get());
   for (auto& shard : shards_) shard->connect(all);
@@ -133,6 +137,7 @@ Result<> Engine::restore() {
   counters_before_.resize(graph_.plan.nodes.size());
   for (auto& shard : shards_) HEADRACE_TRY(shard->prepare());
   HEADRACE_TRY(load_blocks(manifest_));
+  manifest_.shards = shards_count_;
   HEADRACE_TRY(writer_->open_sinks(manifest_));
   for (auto& input : inputs_) {
     auto known = manifest_.sources.find(input->node().name);
@@ -157,25 +162,41 @@ Result<> Engine::restore() {
   return {};
 }
 
+/// Each shard takes what it holds now.
 Result<> Engine::load_blocks(const Manifest& manifest) {
-  HEADRACE_ASSIGN(std::vector<StateBlock> blocks, directory_->load(manifest));
-  for (const StateBlock& block : blocks) {
-    if (block.node == quarantine_node) {
-      HEADRACE_TRY(quarantine_.table().load(block.bytes, 0, 1));
-      continue;
-    }
-    for (uint32_t shard = 0; shard < shards_count_; ++shard) {
-      Operator* op = block.node < graph_.plan.nodes.size() ? shards_[shard]->op(NodeId{block.node}) : nullptr;
-      std::vector<Table*> tables = op ? op->tables() : std::vector<Table*>{};
-      if (block.table >= tables.size())
-        return Error{Code::corrupt_state, Blame::environment, Retry::never,
-                     "the checkpoint has state of a node that the plan does not have"};
-      // What one shard holds for all lives on shard 0, whatever its hash.
-      const bool on_one = std::holds_alternative<AlertNode>(graph_.plan.nodes[block.node]);
-      if (on_one && shard > 0) continue;
-      HEADRACE_TRY(tables[block.table]->load(block.bytes, on_one ? 0 : shard, on_one ? 1 : shards_count_));
-    }
+  HEADRACE_ASSIGN(const Segments segments, directory_->load(manifest));
+  for (const SavedImages& block : segments.blocks()) {
+    if (block.place.node != quarantine_node) continue;
+    HEADRACE_ASSIGN(const std::vector<std::string_view> images, block.checked());
+    HEADRACE_TRY(quarantine_.table().load(block.place.block, images));
   }
+  whole_next_ = manifest.shards != shards_count_;
+  return Team(shards_count_).run([&](uint32_t shard) -> Result<> {
+    for (const SavedImages& block : segments.blocks())
+      if (block.place.node != quarantine_node) HEADRACE_TRY(load_block(block, manifest.shards, shard));
+    return {};
+  });
+}
+
+/// A block as one shard sees it: its own as it was, a share of it when there are other shards than then.
+Result<> Engine::load_block(const SavedImages& block, uint32_t shards_then, uint32_t shard) {
+  const BlockPlace& place = block.place;
+  Operator* op = place.node < graph_.plan.nodes.size() ? shards_[shard]->op(NodeId{place.node}) : nullptr;
+  std::vector<Table*> tables = op ? op->tables() : std::vector<Table*>{};
+  if (place.table >= tables.size())
+    return Error{Code::corrupt_state, Blame::environment, Retry::never,
+                 "the checkpoint has state of a node that the plan does not have"};
+  Table& table = *tables[place.table];
+  const bool same = shards_then == shards_count_;
+  // What one shard holds for all lives on shard 0, whatever its hash.
+  const bool on_one = std::holds_alternative<AlertNode>(graph_.plan.nodes[place.node]);
+  if (same ? place.shard != shard : on_one && shard > 0) return {};
+  HEADRACE_ASSIGN(const std::vector<std::string_view> images, block.checked());
+  if (same)
+    HEADRACE_TRY(table.load(place.block, images));
+  else
+    HEADRACE_TRY(table.load_share(images, on_one ? 0 : shard, on_one ? 1 : shards_count_));
+  if (const int64_t excess = memory_->excess(); excess > 0) table.spill(excess);
   return {};
 }
 
@@ -427,6 +448,7 @@ Result<> Engine::run_tick(TickWork& work) {
   for (uint32_t stage = 0; stage < graph_.stages; ++stage)
     HEADRACE_TRY(team_->run([&](uint32_t shard) { return shards_[shard]->run_stage(work, stage); }));
   HEADRACE_TRY(keep_refused(work));
+  HEADRACE_TRY(relieve_memory());
   for (auto& waiting : std::exchange(replaying_, {})) {
     waiting->outcome.tick = work.info.tick;
     replays_.done(std::move(waiting));
@@ -439,6 +461,16 @@ Result<> Engine::run_tick(TickWork& work) {
   status_.tick = work.info.tick;
   status_.tick_us = (clock_.steady_ns() - started) / 1000;
   return {};
+}
+
+/// Lets each shard move its part of what is too much to the disk.
+Result<> Engine::relieve_memory() {
+  const int64_t excess = memory_->excess();
+  if (excess == 0) return {};
+  return team_->run([&](uint32_t shard) -> Result<> {
+    shards_[shard]->spill(excess / shards_count_);
+    return {};
+  });
 }
 
 /// A source with on_error = 'fail' ends the pipeline with the first record it refuses; nothing of the tick becomes
@@ -602,6 +634,9 @@ void Engine::refresh_status() {
   status_.sinks = std::move(sinks);
   status_.checkpoint_bytes = writer_->last_bytes();
   status_.checkpoint_us = writer_->last_us();
+  status_.merged_bytes = writer_->merged_bytes();
+  status_.state_memory_bytes = memory_->used_bytes();
+  status_.state_spilled_bytes = memory_->spilled_bytes();
 }
 
 // ---- Checkpoints ----
@@ -626,7 +661,7 @@ Result<std::vector<StateBlock>> Engine::save_blocks(bool whole) {
       std::vector<Table*> tables = op ? op->tables() : std::vector<Table*>{};
       for (uint32_t table = 0; table < tables.size(); ++table)
         for (Table::SavedBlock& block : tables[table]->save(whole))
-          parts[shard].push_back({node, table, shard, block.block, std::move(block.bytes)});
+          parts[shard].push_back({{node, table, shard, block.block}, std::move(block.bytes)});
     }
     return {};
   }));
@@ -638,9 +673,8 @@ Result<std::vector<StateBlock>> Engine::save_blocks(bool whole) {
 /// Hands the changes since the last checkpoint to the writer; the tick loop goes on meanwhile.
 Result<> Engine::checkpoint() {
   HEADRACE_TRY(writer_->wait_idle());
-  const bool whole = whole_next_ || checkpoints_since_whole_ >= whole_every;
   CheckpointJob job;
-  job.whole = whole;
+  job.whole = std::exchange(whole_next_, false);
   manifest_.epoch = Epoch{manifest_.epoch.value + 1};
   manifest_.sources = source_checkpoints();
   manifest_.counters.clear();
@@ -651,14 +685,12 @@ Result<> Engine::checkpoint() {
     std::lock_guard lock(mutex_);
     manifest_.deliveries = deliveries_;
   }
-  HEADRACE_ASSIGN(job.blocks, save_blocks(whole));
-  for (Table::SavedBlock& block : quarantine_.table().save(whole))
-    job.blocks.push_back({quarantine_node, 0, 0, block.block, std::move(block.bytes)});
+  HEADRACE_ASSIGN(job.blocks, save_blocks(job.whole));
+  for (Table::SavedBlock& block : quarantine_.table().save(job.whole))
+    job.blocks.push_back({{quarantine_node, 0, 0, block.block}, std::move(block.bytes)});
   for (const SinkOutput& sink : sinks_)
     job.output.push_back(static_cast<OutletOperator&>(*shards_[0]->op(sink.node)).take());
   job.manifest = manifest_;
-  whole_next_ = false;
-  checkpoints_since_whole_ = whole ? 0 : checkpoints_since_whole_ + 1;
   changed_ = false;
   last_checkpoint_ns_ = clock_.steady_ns();
   return writer_->submit(std::move(job));

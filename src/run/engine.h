@@ -98,6 +98,7 @@ class Engine final : public Pipeline {
   Result<> check_fingerprint(const std::optional<Manifest>& last) const;
   void make_shards();
   Result<> load_blocks(const Manifest& manifest);
+  Result<> load_block(const SavedImages& block, uint32_t shards_then, uint32_t shard);
   void loop();
   Result<> run();
   Result<> load_static_tables();
@@ -106,6 +107,7 @@ class Engine final : public Pipeline {
   Result<> put_back(const QuarantineRow& row, const TickWork& marks, TickWork& work);
   Result<> run_tick(TickWork& work);
   void set_watermarks(TickWork& work) const;
+  Result<> relieve_memory();
   Result<> fail_on_refused(const TickWork& work) const;
   Result<> keep_refused(const TickWork& work);
   void publish(const TickInfo& tick);
@@ -129,6 +131,7 @@ class Engine final : public Pipeline {
   Graph graph_;
   std::vector<ViewInfo> views_;
   std::vector<SourceInfo> sources_;
+  std::shared_ptr<StateMemory> memory_;
   ViewFeeds feeds_;
   Quarantine quarantine_;
   ReplayQueue replays_;
@@ -143,9 +146,8 @@ class Engine final : public Pipeline {
   std::unique_ptr<Team> team_;
   std::unique_ptr<CheckpointWriter> writer_;
   std::vector<NodeCounters> counters_before_;  ///< From the checkpoint that was restored.
-  bool whole_next_ = true;
-  bool changed_ = false;  ///< Something happened since the last checkpoint.
-  int64_t checkpoints_since_whole_ = 0;
+  bool whole_next_ = false;  ///< The next checkpoint holds all state: other shards hold it than the last time.
+  bool changed_ = false;     ///< Something happened since the last checkpoint.
   int64_t last_checkpoint_ns_ = 0, last_status_ns_ = 0;
   bool waits_ = false;  ///< A tick may tell something though nothing comes in.
 

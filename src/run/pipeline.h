@@ -91,7 +91,9 @@ struct PipelineStatus {
   std::vector<SourceStatus> sources;
   std::vector<SinkStatus> sinks;
   int64_t checkpoint_bytes = 0, checkpoint_us = 0;  ///< Of the last checkpoint.
-  int64_t tick_us = 0;                              ///< Duration of the last tick.
+  int64_t merged_bytes = 0;                         ///< Written by merging segments, since the start.
+  int64_t state_memory_bytes = 0, state_spilled_bytes = 0;
+  int64_t tick_us = 0;      ///< Duration of the last tick.
   double backpressure = 0;  ///< Share of the last second in which sources waited for the graph, 0 to 1.
 };
 
@@ -175,7 +177,8 @@ struct PipelineOptions {
   bool until_end = false;
   std::string profile;
   int64_t checkpoint_interval_ms = 1000;
-  double speed = 0;  ///< Overrides the speed of replay sources; 0 = as the project says.
+  int64_t state_memory_bytes = 0;  ///< Cap of state in memory; 0 = half of what the process may use.
+  double speed = 0;                ///< Overrides the speed of replay sources; 0 = as the project says.
   std::string python = "python3";
   std::shared_ptr<FunctionHost> functions;  ///< nullptr = started for the project, if it has functions.
   const Clock* clock = nullptr;             ///< nullptr = the machine's.

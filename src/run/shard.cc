@@ -89,8 +89,13 @@ Reentry Shard::reentry_of(NodeId node, uint32_t input, const Batch& batch, uint3
   return out;
 }
 
-Shard::Shard(const Graph& graph, uint32_t number, uint32_t shards, std::unique_ptr<EvaluationContext> evaluation)
-    : graph_(graph), number_(number), shards_count_(shards), evaluation_(std::move(evaluation)) {}
+Shard::Shard(const Graph& graph, uint32_t number, uint32_t shards, std::shared_ptr<StateMemory> memory,
+             std::unique_ptr<EvaluationContext> evaluation)
+    : graph_(graph),
+      number_(number),
+      shards_count_(shards),
+      memory_(std::move(memory)),
+      evaluation_(std::move(evaluation)) {}
 
 Shard::~Shard() = default;
 
@@ -99,6 +104,8 @@ Result<> Shard::prepare() {
   for (const Node& node : graph_.plan.nodes) {
     emitters_.push_back(std::make_unique<NodeEmitter>(*this, base_of(node).id));
     operators_.push_back(make_operator(node, context));
+    if (Operator* op = operators_.back().get())
+      for (Table* table : op->tables()) table->live_in(memory_);
     intakes_.emplace_back();
     if (auto* source = std::get_if<SourceNode>(&node)) {
       HEADRACE_ASSIGN(intakes_.back(), Intake::make(*source, *evaluation_));
@@ -117,6 +124,16 @@ NodeCounters& Shard::counters(NodeId node) {
 }
 int64_t Shard::busy_ns(NodeId node) const {
   return emitters_[node.value]->busy_ns - emitters_[node.value]->below_ns;
+}
+
+void Shard::spill(int64_t bytes) {
+  std::vector<Table*> tables;
+  for (const auto& op : operators_)
+    if (op)
+      for (Table* table : op->tables()) tables.push_back(table);
+  std::sort(tables.begin(), tables.end(), [](const Table* a, const Table* b) { return a->bytes() > b->bytes(); });
+  for (Table* table : tables)
+    if (bytes > 0) bytes -= table->spill(bytes);
 }
 
 Result<> Shard::take_in(TickWork& work) {

@@ -60,7 +60,8 @@ class Shard {
     std::vector<std::vector<std::vector<Batch>>> boxes;
   };
 
-  Shard(const Graph& graph, uint32_t number, uint32_t shards, std::unique_ptr<EvaluationContext> evaluation);
+  Shard(const Graph& graph, uint32_t number, uint32_t shards, std::shared_ptr<StateMemory> memory,
+        std::unique_ptr<EvaluationContext> evaluation);
   ~Shard();
   /// Makes operators and intakes. Errors: bad_config.
   Result<> prepare();
@@ -70,6 +71,9 @@ class Shard {
   Result<> take_in(TickWork& work);
   /// Runs one stage of the tick.
   Result<> run_stage(TickWork& work, uint32_t stage);
+
+  /// Moves about `bytes` of its state to the disk, the largest tables first.
+  void spill(int64_t bytes);
 
   /// True when some operator waits for a later tick.
   bool waits() const {
@@ -95,6 +99,7 @@ class Shard {
 
   const Graph& graph_;
   const uint32_t number_, shards_count_;
+  std::shared_ptr<StateMemory> memory_;
   std::unique_ptr<EvaluationContext> evaluation_;
   std::vector<std::unique_ptr<Operator>> operators_;
   std::vector<std::unique_ptr<Intake>> intakes_;

@@ -1,7 +1,9 @@
 #include "state/table.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "duck/rows.h"
@@ -14,6 +16,7 @@ using duckdb::string_t;
 using duckdb::UnifiedVectorFormat;
 
 constexpr size_t text_piece_bytes = 16 << 10;
+constexpr size_t first_index_entries = 1024;
 
 size_t aligned(size_t offset, size_t to) {
   return (offset + to - 1) / to * to;
@@ -24,6 +27,10 @@ uint64_t entry_of(uint64_t hash, Slot slot) {
 }
 bool entry_matches(uint64_t entry, uint64_t hash) {
   return ((entry ^ hash) >> 32) == 0;
+}
+/// Where a hash's run begins, before the mask: made of what an entry keeps, so that the index never asks the rows.
+size_t home_of(uint64_t hash_or_entry) {
+  return hash_or_entry >> 32;
 }
 Slot slot_of(uint64_t entry) {
   return static_cast<Slot>((entry & 0xFFFFFFFF) - 1);
@@ -111,13 +118,10 @@ void adopt_texts(const RowLayout& layout, Block& block, char* row) {
   }
 }
 
-template <class T>
-void put_number(std::string& out, T number) {
-  out.append(reinterpret_cast<const char*>(&number), sizeof(number));
-}
-
-Error corrupt(const std::string& table) {
-  return {Code::corrupt_state, Blame::environment, Retry::never, "a saved block of table '" + table + "' is cut short"};
+int count_bits(const RowBits& bits) {
+  int count = 0;
+  for (uint64_t word : bits) count += __builtin_popcountll(word);
+  return count;
 }
 
 }  // namespace
@@ -145,10 +149,10 @@ char* Block::text_room(size_t bytes) {
   if (text_used + bytes > text_capacity) {
     text_capacity = std::max(bytes, text_piece_bytes);
     text_used = 0;
-    texts.push_back(std::make_unique<char[]>(text_capacity));
+    texts.emplace_back(memory, text_capacity, rows.tier());
     text_bytes += text_capacity;
   }
-  char* room = texts.back().get() + text_used;
+  char* room = texts.back().data() + text_used;
   text_used += bytes;
   return room;
 }
@@ -180,18 +184,31 @@ void gather_column(const RowLayout& layout, size_t column, const char* const* ad
 }
 
 Table::Table(TableSpec spec) : spec_(std::move(spec)), layout_(std::make_shared<RowLayout>(spec_)) {
-  if (!spec_.key.empty()) index_.resize(1024);
+  if (!spec_.key.empty()) index_ = empty_index(first_index_entries);
+}
+
+void Table::live_in(std::shared_ptr<StateMemory> memory) {
+  CHECK(blocks_.empty());
+  memory_ = std::move(memory);
+  if (!spec_.key.empty()) index_ = empty_index(first_index_entries);
+}
+
+StateBytes Table::empty_index(size_t entries) const {
+  const Tier tier = memory_ && memory_->is_over() ? Tier::spilled : Tier::memory;
+  StateBytes out(memory_, entries * sizeof(uint64_t), tier);
+  std::memset(out.data(), 0, out.size());
+  return out;
 }
 
 int64_t Table::bytes() const {
-  size_t total = index_.size() * sizeof(uint64_t);
-  for (const auto& block : blocks_) total += block->rows.size() + block->text_bytes;
+  size_t total = index_.size();
+  for (const auto& block : blocks_) total += block->bytes();
   return static_cast<int64_t>(total);
 }
 
-std::shared_ptr<Block> Table::copy_of(const Block& block) const {
-  auto copy = std::make_shared<Block>(layout_->width);
-  copy->rows = block.rows;
+std::shared_ptr<Block> Table::copy_of(const Block& block, Tier tier) const {
+  auto copy = std::make_shared<Block>(memory_, layout_->width, tier);
+  std::memcpy(copy->rows.data(), block.rows.data(), block.rows.size());
   copy->used = block.used;
   if (!layout_->text_columns.empty())
     for (Slot row = 0; row < rows_per_block; ++row)
@@ -199,10 +216,14 @@ std::shared_ptr<Block> Table::copy_of(const Block& block) const {
   return copy;
 }
 
-Block& Table::writable_block(uint32_t number) {
-  std::shared_ptr<Block>& block = blocks_[number];
-  dirty_[number] = 1;
-  if (block.use_count() > 1) block = copy_of(*block);
+/// The block of a row that is about to be changed.
+Block& Table::writable_block(Slot slot) {
+  std::shared_ptr<Block>& block = blocks_[slot / rows_per_block];
+  BlockState& state = states_[slot / rows_per_block];
+  state.dirty = state.warm = true;
+  state.changed[slot % rows_per_block / 64] |= uint64_t{1} << (slot % 64);
+  if (block.use_count() > 1) block = copy_of(*block, block->rows.tier());
+  std::atomic_thread_fence(std::memory_order_acquire);  // What another thread did with the block it has let go is over.
   return *block;
 }
 
@@ -216,12 +237,16 @@ void Table::count_dead(Block& block, const char* row, size_t column) const {
 void Table::drop_dead_texts(uint32_t number) {
   const Block& block = *blocks_[number];
   if (block.text_dead > 2 * text_piece_bytes && block.text_dead > block.text_bytes / 2)
-    blocks_[number] = copy_of(block);
+    blocks_[number] = copy_of(block, block.rows.tier());
 }
 
 char* Table::writable(Slot slot) {
-  return writable_block(slot / rows_per_block).rows.data() +
-         static_cast<size_t>(slot % rows_per_block) * layout_->width;
+  return row_in(writable_block(slot), slot);
+}
+
+void Table::add_block() {
+  blocks_.push_back(std::make_shared<Block>(memory_, layout_->width, Tier::memory));
+  states_.emplace_back();
 }
 
 Slot Table::take_slot(uint64_t hash) {
@@ -231,14 +256,11 @@ Slot Table::take_slot(uint64_t hash) {
     free_.pop_back();
   } else {
     slot = next_++;
-    if (slot / rows_per_block == blocks_.size()) {
-      blocks_.push_back(std::make_shared<Block>(layout_->width));
-      dirty_.push_back(1);
-    }
+    if (slot / rows_per_block == blocks_.size()) add_block();
   }
-  Block& block = writable_block(slot / rows_per_block);
+  Block& block = writable_block(slot);
   block.set_used(slot % rows_per_block, true);
-  char* row = block.rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
+  char* row = row_in(block, slot);
   std::memset(row, 0, layout_->width);
   std::memcpy(row, &hash, sizeof(hash));
   for (size_t column = layout_->key_columns; column < layout_->types.size(); ++column)
@@ -248,44 +270,48 @@ Slot Table::take_slot(uint64_t hash) {
 }
 
 void Table::insert_index(uint64_t hash, Slot slot) {
-  const size_t mask = index_.size() - 1;
-  size_t at = hash & mask;
-  while (index_[at] != 0) at = (at + 1) & mask;
-  index_[at] = entry_of(hash, slot);
+  uint64_t* const entries = index();
+  const size_t mask = index_size() - 1;
+  size_t at = home_of(hash) & mask;
+  while (entries[at] != 0) at = (at + 1) & mask;
+  entries[at] = entry_of(hash, slot);
 }
 
 void Table::grow_index() {
-  std::vector<uint64_t> old(index_.size() * 2);
-  old.swap(index_);
-  for (uint64_t entry : old)
-    if (entry != 0) insert_index(hash(slot_of(entry)), slot_of(entry));
+  StateBytes old = empty_index(index_size() * 2);
+  std::swap(old, index_);
+  const uint64_t* entries = reinterpret_cast<const uint64_t*>(old.data());
+  for (size_t i = 0; i < old.size() / sizeof(uint64_t); ++i)
+    if (entries[i] != 0) insert_index(entries[i], slot_of(entries[i]));
 }
 
 /// Removes by moving later entries of the run back, so that no tombstones are left (Knuth, vol. 3, 6.4, algorithm R).
 void Table::remove_index(Slot slot) {
-  const size_t mask = index_.size() - 1;
-  size_t hole = hash(slot) & mask;
-  while (index_[hole] == 0 || slot_of(index_[hole]) != slot) hole = (hole + 1) & mask;
-  for (size_t at = (hole + 1) & mask; index_[at] != 0; at = (at + 1) & mask) {
-    size_t home = hash(slot_of(index_[at])) & mask;
+  uint64_t* const entries = index();
+  const size_t mask = index_size() - 1;
+  size_t hole = home_of(hash(slot)) & mask;
+  while (entries[hole] == 0 || slot_of(entries[hole]) != slot) hole = (hole + 1) & mask;
+  for (size_t at = (hole + 1) & mask; entries[at] != 0; at = (at + 1) & mask) {
+    size_t home = home_of(entries[at]) & mask;
     if (((at - home) & mask) < ((at - hole) & mask)) continue;
-    index_[hole] = index_[at];
+    entries[hole] = entries[at];
     hole = at;
   }
-  index_[hole] = 0;
+  entries[hole] = 0;
 }
 
 void Table::find_or_create(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* slots, uint8_t* created) {
   // Growing first keeps the probe loop free of checks: at most half full even if every row is new.
-  while ((static_cast<size_t>(rows_) + count) * 2 > index_.size()) grow_index();
-  const size_t mask = index_.size() - 1;
-  for (size_t i = 0; i < count; ++i) __builtin_prefetch(&index_[hashes[i] & mask]);
+  while ((static_cast<size_t>(rows_) + count) * 2 > index_size()) grow_index();
+  uint64_t* const entries = index();
+  const size_t mask = index_size() - 1;
+  for (size_t i = 0; i < count; ++i) __builtin_prefetch(&entries[home_of(hashes[i]) & mask]);
   ChunkRows columns(keys, count);
   for (size_t i = 0; i < count; ++i) {
     created[i] = 0;
-    size_t at = hashes[i] & mask;
+    size_t at = home_of(hashes[i]) & mask;
     for (;; at = (at + 1) & mask) {
-      uint64_t entry = index_[at];
+      uint64_t entry = entries[at];
       if (entry == 0) break;
       if (!entry_matches(entry, hashes[i])) continue;
       const char* row = address(slot_of(entry));
@@ -295,44 +321,45 @@ void Table::find_or_create(DataChunk& keys, const uint64_t* hashes, size_t count
         ++column;
       if (column == layout_->key_columns) break;
     }
-    if (index_[at] != 0) {
-      slots[i] = slot_of(index_[at]);
+    if (entries[at] != 0) {
+      slots[i] = slot_of(entries[at]);
       continue;
     }
     slots[i] = take_slot(hashes[i]);
     created[i] = 1;
-    index_[at] = entry_of(hashes[i], slots[i]);
+    entries[at] = entry_of(hashes[i], slots[i]);
     Block& block = *blocks_[slots[i] / rows_per_block];
-    char* row = block.rows.data() + static_cast<size_t>(slots[i] % rows_per_block) * layout_->width;
+    char* row = row_in(block, slots[i]);
     for (size_t column = 0; column < layout_->key_columns; ++column)
       put_value(*layout_, column, block, row, columns.formats[column], keys.data[column], i);
   }
 }
 
 void Table::find(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* slots) const {
-  const size_t mask = index_.size() - 1;
-  for (size_t i = 0; i < count; ++i) __builtin_prefetch(&index_[hashes[i] & mask]);
+  const uint64_t* const entries = index();
+  const size_t mask = index_size() - 1;
+  for (size_t i = 0; i < count; ++i) __builtin_prefetch(&entries[home_of(hashes[i]) & mask]);
   ChunkRows columns(keys, count);
   for (size_t i = 0; i < count; ++i) {
     slots[i] = missing_slot;
-    for (size_t at = hashes[i] & mask; index_[at] != 0 && slots[i] == missing_slot; at = (at + 1) & mask) {
-      if (!entry_matches(index_[at], hashes[i])) continue;
-      const char* row = address(slot_of(index_[at]));
+    for (size_t at = home_of(hashes[i]) & mask; entries[at] != 0 && slots[i] == missing_slot; at = (at + 1) & mask) {
+      if (!entry_matches(entries[at], hashes[i])) continue;
+      const char* row = address(slot_of(entries[at]));
       size_t column = 0;
       while (column < layout_->key_columns &&
              value_equals(*layout_, column, row, columns.formats[column], keys.data[column], i))
         ++column;
-      if (column == layout_->key_columns) slots[i] = slot_of(index_[at]);
+      if (column == layout_->key_columns) slots[i] = slot_of(entries[at]);
     }
   }
 }
 
 Slot Table::create_like(Slot like, size_t column, int64_t value, uint64_t hash) {
-  if ((static_cast<size_t>(rows_) + 1) * 2 > index_.size()) grow_index();
+  if ((static_cast<size_t>(rows_) + 1) * 2 > index_size()) grow_index();
   const Slot slot = take_slot(hash);
   insert_index(hash, slot);
   Block& block = *blocks_[slot / rows_per_block];
-  char* row = block.rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
+  char* row = row_in(block, slot);
   const char* from = address(like);
   std::memcpy(row + sizeof(uint64_t), from + sizeof(uint64_t), layout_->key_columns);
   for (size_t i = 0; i < layout_->key_columns; ++i) {
@@ -352,7 +379,7 @@ void Table::append(DataChunk& columns, const uint64_t* hashes, size_t count, Slo
   for (size_t i = 0; i < count; ++i) {
     slots[i] = take_slot(hashes[i]);
     Block& block = *blocks_[slots[i] / rows_per_block];
-    char* row = block.rows.data() + static_cast<size_t>(slots[i] % rows_per_block) * layout_->width;
+    char* row = row_in(block, slots[i]);
     for (size_t column = 0; column < layout_->types.size(); ++column)
       put_value(*layout_, column, block, row, formats.formats[column], columns.data[column], i);
   }
@@ -360,7 +387,7 @@ void Table::append(DataChunk& columns, const uint64_t* hashes, size_t count, Slo
 
 void Table::erase(Slot slot) {
   if (!spec_.key.empty()) remove_index(slot);
-  Block& block = writable_block(slot / rows_per_block);
+  Block& block = writable_block(slot);
   for (size_t column : layout_->text_columns) count_dead(block, address(slot), column);
   block.set_used(slot % rows_per_block, false);
   drop_dead_texts(slot / rows_per_block);
@@ -370,19 +397,19 @@ void Table::erase(Slot slot) {
 
 void Table::clear() {
   blocks_.clear();
-  dirty_.clear();
+  states_.clear();
   free_.clear();
   next_ = 0;
   rows_ = 0;
-  std::fill(index_.begin(), index_.end(), 0);
+  index_ = empty_index(first_index_entries);
 }
 
 void Table::set_value(size_t value, const Slot* slots, size_t count, Vector& from) {
   UnifiedVectorFormat format;
   from.ToUnifiedFormat(count, format);
   for (size_t i = 0; i < count; ++i) {
-    Block& block = writable_block(slots[i] / rows_per_block);
-    char* row = block.rows.data() + static_cast<size_t>(slots[i] % rows_per_block) * layout_->width;
+    Block& block = writable_block(slots[i]);
+    char* row = row_in(block, slots[i]);
     if (fixed_width(layout_->types[layout_->key_columns + value]) == 0)
       count_dead(block, row, layout_->key_columns + value);
     put_value(*layout_, layout_->key_columns + value, block, row, format, from, i);
@@ -432,16 +459,21 @@ std::shared_ptr<const TableSnapshot> Table::snapshot() const {
 
 std::vector<Table::SavedBlock> Table::save(bool whole) {
   std::vector<SavedBlock> out;
+  ImageHeader header;
+  header.width = static_cast<uint32_t>(layout_->width);
+  for (size_t column : layout_->text_columns)
+    header.text_offsets.push_back(static_cast<uint32_t>(layout_->offsets[column]));
   for (uint32_t number = 0; number < blocks_.size(); ++number) {
-    if (!whole && !dirty_[number]) continue;
-    dirty_[number] = 0;
+    BlockState& state = states_[number];
+    if (!whole && !state.dirty) continue;
     const Block& block = *blocks_[number];
-    std::string bytes;
+    header.used = block.used;
+    header.changed = state.changed;
+    header.whole = whole || state.unsaved || 2 * count_bits(state.changed) > count_bits(block.used);
+    std::string bytes = image_start(header);
     std::string texts;
-    put_number(bytes, static_cast<uint32_t>(layout_->width));
-    for (uint64_t bits : block.used) put_number(bytes, bits);
     for (Slot row = 0; row < rows_per_block; ++row) {
-      if (!block.is_used(row)) continue;
+      if (!block.is_used(row) || !(header.whole || has_bit(state.changed, row))) continue;
       const char* at = block.rows.data() + row * layout_->width;
       bytes.append(at, layout_->width);
       for (size_t column : layout_->text_columns) {
@@ -449,46 +481,84 @@ std::vector<Table::SavedBlock> Table::save(bool whole) {
         if (!held.IsInlined()) texts += view_of(held);
       }
     }
+    state.changed = {};
+    state.dirty = state.unsaved = false;
     out.push_back({number, bytes + texts});
   }
   return out;
 }
 
-Result<> Table::load(std::string_view saved, uint32_t shard, uint32_t shards) {
-  const size_t header = sizeof(uint32_t) + rows_per_block / 8;
-  if (saved.size() < header) return corrupt(spec_.name);
-  uint32_t width = 0;
-  std::memcpy(&width, saved.data(), sizeof(width));
-  size_t rows = 0;
-  for (size_t i = 0; i < rows_per_block / 64; ++i) {
-    uint64_t bits = 0;
-    std::memcpy(&bits, saved.data() + sizeof(uint32_t) + i * sizeof(bits), sizeof(bits));
-    rows += static_cast<size_t>(__builtin_popcountll(bits));
-  }
-  if (width != layout_->width || saved.size() < header + rows * width) return corrupt(spec_.name);
-  std::string_view texts = saved.substr(header + rows * width);
-  for (size_t i = 0; i < rows; ++i) {
-    const char* from = saved.data() + header + i * width;
-    uint64_t hash_value = 0;
-    std::memcpy(&hash_value, from, sizeof(hash_value));
-    const bool ours = shard_of(hash_value, shards) == shard;
-    Slot slot = ours ? take_slot(hash_value) : missing_slot;
-    Block* block = ours ? blocks_[slot / rows_per_block].get() : nullptr;
-    char* row = ours ? block->rows.data() + static_cast<size_t>(slot % rows_per_block) * width : nullptr;
-    if (ours) std::memcpy(row, from, width);
-    for (size_t column : layout_->text_columns) {
-      uint32_t length = 0;
-      std::memcpy(&length, from + layout_->offsets[column], sizeof(length));
-      if (length <= string_t::INLINE_LENGTH) continue;
-      if (length > texts.size()) return corrupt(spec_.name);
-      if (ours) put_text(*block, row + layout_->offsets[column], texts.substr(0, length));
-      texts.remove_prefix(length);
+/// Fills a slot that take_slot() or load() has made with a saved row.
+void Table::put_row(Slot slot, std::string_view row, const std::vector<std::string_view>& texts) {
+  Block& block = *blocks_[slot / rows_per_block];
+  char* place = row_in(block, slot);
+  std::memcpy(place, row.data(), row.size());
+  for (size_t i = 0; i < texts.size(); ++i)
+    if (!texts[i].empty()) put_text(block, place + layout_->offsets[layout_->text_columns[i]], texts[i]);
+  if (spec_.key.empty()) return;
+  while (static_cast<size_t>(rows_) * 2 > index_size()) grow_index();
+  insert_index(hash(slot), slot);
+}
+
+/// A block's rows from its images. Errors: corrupt_state.
+Result<BlockImage> Table::whole_image(const std::vector<std::string_view>& images) const {
+  HEADRACE_ASSIGN(BlockImage image, fold(images));
+  if (!image.header.whole || image.header.width != layout_->width ||
+      image.header.text_offsets.size() != layout_->text_columns.size())
+    return Error{Code::corrupt_state, Blame::environment, Retry::never,
+                 "a saved block is not one of table '" + spec_.name + "' of this pipeline"};
+  return image;
+}
+
+Result<> Table::load(uint32_t number, const std::vector<std::string_view>& images) {
+  HEADRACE_ASSIGN(BlockImage image, whole_image(images));
+  while (blocks_.size() <= number) add_block();
+  states_[number] = {{}, false, false, false};
+  next_ = static_cast<Slot>(blocks_.size()) * rows_per_block;
+  blocks_[number]->used = image.header.used;
+  for (Slot row = rows_per_block; row-- > 0;) {
+    const Slot slot = number * rows_per_block + row;
+    if (!has_bit(image.header.used, row)) {
+      free_.push_back(slot);
+      continue;
     }
-    if (!ours || spec_.key.empty()) continue;
-    while (static_cast<size_t>(rows_) * 2 > index_.size()) grow_index();
-    insert_index(hash_value, slot);
+    ++rows_;
+    put_row(slot, image.rows[row].bytes, image.rows[row].texts);
   }
   return {};
+}
+
+Result<> Table::load_share(const std::vector<std::string_view>& images, uint32_t shard, uint32_t shards) {
+  HEADRACE_ASSIGN(BlockImage image, whole_image(images));
+  for (const SavedRow& row : image.rows) {
+    if (row.bytes.empty()) continue;
+    uint64_t hash_value = 0;
+    std::memcpy(&hash_value, row.bytes.data(), sizeof(hash_value));
+    if (shard_of(hash_value, shards) == shard) put_row(take_slot(hash_value), row.bytes, row.texts);
+  }
+  return {};
+}
+
+bool Table::spill_block(uint32_t number) {
+  const Block& block = *blocks_[number];
+  std::shared_ptr<Block> moved = copy_of(block, Tier::spilled);
+  if (moved->rows.tier() != Tier::spilled) return false;
+  blocks_[number] = std::move(moved);
+  return true;
+}
+
+int64_t Table::spill(int64_t bytes) {
+  int64_t left = 0;
+  // Twice round: the first time spares what was written lately.
+  for (size_t turn = 0; turn < 2 * blocks_.size() && left < bytes; ++turn) {
+    hand_ = hand_ + 1 < blocks_.size() ? hand_ + 1 : 0;
+    const Block& block = *blocks_[hand_];
+    if (block.rows.tier() == Tier::spilled || std::exchange(states_[hand_].warm, false)) continue;
+    const auto held = static_cast<int64_t>(block.bytes());
+    if (!spill_block(hand_)) break;
+    left += held;
+  }
+  return left;
 }
 
 }  // namespace headrace

@@ -2,10 +2,12 @@
 // operator state, views, checkpoints and snapshots:
 //   - a block holds its rows and their long texts, so that it can be copied, written and read by itself;
 //   - a snapshot shares blocks; a shared block is copied before it is changed (copy on write);
-//   - a checkpoint writes the blocks changed since the last one.
+//   - a checkpoint writes the rows changed since the last one (block_image.h);
+//   - beyond the memory's cap, blocks that have not been written for a while move to the spill file (memory.h).
 // Row: hash (8 bytes) | one null byte per column | columns | the operator's plain bytes, 8-byte aligned.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -14,12 +16,13 @@
 
 #include "base/result.h"
 #include "data/schema.h"
+#include "state/block_image.h"
+#include "state/memory.h"
 
 namespace headrace {
 
 using Slot = uint32_t;  ///< A row's place; stable until it is erased.
 inline constexpr Slot missing_slot = UINT32_MAX;
-inline constexpr Slot rows_per_block = 1024;
 
 struct TableSpec {
   std::string name;                 ///< Unique in its operator; names the table in checkpoints.
@@ -43,22 +46,26 @@ struct RowLayout {
 
 /// Rows in one block, with their texts. Shared blocks are never changed.
 struct Block {
-  explicit Block(size_t width) : rows(width * rows_per_block), used(rows_per_block / 64) {}
+  Block(std::shared_ptr<StateMemory> memory, size_t width, Tier tier)
+      : memory(std::move(memory)), rows(this->memory, width * rows_per_block, tier) {}
 
-  std::vector<char> rows;
-  std::vector<uint64_t> used;                  ///< One bit per row.
-  std::vector<std::unique_ptr<char[]>> texts;  ///< Long texts; those of erased rows stay until they are half of all.
-  size_t text_used = 0, text_capacity = 0;     ///< Of the last piece.
-  size_t text_bytes = 0;                       ///< Of all pieces.
-  size_t text_dead = 0;                        ///< Of texts that no row has any more.
+  std::shared_ptr<StateMemory> memory;
+  StateBytes rows;
+  RowBits used{};
+  std::vector<StateBytes> texts;            ///< Long texts; those of erased rows stay until they are half of all.
+  size_t text_used = 0, text_capacity = 0;  ///< Of the last piece.
+  size_t text_bytes = 0;                    ///< Of all pieces.
+  size_t text_dead = 0;                     ///< Of texts that no row has any more.
 
-  bool is_used(Slot row) const { return used[row / 64] >> (row % 64) & 1; }
+  bool is_used(Slot row) const { return has_bit(used, row); }
   void set_used(Slot row, bool value) {
     uint64_t bit = uint64_t{1} << (row % 64);
     used[row / 64] = value ? used[row / 64] | bit : used[row / 64] & ~bit;
   }
   /// Room for `bytes` bytes of text that lives as long as the block.
   char* text_room(size_t bytes);
+  /// Of rows and texts, in their tier.
+  size_t bytes() const { return rows.size() + text_bytes; }
 };
 
 /// A table's rows at one moment. Immutable; safe from any thread.
@@ -97,6 +104,8 @@ struct ChunkRows {
 class Table {
  public:
   explicit Table(TableSpec spec);
+  /// Takes its memory from there from now on. Before the first row.
+  void live_in(std::shared_ptr<StateMemory> memory);
 
   const TableSpec& spec() const { return spec_; }
   const RowLayout& layout() const { return *layout_; }
@@ -134,20 +143,46 @@ class Table {
 
   std::shared_ptr<const TableSnapshot> snapshot() const;
 
-  /// A saved block: its number and its bytes.
+  /// A saved block: its number and its image (block_image.h).
   struct SavedBlock {
     uint32_t block;
     std::string bytes;
   };
-  /// The blocks changed since the last save (all when `whole`), marked clean.
+  /// What has changed since the last save, or everything when `whole`; then nothing has changed.
   std::vector<SavedBlock> save(bool whole);
-  /// Takes from a saved block the rows whose hash falls to `shard` of `shards`. Errors: corrupt_state.
-  Result<> load(std::string_view saved, uint32_t shard, uint32_t shards);
+  /// Takes a saved block as it was: `images` are its whole image and what came after. Errors: corrupt_state.
+  Result<> load(uint32_t block, const std::vector<std::string_view>& images);
+  /// Takes from a saved block the rows whose hash falls to `shard` of `shards`; they count as changed. Errors:
+  /// corrupt_state.
+  Result<> load_share(const std::vector<std::string_view>& images, uint32_t shard, uint32_t shards);
+
+  /// Moves blocks to the spill file until about `bytes` have left memory, those first that were not written since the
+  /// last time it came by. Gives how much did.
+  int64_t spill(int64_t bytes);
 
  private:
+  /// What is to be known of a block beside its rows.
+  struct BlockState {
+    RowBits changed{};    ///< Rows changed since the last save.
+    bool dirty = true;    ///< There is something to be saved.
+    bool unsaved = true;  ///< No image of it has been saved yet.
+    bool warm = true;     ///< Written since spill() came by.
+  };
+
   char* writable(Slot slot);
-  Block& writable_block(uint32_t block);
-  std::shared_ptr<Block> copy_of(const Block& block) const;
+  Block& writable_block(Slot slot);
+  char* row_in(Block& block, Slot slot) const {
+    return block.rows.data() + static_cast<size_t>(slot % rows_per_block) * layout_->width;
+  }
+  std::shared_ptr<Block> copy_of(const Block& block, Tier tier) const;
+  void add_block();
+  void put_row(Slot slot, std::string_view row, const std::vector<std::string_view>& texts);
+  Result<BlockImage> whole_image(const std::vector<std::string_view>& images) const;
+  bool spill_block(uint32_t number);
+  const uint64_t* index() const { return reinterpret_cast<const uint64_t*>(index_.data()); }
+  uint64_t* index() { return reinterpret_cast<uint64_t*>(index_.data()); }
+  size_t index_size() const { return index_.size() / sizeof(uint64_t); }
+  StateBytes empty_index(size_t entries) const;
   void count_dead(Block& block, const char* row, size_t column) const;
   void drop_dead_texts(uint32_t block);
   Slot take_slot(uint64_t hash);
@@ -157,12 +192,14 @@ class Table {
 
   TableSpec spec_;
   std::shared_ptr<const RowLayout> layout_;
+  std::shared_ptr<StateMemory> memory_;
   std::vector<std::shared_ptr<Block>> blocks_;
-  std::vector<uint8_t> dirty_;
+  std::vector<BlockState> states_;  ///< By block.
   std::vector<Slot> free_;
   Slot next_ = 0;
   int64_t rows_ = 0;
-  std::vector<uint64_t> index_;  ///< 0 = empty; else the hash's upper half, then slot + 1.
+  StateBytes index_;   ///< Of 64-bit entries: 0 = empty; else the hash's upper half, then slot + 1.
+  uint32_t hand_ = 0;  ///< Where spill() goes on.
 };
 
 /// The shard that owns a hash: 1,024 key groups by the hash's upper bits, in ranges, so that shard order is hash order.

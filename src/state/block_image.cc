@@ -1,0 +1,111 @@
+#include "state/block_image.h"
+
+#include <cstring>
+
+namespace headrace {
+namespace {
+
+constexpr uint32_t inline_text_bytes = 12;
+
+Error corrupt(const char* what) {
+  return {Code::corrupt_state, Blame::environment, Retry::never, std::string("a saved block ") + what};
+}
+
+template <class T>
+void put(std::string& out, const T& value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+/// Takes `value` from the front of `bytes`.
+template <class T>
+bool take(std::string_view& bytes, T& value) {
+  if (bytes.size() < sizeof(value)) return false;
+  std::memcpy(&value, bytes.data(), sizeof(value));
+  bytes.remove_prefix(sizeof(value));
+  return true;
+}
+
+bool take_header(std::string_view& bytes, ImageHeader& out) {
+  uint32_t changes = 0, texts = 0;
+  if (!take(bytes, out.width) || !take(bytes, changes) || !take(bytes, texts)) return false;
+  if (changes > 1 || texts > bytes.size() / sizeof(uint32_t)) return false;
+  out.whole = changes == 0;
+  out.text_offsets.resize(texts);
+  for (uint32_t& offset : out.text_offsets)
+    if (!take(bytes, offset) || offset + 16 > out.width) return false;
+  return take(bytes, out.used) && (out.whole || take(bytes, out.changed));
+}
+
+}  // namespace
+
+std::string image_start(const ImageHeader& header) {
+  std::string out;
+  put(out, header.width);
+  put(out, uint32_t{!header.whole});
+  put(out, static_cast<uint32_t>(header.text_offsets.size()));
+  for (uint32_t offset : header.text_offsets) put(out, offset);
+  put(out, header.used);
+  if (!header.whole) put(out, header.changed);
+  return out;
+}
+
+Result<BlockImage> BlockImage::read(std::string_view bytes) {
+  BlockImage out;
+  if (!take_header(bytes, out.header)) return corrupt("has no sound head");
+  const ImageHeader& header = out.header;
+  for (uint32_t slot = 0; slot < rows_per_block; ++slot) {
+    if (!has_bit(header.used, slot) || !(header.whole || has_bit(header.changed, slot))) continue;
+    if (bytes.size() < header.width) return corrupt("is cut short");
+    out.rows[slot].bytes = bytes.substr(0, header.width);
+    bytes.remove_prefix(header.width);
+  }
+  for (SavedRow& row : out.rows) {
+    if (row.bytes.empty()) continue;
+    row.texts.resize(header.text_offsets.size());
+    for (size_t i = 0; i < row.texts.size(); ++i) {
+      uint32_t length = 0;
+      std::memcpy(&length, row.bytes.data() + header.text_offsets[i], sizeof(length));
+      if (length <= inline_text_bytes) continue;
+      if (length > bytes.size()) return corrupt("is cut short in its texts");
+      row.texts[i] = bytes.substr(0, length);
+      bytes.remove_prefix(length);
+    }
+  }
+  if (!bytes.empty()) return corrupt("is longer than its rows");
+  return out;
+}
+
+void BlockImage::apply(BlockImage&& later) {
+  if (later.header.whole) {
+    *this = std::move(later);
+    return;
+  }
+  for (uint32_t slot = 0; slot < rows_per_block; ++slot)
+    if (has_bit(later.header.changed, slot)) rows[slot] = std::move(later.rows[slot]);
+  header.used = later.header.used;
+  for (size_t i = 0; i < header.changed.size(); ++i) header.changed[i] |= later.header.changed[i];
+}
+
+std::string BlockImage::write() const {
+  std::string out = image_start(header);
+  for (const SavedRow& row : rows) out += row.bytes;
+  for (const SavedRow& row : rows)
+    for (std::string_view text : row.texts) out += text;
+  return out;
+}
+
+Result<BlockImage> fold(const std::vector<std::string_view>& images) {
+  BlockImage out;
+  for (size_t i = 0; i < images.size(); ++i) {
+    HEADRACE_ASSIGN(BlockImage image, BlockImage::read(images[i]));
+    if (i > 0 && (image.header.width != out.header.width || image.header.text_offsets != out.header.text_offsets))
+      return corrupt("has rows of another form than its earlier image");
+    if (i == 0)
+      out = std::move(image);
+    else
+      out.apply(std::move(image));
+  }
+  return out;
+}
+
+}  // namespace headrace
