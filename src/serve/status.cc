@@ -71,6 +71,9 @@ json::object head_json(const PipelineStatus& status) {
           {"failure", error_of(status.failure)},
           {"checkpoint_bytes", status.checkpoint_bytes},
           {"checkpoint_us", status.checkpoint_us},
+          {"merged_bytes", status.merged_bytes},
+          {"state_memory_bytes", status.state_memory_bytes},
+          {"state_spilled_bytes", status.state_spilled_bytes},
           {"tick_us", status.tick_us},
           {"backpressure", status.backpressure}};
 }

@@ -93,7 +93,7 @@ TEST(KeyedRows, IsTheSameAfterARestoreOnOtherShards) {
     shards.push_back(std::make_unique<KeyedRows>(numbers_and_names()));
     for (size_t table = 0; table < 2; ++table)
       for (const auto& block : kept.tables()[table]->save(true))
-        ASSERT_TRUE(shards[shard]->tables()[table]->load(block.bytes, shard, 3));
+        ASSERT_TRUE(shards[shard]->tables()[table]->load_share({block.bytes}, shard, 3));
     shards[shard]->restored();
   }
   for (int64_t key = 0; key < 37; ++key) {
