@@ -126,6 +126,28 @@ int main_command(int argc, char** argv) {
   query.add_option("--format", format, "json | csv")->check(CLI::IsMember({"json", "csv"}));
   query.callback([&] { chosen = [&] { return query_command(options, sql, format); }; });
 
+  CLI::App& state = *app.add_subcommand("state", "Look at the durable state on the disk, also while a pipeline runs");
+  state.require_subcommand(1);
+  std::string table;
+  const auto add_state = [&](CLI::App& command) {
+    command.add_option("directory", options.directory, "The project's folder")->default_str(".");
+    command.add_option("--state", options.state, "Folder of the durable state (default: DIRECTORY/.headrace)");
+  };
+  CLI::App& state_ls = *state.add_subcommand("ls", "Tables with their rows, blocks and bytes");
+  add_state(state_ls);
+  state_ls.add_flag("--json", json, "The same as JSON");
+  state_ls.callback([&] { chosen = [&] { return state_list_command(options, json); }; });
+  CLI::App& state_show = *state.add_subcommand("show", "The rows of one table");
+  state_show.add_option("table", table, "As `state ls` names it")->required();
+  add_state(state_show);
+  state_show.add_option("--format", format, "json | csv")->check(CLI::IsMember({"json", "csv"}));
+  state_show.callback([&] { chosen = [&] { return state_show_command(options, table, format); }; });
+  CLI::App& state_sql = *state.add_subcommand("sql", "One SELECT over the tables");
+  state_sql.add_option("query", sql, "SELECT ... FROM \"3_aggregate_groups\"")->required();
+  add_state(state_sql);
+  state_sql.add_option("--format", format, "json | csv")->check(CLI::IsMember({"json", "csv"}));
+  state_sql.callback([&] { chosen = [&] { return state_sql_command(options, sql, format); }; });
+
   CLI::App& prompt = *app.add_subcommand("sql", "An SQL prompt on a running engine (\\q ends it)");
   prompt.prefix_command();
   prompt.callback([&] { chosen = [&] { return python_command("headrace.shell", prompt.remaining()); }; });

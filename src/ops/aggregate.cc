@@ -20,7 +20,10 @@ std::vector<Field> key_of(const AggregateNode& node) {
 TableSpec groups_spec(const AggregateNode& node, Accumulators& accumulators) {
   TableSpec out;
   out.name = "groups";
-  for (const Field& field : key_of(node)) out.key.push_back(field.type);
+  for (const Field& field : key_of(node)) {
+    out.key.push_back(field.type);
+    out.names.push_back(field.name);
+  }
   for (const Aggregate& aggregate : node.aggregates) out.values.push_back(aggregate.type);
   accumulators.add_columns(out);
   out.plain_bytes = accumulators.plain_bytes() + 8;

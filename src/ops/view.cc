@@ -11,7 +11,10 @@ TableSpec rows_spec(const ViewNode& node) {
   TableSpec out;
   out.name = "rows";
   std::vector<LogicalType> types;
-  for (const Column& column : node.output.columns) types.push_back(column.type);
+  for (const Column& column : node.output.columns) {
+    types.push_back(column.type);
+    out.names.push_back(column.name);
+  }
   (node.output.changelog == Changelog::append ? out.values : out.key) = std::move(types);
   out.plain_bytes = sizeof(int64_t);
   return out;

@@ -26,7 +26,10 @@ std::vector<Field> slice_key(const WindowAggregateNode& node) {
 TableSpec slices_spec(const WindowAggregateNode& node, Accumulators& accumulators) {
   TableSpec out;
   out.name = "slices";
-  for (const Field& field : slice_key(node)) out.key.push_back(field.type);
+  for (const Field& field : slice_key(node)) {
+    out.key.push_back(field.type);
+    out.names.push_back(field.name);
+  }
   if (node.emit_updates)
     for (const Aggregate& aggregate : node.aggregates) out.values.push_back(aggregate.type);
   accumulators.add_columns(out);

@@ -57,6 +57,7 @@ class ChangeOver {
     next_.tick = Tick{last_.tick.value + 1};  // Subscribers see that views are others now.
     next_.counters.assign(project_.optimized.nodes.size(), {});
     next_.nodes.clear();
+    next_.tables.clear();  // The next start says them.
     for (const NodeChange& node : change_.nodes) {
       if (!node.after) continue;
       next_.nodes.push_back(node.record);

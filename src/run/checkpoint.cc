@@ -22,6 +22,35 @@ Error corrupt(const std::string& what) {
           "restore the state directory from a copy, or start with a new one"};
 }
 
+std::string texts_json(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const std::string& text : texts) out += (out.size() > 1 ? "," : "") + json_string(text);
+  return out + "]";
+}
+
+std::string table_json(const TableRecord& table) {
+  return fmt::format(
+      "{{\"node\":{},\"table\":{},\"name\":{},\"names\":{},\"key\":{},\"values\":{},\"plain_bytes\":{}}}", table.node,
+      table.table, json_string(table.name), texts_json(table.names), texts_json(table.key), texts_json(table.values),
+      table.plain_bytes);
+}
+
+std::vector<std::string> texts_of(simdjson::dom::element list) {
+  std::vector<std::string> out;
+  for (simdjson::dom::element text : simdjson::dom::array(list)) out.emplace_back(std::string_view(text));
+  return out;
+}
+
+TableRecord table_of(simdjson::dom::element table) {
+  return {static_cast<uint32_t>(uint64_t(table["node"])),
+          static_cast<uint32_t>(uint64_t(table["table"])),
+          std::string(std::string_view(table["name"])),
+          texts_of(table["names"]),
+          texts_of(table["key"]),
+          texts_of(table["values"]),
+          uint64_t(table["plain_bytes"])};
+}
+
 }  // namespace
 
 std::string Manifest::json() const {
@@ -46,7 +75,13 @@ std::string Manifest::json() const {
                        sink.rows);
     comma = ",";
   }
-  out += "},\"nodes\":[";
+  out += "},\"tables\":[";
+  comma = "";
+  for (const TableRecord& table : tables) {
+    out += comma + table_json(table);
+    comma = ",";
+  }
+  out += "],\"nodes\":[";
   comma = "";
   for (const NodeRecord& node : nodes) {
     out += fmt::format(
@@ -109,6 +144,7 @@ Result<Manifest> Manifest::parse(std::string_view text) {
     }
     for (auto [name, sink] : simdjson::dom::object(root["sinks"]))
       out.sinks[std::string(name)] = {string(sink["prepared"]), int64_t(sink["rows"])};
+    for (simdjson::dom::element table : simdjson::dom::array(root["tables"])) out.tables.push_back(table_of(table));
     for (simdjson::dom::element node : simdjson::dom::array(root["nodes"])) {
       out.nodes.push_back({string(node["kind"]),
                            string(node["name"]),
@@ -186,10 +222,10 @@ Result<SegmentName> StateDirectory::write(Epoch epoch, const std::vector<StateBl
   return out;
 }
 
-Result<std::vector<SegmentName>> StateDirectory::sizes(const Manifest& manifest) const {
+Result<std::vector<SegmentName>> segment_sizes(const std::string& folder, const std::vector<std::string>& names) {
   std::vector<SegmentName> out;
-  for (const std::string& name : manifest.segments) {
-    HEADRACE_ASSIGN(const File file, File::open(segments() + "/" + name, File::Mode::read));
+  for (const std::string& name : names) {
+    HEADRACE_ASSIGN(const File file, File::open(folder + "/" + name, File::Mode::read));
     HEADRACE_ASSIGN(const uint64_t bytes, file.size());
     out.push_back({name, static_cast<int64_t>(bytes)});
   }

@@ -41,6 +41,15 @@ struct PendingDelivery {
   int32_t failed = 0;  ///< Tries since the engine started; not kept.
 };
 
+/// A table of a node's operator, so that its rows can be read without the pipeline (run/state_files.h).
+struct TableRecord {
+  uint32_t node = 0, table = 0;
+  std::string name;
+  std::vector<std::string> names;        ///< Of the first columns.
+  std::vector<std::string> key, values;  ///< Types.
+  uint64_t plain_bytes = 0;
+};
+
 struct Manifest {
   std::string lineage, plan;  ///< plan: fingerprint of the plan the state belongs to.
   uint64_t generation = 1;
@@ -48,7 +57,8 @@ struct Manifest {
   Tick tick;
   std::map<std::string, SourceCheckpoint> sources;
   std::map<std::string, SinkCheckpoint> sinks;
-  std::vector<NodeRecord> nodes;       ///< By node: with which work and code its state began.
+  std::vector<NodeRecord> nodes;  ///< By node: with which work and code its state began.
+  std::vector<TableRecord> tables;
   std::vector<NodeCounters> counters;  ///< By node.
   uint32_t shards = 1;                 ///< That the blocks belong to.
   std::vector<std::string> segments;   ///< Oldest first.
@@ -66,6 +76,9 @@ struct Manifest {
 /// Stands for the quarantine among the nodes of a checkpoint.
 inline constexpr uint32_t quarantine_node = UINT32_MAX;
 
+/// Segments with their sizes. Errors: io_error.
+Result<std::vector<SegmentName>> segment_sizes(const std::string& folder, const std::vector<std::string>& names);
+
 /// A pipeline's state directory. One process at a time; one thread at a time.
 class StateDirectory {
  public:
@@ -82,7 +95,9 @@ class StateDirectory {
   /// Writes a segment with the blocks and makes it durable; without a name where there are none.
   Result<SegmentName> write(Epoch epoch, const std::vector<StateBlock>& blocks);
   /// The segments of a manifest with their sizes.
-  Result<std::vector<SegmentName>> sizes(const Manifest& manifest) const;
+  Result<std::vector<SegmentName>> sizes(const Manifest& manifest) const {
+    return segment_sizes(segments(), manifest.segments);
+  }
   /// Replaces the manifest, then removes the segments it does not name.
   Result<> write_manifest(const Manifest& manifest);
   const std::string& path() const { return path_; }

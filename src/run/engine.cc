@@ -138,6 +138,7 @@ Result<> Engine::restore() {
   for (auto& shard : shards_) HEADRACE_TRY(shard->prepare());
   HEADRACE_TRY(load_blocks(manifest_));
   manifest_.shards = shards_count_;
+  manifest_.tables = table_records();
   HEADRACE_TRY(writer_->open_sinks(manifest_));
   for (auto& input : inputs_) {
     auto known = manifest_.sources.find(input->node().name);
@@ -198,6 +199,25 @@ Result<> Engine::load_block(const SavedImages& block, uint32_t shards_then, uint
     HEADRACE_TRY(table.load_share(images, on_one ? 0 : shard, on_one ? 1 : shards_count_));
   if (const int64_t excess = memory_->excess(); excess > 0) table.spill(excess);
   return {};
+}
+
+/// What the tables of all nodes are made of.
+std::vector<TableRecord> Engine::table_records() {
+  const auto texts = [](const std::vector<LogicalType>& types) {
+    std::vector<std::string> out;
+    for (const LogicalType& type : types) out.push_back(type.ToString());
+    return out;
+  };
+  std::vector<TableRecord> out;
+  for (uint32_t node = 0; node < graph_.plan.nodes.size(); ++node) {
+    Operator* op = shards_[0]->op(NodeId{node});
+    const std::vector<Table*> tables = op ? op->tables() : std::vector<Table*>{};
+    for (uint32_t table = 0; table < tables.size(); ++table) {
+      const TableSpec& spec = tables[table]->spec();
+      out.push_back({node, table, spec.name, spec.names, texts(spec.key), texts(spec.values), spec.plain_bytes});
+    }
+  }
+  return out;
 }
 
 Result<> Engine::open_for_reading() {

@@ -98,6 +98,7 @@ class Engine final : public Pipeline {
   Result<> check_fingerprint(const std::optional<Manifest>& last) const;
   void make_shards();
   Result<> load_blocks(const Manifest& manifest);
+  std::vector<TableRecord> table_records();
   Result<> load_block(const SavedImages& block, uint32_t shards_then, uint32_t shard);
   void loop();
   Result<> run();

@@ -25,10 +25,11 @@ using Slot = uint32_t;  ///< A row's place; stable until it is erased.
 inline constexpr Slot missing_slot = UINT32_MAX;
 
 struct TableSpec {
-  std::string name;                 ///< Unique in its operator; names the table in checkpoints.
-  std::vector<LogicalType> key;     ///< Empty: rows are only appended, and there is no index.
-  std::vector<LogicalType> values;  ///< Columns beside the key.
-  size_t plain_bytes = 0;           ///< Zeroed bytes that the operator reads and writes itself; plain data only.
+  std::string name;                     ///< Unique in its operator; names the table in checkpoints.
+  std::vector<LogicalType> key;         ///< Empty: rows are only appended, and there is no index.
+  std::vector<LogicalType> values;      ///< Columns beside the key.
+  std::vector<std::string> names = {};  ///< Of the first columns, for people; may be fewer than there are.
+  size_t plain_bytes = 0;               ///< Zeroed bytes that the operator reads and writes itself; plain data only.
 };
 
 /// Where each column lies in a row. Types without a fixed width and nested types are held as texts (nested: serialised
