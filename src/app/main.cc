@@ -158,6 +158,11 @@ int main_command(int argc, char** argv) {
   quarantine.callback(
       [&] { chosen = [&] { return python_command("headrace.repair.quarantine", quarantine.remaining()); }; });
 
+  CLI::App& why_open = *app.add_subcommand(
+      "why-open", "Why a view's results are not out yet, on a running engine: why-open VIEW [WINDOW], or --help");
+  why_open.prefix_command();
+  why_open.callback([&] { chosen = [&] { return python_command("headrace.repair.why_open", why_open.remaining()); }; });
+
   CLI::App& repro = *app.add_subcommand(
       "repro", "Write a pytest folder that makes a failed call of the quarantine again: repro ID [--out DIRECTORY]");
   repro.prefix_command();

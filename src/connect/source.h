@@ -30,7 +30,16 @@ struct Morsel {
   int64_t records_read = 0;                      ///< Only with `rows`: records read = rows accepted + rejected.
   std::string origin;                            ///< "path" for bytes: a rejected record's origin becomes origin:line.
   int64_t first_record = 1;                      ///< Number of its first record in `origin` (a line number), from 1.
+  bool ends_split = false;  ///< Nothing follows in its split: so the split holds time back no longer.
 };
+
+/// The piece that stands where a split ends.
+inline Morsel end_of_split(uint32_t split) {
+  Morsel out;
+  out.split = split;
+  out.ends_split = true;
+  return out;
+}
 
 struct Polled {
   std::vector<Morsel> morsels;  ///< In the source's order.
@@ -70,6 +79,10 @@ class Source {
   virtual Result<> open(const std::optional<Position>& from) = 0;
   /// Gives up to about `bytes_max` bytes (or as many rows as make that) that are there now; never blocks.
   virtual Result<Polled> poll(int64_t bytes_max) = 0;
+  /// Number of splits known, with or without rows; may grow at a poll.
+  virtual uint32_t splits() const { return 1; }
+  /// What people call a split, such as its file; "" where there is but one.
+  virtual std::string split_name(uint32_t) const { return {}; }
   /// The position after everything polled so far.
   virtual Position position() const = 0;
   /// Everything up to `position` is in a durable checkpoint: earlier input may be let go.

@@ -6,6 +6,7 @@
 #include "ops/failing.h"
 #include "ops/keys.h"
 #include "ops/times.h"
+#include "ops/waiting.h"
 
 namespace headrace {
 namespace {
@@ -353,6 +354,21 @@ Result<> JoinOperator::on_watermark(EventTime time, Emitter& out) {
     }
   }
   closed_ = time;
+  return {};
+}
+
+/// Pairs are told at once: only rows that may stay without a partner wait.
+Result<> JoinOperator::tell_waiting(WaitingReport& report) {
+  for (const Side& side : sides_) {
+    if (!side.alone || !side.plan.expiry || node_.join == JoinKind::semi) continue;
+    int64_t rows = 0, first = INT64_MAX;
+    for (Slot row : side.rows.rows().slots()) {
+      if (read_kept(side, row).partners > 0) continue;
+      ++rows;
+      first = std::min(first, read_kept(side, row).expiry_ms);
+    }
+    tell_rows(report, rows, first);
+  }
   return {};
 }
 

@@ -24,6 +24,7 @@ class JoinOperator final : public Operator {
   Result<> on_batch(uint32_t input, Batch batch, Emitter& out) override;
   Result<> on_watermark(EventTime time, Emitter& out) override;
   Result<> on_tick_end(const TickInfo&, Emitter& out) override;
+  Result<> tell_waiting(WaitingReport& report) override;
   std::vector<Table*> tables() override;
   Result<> restored(EventTime watermark) override;
 

@@ -6,6 +6,7 @@
 #include "ops/failing.h"
 #include "ops/keys.h"
 #include "ops/times.h"
+#include "ops/waiting.h"
 
 namespace headrace {
 namespace {
@@ -432,6 +433,18 @@ std::string_view MatchOperator::sort_key(Slot slot) const {
   const auto* text = reinterpret_cast<const duckdb::string_t*>(kept_.rows().address(slot) +
                                                                kept_.rows().layout().offsets[*node_.sort_column]);
   return {text->GetData(), text->GetSize()};
+}
+
+/// Rows that are in their order for good wait as well: for those that may go on their match.
+Result<> MatchOperator::tell_waiting(WaitingReport& report) {
+  int64_t rows = 0, first = INT64_MAX;
+  for (const auto& partition : partitions_) {
+    if (!partition) continue;
+    rows += static_cast<int64_t>(partition->rows.size());
+    first = std::min(first, partition->wake_ms);
+  }
+  tell_rows(report, rows, first);
+  return {};
 }
 
 Result<> MatchOperator::restored(EventTime watermark) {

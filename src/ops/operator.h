@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "data/batch.h"
 #include "duck/evaluator.h"
+#include "ops/low_points.h"
 #include "state/table.h"
 
 namespace headrace {
@@ -30,6 +31,26 @@ struct TickInfo {
   Tick tick;
   int64_t now_us = 0;   ///< The tick's time; now() gives it.
   bool at_end = false;  ///< Every input has ended: nothing comes after this tick.
+};
+
+/// What waits in an operator for the watermark, for those who ask why a result is not out.
+struct WaitingReport {
+  /// A window that is open; or, where there are none, all rows that wait.
+  struct Part {
+    std::optional<EventTime> start;    ///< Of the window; its end is due + 1 ms.
+    EventTime due = EventTime::max();  ///< It is given out when the watermark reaches this; the earliest, of rows.
+    int64_t rows = 0;                  ///< Rows of the input that it is made of.
+    int64_t results = 0;               ///< Rows that it would give now.
+    std::vector<Batch> now;            ///< The first of them.
+  };
+  std::optional<EventTime> start;  ///< Asked for: only windows that start here.
+  size_t parts_max = 0;            ///< Windows told, those that close first; beyond, they are only counted.
+  size_t results_max = 0;          ///< Results shown of each.
+  std::vector<Part> parts;         ///< In order of `due`.
+  int64_t parts_open = 0;          ///< All of them.
+  bool session = false;            ///< A window's end moves with its rows.
+
+  bool is_asked_for(EventTime window_start) const { return !start || *start == window_start; }
 };
 
 /// Where an operator's output goes. Implemented by the shard.
@@ -58,6 +79,9 @@ class Operator {
   /// An input will bring nothing any more (static tables).
   virtual Result<> on_end(uint32_t, Emitter&) { return {}; }
 
+  /// Tells what waits for the watermark, and what it would give now. Between ticks only.
+  virtual Result<> tell_waiting(WaitingReport&) { return {}; }
+
   /// The state to be saved, in a fixed order.
   virtual std::vector<Table*> tables() { return {}; }
   /// Rebuilds what is derived from the tables, after they were loaded. `watermark` is the one last passed on.
@@ -71,6 +95,7 @@ struct OperatorContext {
 
   EvaluationContext& evaluation;
   const Plan& plan;
+  const LowPoints& low_points;
   uint32_t shard = 0;
   uint32_t shards = 1;
 };

@@ -4,6 +4,7 @@
 
 #include "ops/keys.h"
 #include "ops/times.h"
+#include "ops/waiting.h"
 
 namespace headrace {
 namespace {
@@ -38,6 +39,11 @@ OverOperator::OverOperator(const OverNode& node, const OperatorContext& context)
       time_shift_ms_(node.output.columns[*node.time].role == TimeRole::window_end ? -1 : 0),
       rows_(spec_of(node)),
       functions_(functions_of(node, context)) {}
+
+Result<> OverOperator::tell_waiting(WaitingReport& report) {
+  tell_rows(report, static_cast<int64_t>(waiting_.size()), waiting_.empty() ? 0 : waiting_.front().time_ms);
+  return {};
+}
 
 std::vector<Table*> OverOperator::tables() {
   std::vector<Table*> out = rows_.rows().tables();

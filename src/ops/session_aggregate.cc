@@ -4,6 +4,7 @@
 
 #include "ops/keys.h"
 #include "ops/times.h"
+#include "ops/waiting.h"
 
 namespace headrace {
 namespace {
@@ -220,6 +221,25 @@ Result<> SessionAggregateOperator::on_tick_end(const TickInfo& tick, Emitter& ou
   HEADRACE_TRY(accumulators_.settle(sessions_.table(), out));
   if (!told_.any_touched() || !pace_.is_due(tick)) return {};
   return tell(told_.take_touched(sessions_.table()), out);
+}
+
+Result<> SessionAggregateOperator::tell_waiting(WaitingReport& report) {
+  report.session = true;
+  for (Slot slot : sessions_.open()) {
+    const SessionTable::Session& session = sessions_.at(slot);
+    if (!report.is_asked_for(EventTime{session.start})) continue;
+    ++report.parts_open;
+    if (report.parts.size() == report.parts_max) continue;
+    WaitingReport::Part& part = report.parts.emplace_back();
+    part.start = EventTime{session.start};
+    part.due = EventTime{session.end - 1};
+    part.rows = Accumulators::rows_of(sessions_.table(), slot);
+    part.results = part.rows > 0;
+    Gathered now;
+    HEADRACE_TRY(emit({slot}, now));
+    part.now = std::move(now.batches);
+  }
+  return {};
 }
 
 std::vector<Table*> SessionAggregateOperator::tables() {

@@ -20,6 +20,7 @@ class SessionAggregateOperator final : public Operator {
   Result<> on_watermark(EventTime time, Emitter& out) override;
   Result<> on_tick_end(const TickInfo& tick, Emitter& out) override;
   bool waits() const override { return told_.any_touched(); }
+  Result<> tell_waiting(WaitingReport& report) override;
   std::vector<Table*> tables() override;
   Result<> restored(EventTime watermark) override;
 

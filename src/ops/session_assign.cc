@@ -5,6 +5,7 @@
 #include "ops/keys.h"
 #include "ops/late_rows.h"
 #include "ops/times.h"
+#include "ops/waiting.h"
 
 namespace headrace {
 namespace {
@@ -190,6 +191,20 @@ Result<> SessionAssignOperator::on_watermark(EventTime time, Emitter& out) {
   HEADRACE_TRY(give_out(sessions_.close(time.ms), out));
   closed_ = time;
   sessions_.forget(time.ms);
+  return {};
+}
+
+Result<> SessionAssignOperator::tell_waiting(WaitingReport& report) {
+  report.session = true;
+  for (Slot slot : sessions_.open()) {
+    const SessionTable::Session& session = sessions_.at(slot);
+    if (!report.is_asked_for(EventTime{session.start})) continue;
+    ++report.parts_open;
+    if (report.parts.size() == report.parts_max) continue;
+    WaitingReport::Part& part = report.parts.emplace_back();
+    part.start = EventTime{session.start};
+    part.due = EventTime{session.end - 1};
+  }
   return {};
 }
 

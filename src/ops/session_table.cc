@@ -41,6 +41,14 @@ SessionTable::SessionTable(const std::vector<LogicalType>& keys, std::vector<Log
       session_offset_((own_bytes + 7) / 8 * 8),
       table_(sessions_spec(keys, std::move(values), session_offset_ + sizeof(Session))) {}
 
+std::vector<Slot> SessionTable::open() const {
+  std::vector<Slot> out;
+  for (Slot slot : table_.slots())
+    if (at(slot).state == Session::open) out.push_back(slot);
+  std::sort(out.begin(), out.end(), [&](Slot a, Slot b) { return at(a).end < at(b).end; });
+  return out;
+}
+
 void SessionTable::find_heads(DataChunk& keys, const uint64_t* hashes, size_t count, Slot* heads) {
   DataChunk wanted;
   wanted.InitializeEmpty({table_.spec().key.begin(), table_.spec().key.end()});

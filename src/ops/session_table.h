@@ -58,6 +58,8 @@ class SessionTable {
 
   /// Closes all sessions with end - 1 ms <= watermark; gives them in order of end, then of their keys' hashes.
   std::vector<Slot> close(int64_t watermark);
+  /// Those that are open, in order of end.
+  std::vector<Slot> open() const;
   /// Forgets closed sessions that only rows that are late by themselves could touch.
   void forget(int64_t watermark);
   /// Chains the sessions again, after the table was loaded.

@@ -8,6 +8,7 @@
 #include "ops/keys.h"
 #include "ops/side_by_side.h"
 #include "ops/times.h"
+#include "ops/waiting.h"
 
 namespace headrace {
 namespace {
@@ -271,6 +272,11 @@ Result<> TemporalJoinOperator::check_condition(Batch& left, std::vector<Slot>& v
     failed[asked[pair]] = 1;
   }));
   for (uint32_t pair : met) versions[asked[pair]] = found[pair];
+  return {};
+}
+
+Result<> TemporalJoinOperator::tell_waiting(WaitingReport& report) {
+  tell_rows(report, static_cast<int64_t>(due_.size()), due_.empty() ? 0 : due_.front().time_ms);
   return {};
 }
 

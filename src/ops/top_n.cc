@@ -5,6 +5,7 @@
 
 #include "ops/keys.h"
 #include "ops/times.h"
+#include "ops/waiting.h"
 
 namespace headrace {
 namespace {
@@ -351,6 +352,46 @@ Result<> TopNOperator::on_tick_end(const TickInfo&, Emitter& out) {
   HEADRACE_TRY(changes.finish());
   for (Slot partition : touched)
     if (rows_.size(partition) == 0 && !partitions_[partition].open) rows_.erase_group(partition);
+  return {};
+}
+
+/// Of the window whose partitions these are, if its rows say so.
+std::optional<EventTime> TopNOperator::window_start(const std::vector<Slot>& partitions) {
+  const std::optional<size_t> column = node_.output.find_role(TimeRole::window_start);
+  for (Slot partition : partitions) {
+    rows_.first(partition, 1, order_);
+    if (!column || order_.empty()) continue;
+    const Table& table = rows_.rows().rows();
+    const char* value = table.address(order_.front()) + table.layout().offsets[*column];
+    return EventTime::from_us(*reinterpret_cast<const int64_t*>(value));
+  }
+  return std::nullopt;
+}
+
+Result<> TopNOperator::tell_waiting(WaitingReport& report) {
+  for (const auto& [end, partitions] : open_) {
+    const std::optional<EventTime> start = window_start(partitions);
+    if (report.start && report.start != start) continue;
+    ++report.parts_open;
+    if (report.parts.size() == report.parts_max) continue;
+    WaitingReport::Part& part = report.parts.emplace_back();
+    part.start = start;
+    part.due = EventTime{end - 1};
+    Gathered now;
+    Changes changes(*this, now);
+    for (Slot partition : in_hash_order(partitions)) {
+      part.rows += static_cast<int64_t>(rows_.size(partition));
+      read_result(partition);
+      part.results += static_cast<int64_t>(result_.size());
+      for (const Ranked& row : result_) {
+        if (static_cast<size_t>(part.results) > report.results_max) break;
+        HEADRACE_TRY(changes.part());
+        changes.add(row, +1);
+      }
+    }
+    HEADRACE_TRY(changes.finish());
+    part.now = std::move(now.batches);
+  }
   return {};
 }
 

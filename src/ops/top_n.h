@@ -19,6 +19,7 @@ class TopNOperator final : public Operator {
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
   Result<> on_watermark(EventTime time, Emitter& out) override;
   Result<> on_tick_end(const TickInfo&, Emitter& out) override;
+  Result<> tell_waiting(WaitingReport& report) override;
   std::vector<Table*> tables() override { return rows_.rows().tables(); }
   Result<> restored(EventTime watermark) override;
 
@@ -49,6 +50,7 @@ class TopNOperator final : public Operator {
   void open(Slot partition, int64_t end);
   int64_t end_of(Slot partition) const;
   std::vector<Slot> in_hash_order(const std::vector<Slot>& partitions) const;
+  std::optional<EventTime> window_start(const std::vector<Slot>& partitions);
   void read_result(Slot partition);
   Result<> tell(Slot partition, Changes& changes);
   Result<> tell_by_place(Changes& changes);

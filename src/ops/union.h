@@ -1,7 +1,9 @@
-// Union: the rows of all inputs. Its stamps are those of the union's own watermark: a row may only be late for what the
-// slowest input has passed.
+// Union: the rows of all inputs. A row may only be late for what the slowest input has passed: before a source's row
+// stands its own watermark and how far the other sources had come in the order in which the tick merges them; before a
+// row that an operator made, what the union itself had passed.
 #pragma once
 
+#include "ops/low_points.h"
 #include "ops/operator.h"
 #include "plan/nodes.h"
 
@@ -9,12 +11,14 @@ namespace headrace {
 
 class UnionOperator final : public Operator {
  public:
-  explicit UnionOperator(const UnionNode& node) : schema_(node.output.schema()) {}
+  UnionOperator(const UnionNode& node, const OperatorContext& context)
+      : id_(node.id), schema_(node.output.schema()), low_points_(context.low_points) {}
 
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override {
     out.counters.passed += batch.rows();
     batch.schema = schema_;
-    for (int64_t& stamp : batch.stamps_ms) stamp = std::min(stamp, watermark_.ms);
+    const EventTime others = low_points_.others(id_, batch.ordinal).value_or(watermark_);
+    for (int64_t& stamp : batch.stamps_ms) stamp = std::min(stamp, others.ms);
     return out.emit(std::move(batch), 0);
   }
   Result<> on_watermark(EventTime time, Emitter&) override {
@@ -27,7 +31,9 @@ class UnionOperator final : public Operator {
   }
 
  private:
+  NodeId id_;
   SchemaRef schema_;
+  const LowPoints& low_points_;
   EventTime watermark_ = EventTime::min();
 };
 

@@ -6,6 +6,7 @@
 #include "duck/rows.h"
 #include "ops/keys.h"
 #include "ops/times.h"
+#include "ops/waiting.h"
 
 namespace headrace {
 namespace {
@@ -358,6 +359,42 @@ Result<> WindowAggregateOperator::on_tick_end(const TickInfo& tick, Emitter& out
   std::map<Bounds, std::vector<Slot>> by_window;
   for (Slot slot : told_.take_touched(table_)) by_window[bounds_of(slot)].push_back(slot);
   for (const auto& [window, slots] : by_window) HEADRACE_TRY(tell(window, slots, out));
+  return {};
+}
+
+/// End and start of the windows asked for that are open and hold rows.
+std::set<std::pair<int64_t, int64_t>> WindowAggregateOperator::open_windows(const WaitingReport& report) const {
+  std::set<std::pair<int64_t, int64_t>> out;
+  for (const auto& [slice, slots] : open_) {
+    if (!math_) {
+      if (report.is_asked_for(EventTime{slice.start})) out.insert({slice.end, slice.start});
+      continue;
+    }
+    const int64_t from = closed_ == EventTime::min() ? slice.start : std::max(slice.start, closed_.ms + 1);
+    for (int64_t end = math_->first_end(from); end <= math_->last_end(slice.start); end += math_->step_ms) {
+      const int64_t start = math_->start_of(end);
+      if (start <= slice.start && report.is_asked_for(EventTime{start})) out.insert({end, start});
+    }
+  }
+  return out;
+}
+
+Result<> WindowAggregateOperator::tell_waiting(WaitingReport& report) {
+  for (const auto& [end, start] : open_windows(report)) {
+    ++report.parts_open;
+    if (report.parts.size() == report.parts_max) continue;
+    const Bounds window{start, end};
+    MergedSlots rows = math_ ? merge_slices(window) : own_rows(open_[window]);
+    WaitingReport::Part& part = report.parts.emplace_back();
+    part.start = EventTime{start};
+    part.due = EventTime{end - 1};
+    for (Slot slot : rows.slots) part.rows += Accumulators::rows_of(table_, slot);
+    for (size_t row = 0; row < rows.rows(); ++row) part.results += is_live(rows, row);
+    rows.ends.resize(std::min(rows.rows(), report.results_max));
+    Gathered now;
+    HEADRACE_TRY(emit_window(window, rows, now));
+    part.now = std::move(now.batches);
+  }
   return {};
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "ops/accumulators.h"
 #include "ops/pace.h"
@@ -22,6 +23,7 @@ class WindowAggregateOperator final : public Operator {
   Result<> on_watermark(EventTime time, Emitter& out) override;
   Result<> on_tick_end(const TickInfo&, Emitter& out) override;
   bool waits() const override { return told_.any_touched(); }
+  Result<> tell_waiting(WaitingReport& report) override;
   std::vector<Table*> tables() override;
   Result<> restored(EventTime watermark) override;
 
@@ -37,6 +39,7 @@ class WindowAggregateOperator final : public Operator {
   Result<> close_until(EventTime time, Emitter& out);
   Result<> close_slices(EventTime time, Emitter& out);
   Result<> close_windows(EventTime time, Emitter& out);
+  std::set<std::pair<int64_t, int64_t>> open_windows(const WaitingReport& report) const;
   Result<> emit_window(Bounds window, const MergedSlots& rows, Emitter& out);
   Result<> fill_outputs(Bounds window, const MergedSlots& rows, size_t first, size_t count, DataChunk& out,
                         Emitter& emitter);

@@ -119,7 +119,7 @@ class Comparer {
     for (const Node& source : part_of(plan_, {*node.after}).plan.nodes) {
       if (!std::holds_alternative<SourceNode>(source)) continue;
       auto found = last_.sources.find(base_of(source).name);
-      if (found != last_.sources.end() && found->second.watermarks_ms.size() > 1) return true;
+      if (found != last_.sources.end() && found->second.splits.size() > 1) return true;
     }
     return false;
   }

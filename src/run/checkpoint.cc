@@ -62,10 +62,13 @@ std::string Manifest::json() const {
   out += ",\"sources\":{";
   const char* comma = "";
   for (const auto& [name, source] : sources) {
+    std::vector<std::string> splits;
+    for (const SplitCheckpoint& split : source.splits)
+      splits.push_back(fmt::format("{{\"watermark_ms\":{},\"ended\":{}}}", split.watermark.ms, split.ended));
     out += fmt::format(
-        "{}{}:{{\"position\":{},\"read\":{},\"accepted\":{},\"quarantined\":{},\"ended\":{},\"watermarks_ms\":[{}]}}",
-        comma, json_string(name), json_string(source.position), source.records_read, source.records_accepted,
-        source.records_quarantined, source.ended, fmt::join(source.watermarks_ms, ","));
+        "{}{}:{{\"position\":{},\"read\":{},\"accepted\":{},\"quarantined\":{},\"ended\":{},\"splits\":[{}]}}", comma,
+        json_string(name), json_string(source.position), source.records_read, source.records_accepted,
+        source.records_quarantined, source.ended, fmt::join(splits, ","));
     comma = ",";
   }
   out += "},\"sinks\":{";
@@ -139,8 +142,8 @@ Result<Manifest> Manifest::parse(std::string_view text) {
       into.records_accepted = int64_t(source["accepted"]);
       into.records_quarantined = int64_t(source["quarantined"]);
       into.ended = bool(source["ended"]);
-      for (simdjson::dom::element mark : simdjson::dom::array(source["watermarks_ms"]))
-        into.watermarks_ms.push_back(int64_t(mark));
+      for (simdjson::dom::element split : simdjson::dom::array(source["splits"]))
+        into.splits.push_back({EventTime{int64_t(split["watermark_ms"])}, bool(split["ended"])});
     }
     for (auto [name, sink] : simdjson::dom::object(root["sinks"]))
       out.sinks[std::string(name)] = {string(sink["prepared"]), int64_t(sink["rows"])};

@@ -20,9 +20,14 @@
 
 namespace headrace {
 
+struct SplitCheckpoint {
+  EventTime watermark = EventTime::min();
+  bool ended = false;
+};
+
 struct SourceCheckpoint {
   std::string position;
-  std::vector<int64_t> watermarks_ms;  ///< By split.
+  std::vector<SplitCheckpoint> splits;
   int64_t records_read = 0, records_accepted = 0, records_quarantined = 0;
   bool ended = false;  ///< It had come to its end, and time with it.
 };

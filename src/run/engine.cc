@@ -10,17 +10,14 @@
 #include "base/log_line.h"
 #include "base/memory_limit.h"
 #include "base/text.h"
+#include "codec/scalar_text.h"
 #include "ops/alert.h"
 #include "ops/outlet.h"
 #include "plan/plan_json.h"
+#include "run/explain_open.h"
 
 namespace headrace {
 namespace {
-
-/// A watermark behind a node that may still give rows up to `hold_ms` older.
-EventTime held_back(EventTime time, int64_t hold_ms) {
-  return time == EventTime::min() || time == EventTime::max() ? time : EventTime{time.ms - hold_ms};
-}
 
 constexpr int64_t bytes_per_poll = 2 << 20;  ///< Taken from one source in one tick.
 constexpr int64_t waiting_rows_max =
@@ -47,7 +44,9 @@ Engine::Engine(PipelineOptions options, CheckedProject project)
       memory_(std::make_shared<StateMemory>(
           options_.state_memory_bytes > 0 ? options_.state_memory_bytes : memory_limit_bytes() / 2,
           options_.state_directory)),
-      feeds_(graph_.plan) {
+      feeds_(graph_.plan),
+      passed_(graph_.plan.nodes.size()),
+      errands_([this] { wake(); }) {
   for (const Node& node : graph_.plan.nodes) {
     const NodeBase& base = base_of(node);
     if (std::holds_alternative<ViewNode>(node)) {
@@ -118,8 +117,8 @@ Result<> Engine::check_fingerprint(const std::optional<Manifest>& last) const {
 
 void Engine::make_shards() {
   for (uint32_t shard = 0; shard < shards_count_; ++shard)
-    shards_.push_back(
-        std::make_unique<Shard>(graph_, shard, shards_count_, memory_, project_.planned.session->make_context()));
+    shards_.push_back(std::make_unique<Shard>(graph_, low_points_, shard, shards_count_, memory_,
+                                              project_.planned.session->make_context()));
   std::vector<Shard*> all;
   for (auto& shard : shards_) all.push_back(shard.get());
   for (auto& shard : shards_) shard->connect(all);
@@ -144,12 +143,11 @@ Result<> Engine::restore() {
     auto known = manifest_.sources.find(input->node().name);
     HEADRACE_TRY(input->open(known == manifest_.sources.end() ? nullptr : &known->second));
   }
-  TickWork work;
-  set_watermarks(work);
+  passed_ = source_marks();
+  const std::vector<EventTime> marks = watermarks();
   for (const Node& node : graph_.plan.nodes)
     for (auto& shard : shards_)
-      if (Operator* op = shard->op(base_of(node).id))
-        HEADRACE_TRY(op->restored(work.watermarks[base_of(node).id.value]));
+      if (Operator* op = shard->op(base_of(node).id)) HEADRACE_TRY(op->restored(marks[base_of(node).id.value]));
   quarantine_.restored(manifest_.quarantine_next);
   deliveries_ = manifest_.deliveries;
   for (const PendingDelivery& delivery : deliveries_) next_delivery_ = std::max(next_delivery_, delivery.id + 1);
@@ -330,6 +328,7 @@ Result<> Engine::start() {
     status_.tick = manifest_.tick;
     status_.epoch = manifest_.epoch;
   }
+  errands_.open();
   thread_ = std::thread([this] { loop(); });
   return {};
 }
@@ -341,6 +340,7 @@ void Engine::loop() {
   if (done) done = writer_->wait_idle();
   if (!done) log_error("pipeline_failed", done.error());
   refresh_status();
+  errands_.close();
   replays_.close(environment_error(Code::stopping, "the pipeline has ended"));
   std::lock_guard lock(mutex_);
   if (!done) failure_ = std::move(done).error();
@@ -360,6 +360,7 @@ Result<> Engine::run() {
       woken_ = false;
       changed_ = changed_ || std::exchange(delivered_, false);
     }
+    errands_.run_waiting();
     tell_committed();
     TickWork work;
     HEADRACE_ASSIGN(bool input, take_replays(work));
@@ -403,8 +404,7 @@ Result<> Engine::load_static_tables() {
 Result<bool> Engine::take_replays(TickWork& work) {
   replaying_ = replays_.take();
   if (replaying_.empty()) return false;
-  TickWork marks;
-  set_watermarks(marks);
+  const std::vector<EventTime> marks = watermarks();
   std::vector<int64_t> ids;
   for (auto& waiting : replaying_) {
     for (const QuarantineRow& row :
@@ -419,11 +419,11 @@ Result<bool> Engine::take_replays(TickWork& work) {
   return true;
 }
 
-Result<> Engine::put_back(const QuarantineRow& row, const TickWork& marks, TickWork& work) {
+Result<> Engine::put_back(const QuarantineRow& row, const std::vector<EventTime>& marks, TickWork& work) {
   if (row.reentry.node >= 0) {
     const auto node = NodeId{static_cast<uint32_t>(row.reentry.node)};
     const Edge& edge = graph_.edges[graph_.incoming[node.value][static_cast<size_t>(row.reentry.input)]];
-    HEADRACE_ASSIGN(ReenteringRow entering, reenter(row, graph_, marks.watermarks[edge.from.node.value]));
+    HEADRACE_ASSIGN(ReenteringRow entering, reenter(row, graph_, marks[edge.from.node.value]));
     --shards_[0]->counters(node).rows_in;  // It stands in the books once, wherever it is.
     --shards_[0]->counters(node).quarantined;
     work.reentering.push_back(std::move(entering));
@@ -434,7 +434,7 @@ Result<> Engine::put_back(const QuarantineRow& row, const TickWork& marks, TickW
     const std::unique_ptr<EvaluationContext> evaluation = project_.planned.session->make_context();
     MorselJob job;
     job.source = input->node().id;
-    job.ordinal = Ordinal{uint64_t{job.source.value} << 32};
+    job.ordinal = ordinal_of(job.source, 0);
     job.is_taken = true;
     HEADRACE_ASSIGN(job.taken, take_again(input->node(), row, *evaluation, clock_.now_us()));
     input->take_back(1);
@@ -454,7 +454,6 @@ Result<bool> Engine::poll(TickWork& work) {
 }
 
 Result<> Engine::run_tick(TickWork& work) {
-  std::lock_guard tick(between_ticks_);
   const int64_t started = clock_.steady_ns();
   if (!work.loading_tables) manifest_.tick = Tick{manifest_.tick.value + 1};
   work.info = {manifest_.tick, clock_.now_us(), all_ended()};
@@ -464,7 +463,8 @@ Result<> Engine::run_tick(TickWork& work) {
     input->account(work);
   }
   HEADRACE_TRY(fail_on_refused(work));
-  set_watermarks(work);
+  set_low_points(work);
+  work.watermarks = watermarks();
   for (uint32_t stage = 0; stage < graph_.stages; ++stage)
     HEADRACE_TRY(team_->run([&](uint32_t shard) { return shards_[shard]->run_stage(work, stage); }));
   HEADRACE_TRY(keep_refused(work));
@@ -506,28 +506,35 @@ Result<> Engine::fail_on_refused(const TickWork& work) const {
   return {};
 }
 
-/// The watermark of each node is the low point over its inputs; a table that is looked up in has none. What holds at
-/// the end stays where the rows have brought it.
-void Engine::set_watermarks(TickWork& work) const {
-  std::vector<EventTime>& marks = work.watermarks;
-  marks.assign(graph_.plan.nodes.size(), EventTime::min());
-  std::vector<EventTime> reached = marks;
+NodeMarks Engine::source_marks() const {
+  NodeMarks out(graph_.plan.nodes.size());
   for (const auto& input : inputs_) {
-    marks[input->node().id.value] = input->watermark();
-    reached[input->node().id.value] = input->reached();
+    out.watermark[input->node().id.value] = input->watermark();
+    out.reached[input->node().id.value] = input->reached();
   }
-  for (uint32_t node = 0; node < marks.size(); ++node) {
-    const NodeBase& base = base_of(graph_.plan.nodes[node]);
-    if (base.inputs.empty()) continue;
-    marks[node] = reached[node] = EventTime::max();
-    for (size_t i = 0; i < (looks_up(graph_.plan.nodes[node]) ? 1 : base.inputs.size()); ++i) {
-      const uint32_t from = base.inputs[i].node.value;
-      const int64_t hold_ms = hold_ms_of(graph_.plan.nodes[from]);
-      marks[node] = std::min(marks[node], held_back(marks[from], hold_ms));
-      reached[node] = std::min(reached[node], held_back(reached[from], hold_ms));
-    }
-    if (holds_at_end(graph_.plan.nodes[node])) marks[node] = reached[node];
+  return out;
+}
+
+/// By node.
+std::vector<EventTime> Engine::watermarks() const {
+  return marks_below(graph_.plan, source_marks()).watermark;
+}
+
+/// Sets, for the rows of each source, how far the others have come when they are merged in order of the sources: those
+/// before it with all their rows of this tick, those behind it without.
+void Engine::set_low_points(const TickWork& work) {
+  low_points_.clear();
+  const NodeMarks after = source_marks();
+  NodeMarks merged = passed_;
+  for (const auto& input : inputs_) {
+    const NodeId source = input->node().id;
+    merged.watermark[source.value] = merged.reached[source.value] = EventTime::max();
+    if (std::any_of(work.jobs.begin(), work.jobs.end(), [&](const MorselJob& job) { return job.source == source; }))
+      low_points_.set(source, marks_below(graph_.plan, merged).watermark);
+    merged.watermark[source.value] = after.watermark[source.value];
+    merged.reached[source.value] = after.reached[source.value];
   }
+  passed_ = after;
 }
 
 /// Puts what was refused in this tick into the quarantine; with on_error = 'fail' it ends the pipeline instead.
@@ -612,8 +619,7 @@ NodeCounters Engine::counters_of(NodeId node) const {
 /// Copies what the doors show; the tick loop's thread only.
 void Engine::refresh_status() {
   last_status_ns_ = clock_.steady_ns();
-  TickWork work;
-  set_watermarks(work);
+  const std::vector<EventTime> marks = watermarks();
   std::vector<NodeStatus> nodes;
   for (const Node& node : graph_.plan.nodes) {
     const NodeBase& base = base_of(node);
@@ -638,7 +644,7 @@ void Engine::refresh_status() {
           status.state_bytes += table->bytes();
         }
     }
-    if (base.output.watermark) status.watermark = work.watermarks[base.id.value];
+    if (base.output.watermark) status.watermark = marks[base.id.value];
     nodes.push_back(std::move(status));
   }
   std::vector<SourceStatus> sources;
@@ -800,8 +806,39 @@ Result<Replayed> Engine::replay(const ReplayRequest& request) {
 Result<std::vector<std::string>> Engine::reload_functions() {
   if (!project_.functions) return std::vector<std::string>();
   HEADRACE_ASSIGN(std::vector<FunctionDescription> described, project_.functions->describe_again());
-  std::lock_guard tick(between_ticks_);
-  return project_.functions->take_up(described);
+  Result<std::vector<std::string>> changed = std::vector<std::string>();
+  errands_.run([&] { changed = project_.functions->take_up(described); });
+  return changed;
+}
+
+Result<WhyOpen> Engine::why_open(const std::string& view, const std::string& window) {
+  std::optional<EventTime> start;
+  if (int64_t us = 0; !window.empty()) {
+    if (parse_timestamp_us(window, us) != Parse::ok)
+      return user_error(Code::bad_request, "'" + window + "' is not a timestamp: a window is named by its start")
+          .with_remedy("write it as the view shows it, such as 2026-01-31 12:00:00");
+    start = EventTime::from_us(us);
+  }
+  std::vector<std::string> names;
+  for (const Node& node : graph_.plan.nodes) {
+    auto* found = std::get_if<ViewNode>(&node);
+    if (found == nullptr) continue;
+    names.push_back(found->name);
+    if (!same_name(found->name, view)) continue;
+    Result<WhyOpen> out = WhyOpen();
+    errands_.run([&] {
+      std::vector<NodeCounters> counters;
+      for (const Node& any : graph_.plan.nodes) counters.push_back(counters_of(base_of(any).id));
+      out = explain_open({graph_, inputs_, shards_, quarantine_, marks_below(graph_.plan, source_marks()),
+                          std::move(counters), clock_.now_us()},
+                         *found, start);
+      if (out) out->tick = manifest_.tick;
+    });
+    return out;
+  }
+  const std::string nearest = nearest_name(view, names);
+  return user_error(Code::not_found, "there is no view '" + view + "'")
+      .with_remedy(nearest.empty() ? "" : "did you mean '" + nearest + "'?");
 }
 
 std::vector<AlertRow> Engine::alerts() const {

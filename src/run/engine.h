@@ -10,12 +10,14 @@
 #include "connect/http/source.h"
 #include "plan/planner.h"
 #include "run/checkpoint_writer.h"
+#include "run/errands.h"
 #include "run/input.h"
 #include "run/pipeline.h"
 #include "run/quarantine.h"
 #include "run/replay.h"
 #include "run/team.h"
 #include "run/view_feed.h"
+#include "run/watermarks.h"
 
 namespace headrace {
 
@@ -78,6 +80,7 @@ class Engine final : public Pipeline {
   }
   Result<Admitted> admit(const std::string& source, std::string_view body, const std::string& format,
                          const std::string& idempotency_key) override;
+  Result<WhyOpen> why_open(const std::string& view, const std::string& window) override;
   std::vector<QuarantineRow> quarantine(int64_t after_id, int64_t rows_max) const override {
     return quarantine_.rows(after_id, rows_max);
   }
@@ -105,9 +108,11 @@ class Engine final : public Pipeline {
   Result<> load_static_tables();
   Result<bool> poll(TickWork& work);
   Result<bool> take_replays(TickWork& work);
-  Result<> put_back(const QuarantineRow& row, const TickWork& marks, TickWork& work);
+  Result<> put_back(const QuarantineRow& row, const std::vector<EventTime>& marks, TickWork& work);
   Result<> run_tick(TickWork& work);
-  void set_watermarks(TickWork& work) const;
+  NodeMarks source_marks() const;
+  std::vector<EventTime> watermarks() const;
+  void set_low_points(const TickWork& work);
   Result<> relieve_memory();
   Result<> fail_on_refused(const TickWork& work) const;
   Result<> keep_refused(const TickWork& work);
@@ -139,8 +144,10 @@ class Engine final : public Pipeline {
   std::vector<std::unique_ptr<ReplayQueue::Waiting>> replaying_;  ///< In the tick that is about to run.
 
   std::unique_ptr<StateDirectory> directory_;
-  Manifest manifest_;  ///< Of the last checkpoint begun.
-  std::vector<std::unique_ptr<SourceInput>> inputs_;
+  Manifest manifest_;                                 ///< Of the last checkpoint begun.
+  std::vector<std::unique_ptr<SourceInput>> inputs_;  ///< In order of their nodes.
+  NodeMarks passed_;                                  ///< How far the sources had come after the last tick.
+  LowPoints low_points_;                              ///< Of the tick that runs.
   std::map<std::string, std::shared_ptr<HttpDoor>> doors_;
   std::vector<SinkOutput> sinks_;
   std::vector<std::unique_ptr<Shard>> shards_;
@@ -152,7 +159,7 @@ class Engine final : public Pipeline {
   int64_t last_checkpoint_ns_ = 0, last_status_ns_ = 0;
   bool waits_ = false;  ///< A tick may tell something though nothing comes in.
 
-  std::mutex between_ticks_;  ///< Held by the tick loop during a tick.
+  Errands errands_;
   mutable std::mutex mutex_;
   std::condition_variable change_;
   bool woken_ = false, delivered_ = false, stopping_ = false, finished_ = false, started_ = false;

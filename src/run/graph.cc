@@ -144,7 +144,7 @@ std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext&
                  [&](const NormalizeNode& n) -> Made { return std::make_unique<NormalizeOperator>(n); },
                  [&](const FilterNode& n) -> Made { return std::make_unique<FilterOperator>(n, context); },
                  [&](const ProjectNode& n) -> Made { return std::make_unique<ProjectOperator>(n, context); },
-                 [&](const UnionNode& n) -> Made { return std::make_unique<UnionOperator>(n); },
+                 [&](const UnionNode& n) -> Made { return std::make_unique<UnionOperator>(n, context); },
                  [&](const WindowAssignNode& n) -> Made {
                    if (n.window.kind == WindowKind::session) return std::make_unique<SessionAssignOperator>(n);
                    return std::make_unique<WindowAssignOperator>(n);

@@ -55,20 +55,35 @@ Result<> SourceInput::open(const SourceCheckpoint* from) {
   std::optional<Position> position;
   if (from != nullptr && !node_.is_static) {
     position = Position{from->position};
-    for (int64_t mark : from->watermarks_ms) splits_.push_back(EventTime{mark});
+    take_splits(*from);
     records_read_ = from->records_read;
     records_accepted_ = from->records_accepted;
     records_quarantined_ = from->records_quarantined;
   }
   Result<> opened = source_->open(position);
   if (!opened) return Error(std::move(opened).error()).with_location(node_.at);
+  find_splits();
   return {};
+}
+
+void SourceInput::take_splits(const SourceCheckpoint& from) {
+  for (const SplitCheckpoint& split : from.splits) {
+    splits_.emplace_back().watermark = split.watermark;
+    splits_.back().ended = split.ended;
+  }
+}
+
+/// A split that shows up later begins where the others are: time does not go back.
+void SourceInput::find_splits() {
+  Split later;
+  later.watermark = reached();
+  splits_.resize(std::max<size_t>(splits_.size(), source_->splits()), later);
 }
 
 Result<> SourceInput::open_again(const SourceCheckpoint& until, bool is_there) {
   time_ends_ = until.ended;
   if (is_there) return open(nullptr);
-  for (int64_t mark : until.watermarks_ms) splits_.push_back(EventTime{mark});
+  take_splits(until);
   ended_ = true;
   return {};
 }
@@ -91,12 +106,12 @@ Result<> SourceInput::poll(int64_t bytes_max, TickWork& work) {
   if (ended_) return {};
   Result<Polled> polled = source_->poll(bytes_max);
   if (!polled) return Error(std::move(polled).error()).with_location(node_.at);
+  find_splits();
   uint64_t number = 0;
   for (Morsel& morsel : polled->morsels) {
-    if (morsel.split >= splits_.size()) splits_.resize(morsel.split + 1, EventTime::min());
     MorselJob job;
     job.source = node_.id;
-    job.ordinal = Ordinal{(uint64_t{node_.id.value} << 32) | number++};
+    job.ordinal = ordinal_of(node_.id, number++);
     job.morsel = std::move(morsel);
     work.jobs.push_back(std::move(job));
   }
@@ -109,19 +124,23 @@ Result<> SourceInput::poll(int64_t bytes_max, TickWork& work) {
 void SourceInput::stamp(TickWork& work) {
   for (MorselJob& job : work.jobs) {
     if (job.source != node_.id) continue;
-    if (splits_.empty()) splits_.push_back(EventTime::min());
-    EventTime& own = splits_[job.morsel.split];
-    job.own_before = own;
-    for (size_t split = 0; split < splits_.size(); ++split)
-      if (split != job.morsel.split) job.others = std::min(job.others, splits_[split]);
-    own = std::max(own, job.taken.highest);
+    Split& own = splits_[job.morsel.split];
+    job.own_before = own.watermark;
+    for (const Split& split : splits_)
+      if (&split != &own && !split.ended) job.others = std::min(job.others, split.watermark);
+    own.watermark = std::max(own.watermark, job.taken.highest);
+    own.ended = own.ended || job.morsel.ends_split;
+    if (!job.taken.last_time) continue;
+    for (const Batch& batch : job.taken.batches) own.rows += batch.rows();
+    own.latest_time = std::max(own.latest_time, job.taken.latest_time);
+    own.last_time = job.taken.last_time;
+    own.last_us = work.info.now_us;
   }
 }
 
 void SourceInput::advance_to(EventTime time) {
   if (!node_.watermark) return;
-  if (splits_.empty()) splits_.push_back(EventTime::min());
-  for (EventTime& split : splits_) split = std::max(split, time);
+  for (Split& split : splits_) split.watermark = std::max(split.watermark, time);
 }
 
 void SourceInput::take_back(int64_t records) {
@@ -143,13 +162,18 @@ EventTime SourceInput::watermark() const {
 }
 
 EventTime SourceInput::reached() const {
-  return splits_.empty() ? EventTime::min() : *std::min_element(splits_.begin(), splits_.end());
+  EventTime low = EventTime::max(), high = EventTime::min();
+  for (const Split& split : splits_) {
+    high = std::max(high, split.watermark);
+    if (!split.ended) low = std::min(low, split.watermark);
+  }
+  return low == EventTime::max() ? high : low;
 }
 
 SourceCheckpoint SourceInput::checkpoint() const {
   SourceCheckpoint out;
   out.position = source_->position().text;
-  for (EventTime split : splits_) out.watermarks_ms.push_back(split.ms);
+  for (const Split& split : splits_) out.splits.push_back({split.watermark, split.ended});
   out.records_read = records_read_;
   out.records_accepted = records_accepted_;
   out.records_quarantined = records_quarantined_;

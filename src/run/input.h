@@ -60,6 +60,17 @@ class SourceInput {
   /// After intake: the books.
   void account(const TickWork& work);
 
+  /// Whether a split has more to come, and how far its rows have got.
+  struct Split {
+    EventTime watermark = EventTime::min();
+    bool ended = false;
+    // Since the engine started:
+    int64_t rows = 0;
+    std::optional<EventTime> latest_time;  ///< The greatest event time.
+    std::optional<EventTime> last_time;    ///< Of the last row.
+    int64_t last_us = 0;                   ///< When that came.
+  };
+
   const SourceNode& node() const { return node_; }
   Source& source() { return *source_; }
   bool ended() const { return ended_; }
@@ -68,15 +79,20 @@ class SourceInput {
   EventTime watermark() const;
   /// The same without the end: up to where its rows have brought it.
   EventTime reached() const;
+  const std::vector<Split>& splits() const { return splits_; }
+  std::string split_name(uint32_t split) const { return split < source_->splits() ? source_->split_name(split) : ""; }
   SourceCheckpoint checkpoint() const;
   SourceStatus status() const;
 
  private:
   SourceInput(const SourceNode& node, std::unique_ptr<Source> source) : node_(node), source_(std::move(source)) {}
 
+  void take_splits(const SourceCheckpoint& from);
+  void find_splits();
+
   const SourceNode node_;
   std::unique_ptr<Source> source_;
-  std::vector<EventTime> splits_;
+  std::vector<Split> splits_;
   bool ended_ = false, caught_up_ = false;
   bool time_ends_ = true;  ///< The end of input is the end of time.
   int64_t wait_us_ = 0;

@@ -145,6 +145,16 @@ void Intake::judge_times(Rows& rows, int64_t now_us) const {
   rows.drop(refused);
 }
 
+void Intake::note_times(const Batch& batch, TakenIn& taken) const {
+  std::vector<int64_t> times;
+  read_times(batch, node_.watermark->column, times);
+  for (int64_t time : times) {
+    if (time == no_time) continue;
+    taken.latest_time = std::max(taken.latest_time.value_or(EventTime{time}), EventTime{time});
+    taken.last_time = EventTime{time};
+  }
+}
+
 Result<> Intake::compute_watermarks(TakenIn& taken) {
   if (!watermark_) return {};
   auto schema = std::make_shared<Schema>(std::vector<Field>{{"watermark", node_.watermark->expression.type()}});
@@ -157,6 +167,7 @@ Result<> Intake::compute_watermarks(TakenIn& taken) {
     read_times(result, 0, marks);
     // A row whose watermark cannot be computed makes none.
     for (uint32_t row : failed) marks.insert(marks.begin() + row, EventTime::min().ms);
+    note_times(batch, taken);
     for (int64_t mark : marks) taken.highest = std::max(taken.highest, EventTime{mark});
     taken.watermarks_ms.push_back(std::move(marks));
   }

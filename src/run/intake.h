@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "codec/decoder.h"
@@ -21,6 +22,8 @@ struct TakenIn {
   int64_t records = 0;  ///< = rows accepted + rejected + dropped by the contract.
   int64_t dropped = 0;
   EventTime highest = EventTime::min();  ///< The greatest of watermarks_ms.
+  std::optional<EventTime> latest_time;  ///< The greatest event time of the rows accepted.
+  std::optional<EventTime> last_time;    ///< The event time of the last one.
 };
 
 class Intake {
@@ -50,6 +53,7 @@ class Intake {
   Intake(const SourceNode& node, EvaluationContext& context, std::unique_ptr<Decoder> decoder);
   Result<> apply_contract(Rows& rows, int64_t& dropped);
   void judge_times(Rows& rows, int64_t now_us) const;
+  void note_times(const Batch& batch, TakenIn& taken) const;
   Result<> compute_watermarks(TakenIn& taken);
 
   const SourceNode node_;

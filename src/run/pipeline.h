@@ -12,6 +12,7 @@
 #include "base/named.h"
 #include "base/result.h"
 #include "data/batch.h"
+#include "run/why_open.h"
 
 namespace headrace {
 
@@ -218,6 +219,9 @@ class Pipeline {
   virtual Result<Admitted> admit(const std::string& source, std::string_view body, const std::string& format,
                                  const std::string& idempotency_key) = 0;
 
+  /// Why a view's results are not out; with `window` only those of windows that start at this timestamp. Waits for the
+  /// end of the tick that runs. Errors: not_found (no such view), bad_request (no timestamp).
+  virtual Result<WhyOpen> why_open(const std::string& view, const std::string& window) = 0;
   virtual std::vector<QuarantineRow> quarantine(int64_t after_id, int64_t rows_max) const = 0;
   /// Puts rows of the quarantine back, in the order in which they were refused: broken records into their source, rows
   /// that a node refused into that node. They are marked in the checkpoint that makes their outcome durable, so a row

@@ -89,9 +89,10 @@ Reentry Shard::reentry_of(NodeId node, uint32_t input, const Batch& batch, uint3
   return out;
 }
 
-Shard::Shard(const Graph& graph, uint32_t number, uint32_t shards, std::shared_ptr<StateMemory> memory,
-             std::unique_ptr<EvaluationContext> evaluation)
+Shard::Shard(const Graph& graph, const LowPoints& low_points, uint32_t number, uint32_t shards,
+             std::shared_ptr<StateMemory> memory, std::unique_ptr<EvaluationContext> evaluation)
     : graph_(graph),
+      low_points_(low_points),
       number_(number),
       shards_count_(shards),
       memory_(std::move(memory)),
@@ -100,7 +101,7 @@ Shard::Shard(const Graph& graph, uint32_t number, uint32_t shards, std::shared_p
 Shard::~Shard() = default;
 
 Result<> Shard::prepare() {
-  OperatorContext context{*evaluation_, graph_.plan, number_, shards_count_};
+  OperatorContext context{*evaluation_, graph_.plan, low_points_, number_, shards_count_};
   for (const Node& node : graph_.plan.nodes) {
     emitters_.push_back(std::make_unique<NodeEmitter>(*this, base_of(node).id));
     operators_.push_back(make_operator(node, context));

@@ -60,8 +60,8 @@ class Shard {
     std::vector<std::vector<std::vector<Batch>>> boxes;
   };
 
-  Shard(const Graph& graph, uint32_t number, uint32_t shards, std::shared_ptr<StateMemory> memory,
-        std::unique_ptr<EvaluationContext> evaluation);
+  Shard(const Graph& graph, const LowPoints& low_points, uint32_t number, uint32_t shards,
+        std::shared_ptr<StateMemory> memory, std::unique_ptr<EvaluationContext> evaluation);
   ~Shard();
   /// Makes operators and intakes. Errors: bad_config.
   Result<> prepare();
@@ -98,6 +98,7 @@ class Shard {
   Result<> emit_from(NodeId node, Batch batch, uint32_t output);
 
   const Graph& graph_;
+  const LowPoints& low_points_;
   const uint32_t number_, shards_count_;
   std::shared_ptr<StateMemory> memory_;
   std::unique_ptr<EvaluationContext> evaluation_;

@@ -15,6 +15,7 @@
 #include "serve/query.h"
 #include "serve/render.h"
 #include "serve/view_feed.h"
+#include "serve/why_open.h"
 
 namespace headrace {
 namespace {
@@ -167,6 +168,13 @@ Result<Response> get_view_changes(Api& api, const Request& request) {
   if (const std::string& last = request.header("last-event-id"); !last.empty())
     since = Tick{std::strtoull(last.c_str(), nullptr, 10)};
   return event_stream(make_view_feed(api.pipeline, *view, since, api.options.subscriber_rows_max));
+}
+
+Result<Response> get_why_open(Api& api, const Request& request) {
+  HEADRACE_ASSIGN(const ViewInfo* view, api.view_named(request.path_values.at("name")));
+  const std::string* window = request.query_value("window");
+  HEADRACE_ASSIGN(const WhyOpen why, api.pipeline.why_open(view->name, window ? *window : ""));
+  return json_response(why_open_json(why));
 }
 
 // ---- the pipeline
@@ -347,6 +355,10 @@ constexpr Parameter changes_parameters[] = {
      "A tick seen before: what came after it is sent. Without it the whole view is, first.", 0, tick_max, 0},
     {"Last-Event-ID", Place::header, ParameterKind::integer,
      "As browsers send it when they connect again; wins over `since`.", 0, tick_max, 0}};
+constexpr Parameter why_open_parameters[] = {
+    view_name,
+    {"window", Place::query, ParameterKind::text,
+     "Start of a window, as the view shows it: only what concerns windows that start there.", 0, 0, 64}};
 constexpr Parameter quarantine_parameters[] = {
     {"after", Place::query, ParameterKind::integer, "The last id seen.", 0, tick_max, 0},
     {"limit", Place::query, ParameterKind::integer, "Records at most (default 100).", 1, 10'000, 0}};
@@ -356,6 +368,7 @@ constexpr Content sql_bodies[] = {json_as("Query")};
 constexpr Content session_bodies[] = {json_as("Session")};
 constexpr Content admitted_answers[] = {json_as("Admitted")};
 constexpr Content views_answers[] = {json_as("Views")};
+constexpr Content why_open_answers[] = {json_as("WhyOpen")};
 constexpr Content event_answers[] = {{"text/event-stream", ""}};
 constexpr Content pipeline_answers[] = {json_as("Pipeline")};
 constexpr Content status_answers[] = {json_as("Status")};
@@ -375,6 +388,7 @@ constexpr Code reload_errors[] = {Code::function_load, Code::state_mismatch};
 constexpr Code replay_errors[] = {Code::stopping};
 constexpr Code sql_errors[] = {Code::overloaded};
 constexpr Code view_errors[] = {Code::not_found, Code::overloaded};
+constexpr Code why_open_errors[] = {Code::not_found};
 constexpr Code session_errors[] = {Code::unauthorized, Code::overloaded};
 constexpr Code ready_errors[] = {Code::stopping};
 
@@ -422,6 +436,17 @@ const Endpoint endpoints[] = {
      event_answers,
      view_errors,
      &get_view_changes},
+    {"GET",
+     "/v1/views/{name}/why-open",
+     "whyOpen",
+     "Why a view's results are not out yet: the split that holds the watermark, the reason, and what would be given "
+     "now.",
+     Role::reader,
+     why_open_parameters,
+     {},
+     why_open_answers,
+     why_open_errors,
+     &get_why_open},
     {"GET",
      "/v1/pipeline",
      "getPipeline",

@@ -7,10 +7,6 @@ namespace {
 
 namespace json = boost::json;
 
-json::value time_ms(const std::optional<EventTime>& time) {
-  return time ? json::value(time->ms) : json::value(nullptr);
-}
-
 json::value error_of(const std::optional<Error>& error) {
   if (!error) return nullptr;
   json::object out{
@@ -110,6 +106,10 @@ class StatusFeed final : public EventFeed {
 };
 
 }  // namespace
+
+json::value time_ms(const std::optional<EventTime>& time) {
+  return time ? json::value(time->ms) : json::value(nullptr);
+}
 
 json::object status_document(const PipelineStatus& status) {
   json::object out = head_json(status), nodes, sources, sinks;

@@ -4,6 +4,7 @@
 #include <boost/json/value.hpp>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -11,6 +12,9 @@
 #include "serve/message.h"
 
 namespace headrace {
+
+/// In milliseconds, or null.
+boost::json::value time_ms(const std::optional<EventTime>& time);
 
 /// The status with its nodes, sources and sinks as objects by id or name, so that a merge patch touches only what
 /// changed.

@@ -126,6 +126,12 @@ class FakePipeline final : public Pipeline {
                          const std::string& key) override {
     return on_admit(source, body, format, key);
   }
+  Result<WhyOpen> why_open(const std::string& view, const std::string&) override {
+    WhyOpen out;
+    out.view = view;
+    out.reasons.push_back({"not_held", "nothing waits"});
+    return out;
+  }
   std::vector<QuarantineRow> quarantine(int64_t after_id, int64_t rows_max) const override {
     std::vector<QuarantineRow> out;
     for (const QuarantineRow& row : quarantine_rows)

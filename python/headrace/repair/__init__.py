@@ -1,1 +1,1 @@
-"""What to do about refused records: look at them, make a failed call again, put them back into the pipeline once it is mended."""
+"""What to do about refused records and results that stay away: look at them, make a failed call again, put them back once it is mended."""

@@ -148,6 +148,8 @@ Result<std::optional<Morsel>> ParquetSource::next_morsel() {
     if (split_per_file_) current_ = (current_ + 1) % files_.size();
     HEADRACE_ASSIGN(std::optional<Morsel> morsel, read(file));
     if (morsel) return morsel;
+    if (split_per_file_ && !end_ && !std::exchange(files_[file].end_told, true))
+      return std::optional(end_of_split(static_cast<uint32_t>(file)));
     if (!split_per_file_) {
       if (current_ + 1 == files_.size()) break;
       ++current_;

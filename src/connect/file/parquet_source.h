@@ -20,6 +20,8 @@ class ParquetSource final : public Source {
   Result<Polled> poll(int64_t bytes_max) override;
   Position position() const override;
   Result<> committed(const Position&) override { return {}; }
+  uint32_t splits() const override { return split_per_file_ ? static_cast<uint32_t>(files_.size()) : 1; }
+  std::string split_name(uint32_t split) const override { return split_per_file_ ? files_[split].place.file : ""; }
 
  private:
   struct ParquetFile {
@@ -27,7 +29,7 @@ class ParquetSource final : public Source {
     FilePlace place;  ///< `offset` counts rows.
     std::unique_ptr<ParquetReader> reader;
     std::optional<uint64_t> end;  ///< Rows behind it are not read.
-    bool ended = false;
+    bool ended = false, end_told = false;
   };
 
   explicit ParquetSource(const SourceContext& context);

@@ -81,6 +81,8 @@ Result<bool> ReplaySource::load() {
     Morsel& morsel = polled.morsels.front();
     origin_ = morsel.origin;
     split_ = morsel.split;
+    split_ends_ = morsel.ends_split;
+    if (split_ends_) return false;
     decoded_ = morsel.bytes ? decoder_->decode(morsel.text(), morsel.origin, morsel.first_record) : Decoded{};
     if (!morsel.bytes) {
       decoded_.batches = std::move(morsel.rows);
@@ -163,6 +165,10 @@ Result<Polled> ReplaySource::poll(int64_t bytes_max) {
   for (int64_t bytes = 0; bytes < bytes_max;) {
     if (!loaded()) {
       HEADRACE_ASSIGN(const bool more, load());
+      if (std::exchange(split_ends_, false)) {
+        polled.morsels.push_back(end_of_split(split_));
+        continue;
+      }
       if (!more) break;
     }
     Morsel morsel;

@@ -19,6 +19,8 @@ class ReplaySource final : public Source {
   Position position() const override;
   Result<> committed(const Position&) override { return {}; }
   std::optional<int64_t> lag_bytes() const override { return files_->lag_bytes(); }
+  uint32_t splits() const override { return files_->splits(); }
+  std::string split_name(uint32_t split) const override { return files_->split_name(split); }
 
  private:
   ReplaySource(const SourceContext& context, std::unique_ptr<Source> files, std::unique_ptr<Decoder> decoder);
@@ -45,6 +47,7 @@ class ReplaySource final : public Source {
   Position before_;  ///< Where the files stood before the morsel that is being released.
   std::string origin_;
   uint32_t split_ = 0;
+  bool split_ends_ = false;  ///< To be told.
   Decoded decoded_;
   int64_t released_ = 0;  ///< Records of the morsel.
   size_t batch_ = 0, rejected_at_ = 0;

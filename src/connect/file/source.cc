@@ -270,6 +270,7 @@ Result<> FileSource::find_files(const FilePlaces& restored) {
     if (!split_per_file_ && place.file < last) continue;
     if (!split_per_file_ && !restored.places.empty() && place.file < restored.places.front().file) continue;
     files_.push_back(std::make_unique<FileCutter>(path, place, format_));
+    ended_.push_back(false);
     if (watch_) watch_->add(directory_of(path));
     if (stops_at_end_of_now_) {
       HEADRACE_ASSIGN(File file, File::open(path, File::Mode::read));
@@ -342,6 +343,10 @@ Result<std::optional<Morsel>> FileSource::next_of_all_splits() {
     const size_t file = current_;
     current_ = (current_ + 1) % files_.size();
     HEADRACE_ASSIGN(std::optional<Morsel> morsel, files_[file]->next(is_final(file)));
+    if (!morsel && !growing_ && !stops_at_end_of_now_ && !end_ && !ended_[file]) {
+      ended_[file] = true;
+      return std::optional(end_of_split(static_cast<uint32_t>(file)));
+    }
     if (morsel) {
       morsel->split = static_cast<uint32_t>(file);
       return morsel;

@@ -97,6 +97,8 @@ class FileSource final : public Source {
   Position position() const override;
   Result<> committed(const Position&) override { return {}; }
   std::optional<int64_t> lag_bytes() const override;
+  uint32_t splits() const override { return split_per_file_ ? static_cast<uint32_t>(files_.size()) : 1; }
+  std::string split_name(uint32_t split) const override { return split_per_file_ ? files_[split]->place().file : ""; }
 
  private:
   explicit FileSource(const SourceContext& context);
@@ -119,6 +121,7 @@ class FileSource final : public Source {
   const std::function<void()> wake_;
   FileFormat format_;
   std::vector<std::unique_ptr<FileCutter>> files_;  ///< In name order.
+  std::vector<bool> ended_;                         ///< By file: its end was told.
   std::unique_ptr<FolderWatch> watch_;
   size_t current_ = 0;  ///< One split: the file being read. A split per file: the one whose turn it is.
 };

@@ -1,0 +1,23 @@
+// The watermarks of nodes: how far time has come on each edge of the graph.
+#pragma once
+
+#include <vector>
+
+#include "data/event_time.h"
+#include "plan/nodes.h"
+
+namespace headrace {
+
+/// How far nodes have come, by node. To `watermark` the end of an input is the end of time; `reached` is what rows
+/// alone have brought.
+struct NodeMarks {
+  std::vector<EventTime> watermark, reached;
+
+  explicit NodeMarks(size_t nodes) : watermark(nodes, EventTime::min()), reached(nodes, EventTime::min()) {}
+};
+
+/// From the marks of the sources those of all nodes: the low point over the inputs; a table that is looked up in has
+/// none. What holds at the end stays where the rows have brought it.
+NodeMarks marks_below(const Plan& plan, NodeMarks sources);
+
+}  // namespace headrace

@@ -1,0 +1,13 @@
+// Why a view's result is not out, as JSON.
+#pragma once
+
+#include <string>
+
+#include "run/why_open.h"
+
+namespace headrace {
+
+/// Event times are milliseconds since 1970-01-01 UTC.
+std::string why_open_json(const WhyOpen& why);
+
+}  // namespace headrace
