@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "ops/waiting.h"
 #include "ops/window_math.h"
 
 namespace headrace {
@@ -146,7 +147,12 @@ class Explanation {
     }
     std::stable_sort(op.parts.begin(), op.parts.end(), [](const auto& a, const auto& b) { return a.due < b.due; });
     if (op.parts.size() > parts_max) op.parts.resize(parts_max);
-    for (WhyOpen::Part& part : op.parts) explain(node, op, part);
+    const std::vector<NodeId> way = way_to_view(base.id);
+    if (!way.empty()) op.columns = base_of(plan_[way.back()]).output.schema();
+    for (WhyOpen::Part& part : op.parts) {
+      for (NodeId step : way) HEADRACE_TRY(pass_on(step, part.now));
+      explain(node, op, part);
+    }
     return {};
   }
 
@@ -164,6 +170,31 @@ class Explanation {
     into->results += part.results;
     for (Batch& batch : part.now)
       if (into->now.size() < results_max) into->now.push_back(std::move(batch));
+  }
+
+  /// The nodes that a node's rows pass one by one and without waiting, towards the view; as far as this is so.
+  std::vector<NodeId> way_to_view(NodeId node) const {
+    std::vector<NodeId> out;
+    while (true) {
+      std::vector<NodeId> next;
+      for (uint32_t edge : engine_.graph.outgoing[node.value])
+        if (below_.count(engine_.graph.edges[edge].to.value)) next.push_back(engine_.graph.edges[edge].to);
+      if (next.size() != 1) return out;
+      node = next[0];
+      const Node& to = plan_[node];
+      if (!std::holds_alternative<FilterNode>(to) && !std::holds_alternative<ProjectNode>(to) &&
+          !std::holds_alternative<UnionNode>(to))
+        return out;
+      out.push_back(node);
+    }
+  }
+
+  /// What a node that keeps nothing makes of rows.
+  Result<> pass_on(NodeId node, std::vector<Batch>& rows) const {
+    Gathered passed;
+    for (Batch& batch : rows) HEADRACE_TRY(engine_.shards[0]->op(node)->on_batch(0, std::move(batch), passed));
+    rows = std::move(passed.batches);
+    return {};
   }
 
   void explain(const Node& node, const WhyOpen::Operator& op, WhyOpen::Part& part) {

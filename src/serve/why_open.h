@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "run/why_open.h"
+#include "run/pipeline.h"
 
 namespace headrace {
 
