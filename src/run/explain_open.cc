@@ -172,7 +172,7 @@ class Explanation {
       if (into->now.size() < results_max) into->now.push_back(std::move(batch));
   }
 
-  /// The nodes that a node's rows pass one by one and without waiting, towards the view; as far as this is so.
+  /// The nodes that a node's rows pass one by one and without waiting, to the view; as far as this is so.
   std::vector<NodeId> way_to_view(NodeId node) const {
     std::vector<NodeId> out;
     while (true) {
@@ -182,6 +182,7 @@ class Explanation {
       if (next.size() != 1) return out;
       node = next[0];
       const Node& to = plan_[node];
+      if (std::holds_alternative<ViewNode>(to)) out.push_back(node);
       if (!std::holds_alternative<FilterNode>(to) && !std::holds_alternative<ProjectNode>(to) &&
           !std::holds_alternative<UnionNode>(to))
         return out;
@@ -191,6 +192,7 @@ class Explanation {
 
   /// What a node that keeps nothing makes of rows.
   Result<> pass_on(NodeId node, std::vector<Batch>& rows) const {
+    if (node == view_.id) return {};
     Gathered passed;
     for (Batch& batch : rows) HEADRACE_TRY(engine_.shards[0]->op(node)->on_batch(0, std::move(batch), passed));
     rows = std::move(passed.batches);
