@@ -49,6 +49,10 @@ PipelineOptions ProjectOptions::pipeline(const Project& project) const {
   return out;
 }
 
+std::string address_file(const std::string& state_directory) {
+  return state_directory + "/address";
+}
+
 std::string share_directory() {
   if (const char* given = std::getenv("HEADRACE_SHARE")) return given;
   std::error_code error;

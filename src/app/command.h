@@ -41,6 +41,9 @@ std::string share_directory();
 /// The interpreter that has the headrace package: HEADRACE_PYTHON, else python3.
 std::string python_interpreter();
 
+/// Holds the address that a running engine listens on.
+std::string address_file(const std::string& state_directory);
+
 /// Prints errors to standard error, with a count; gives exit_wrong.
 int report(const std::vector<Error>& errors);
 /// The exit code for an error at run time.

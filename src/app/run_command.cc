@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <thread>
 
+#include "app/change_desk.h"
 #include "app/command.h"
+#include "base/file.h"
 #include "base/log_line.h"
 #include "base/process.h"
 #include "lake/lake.h"
@@ -39,6 +41,11 @@ class StopWatch {
     ::signal(SIGPIPE, SIG_IGN);
   }
   bool interrupted() const { return interrupted_; }
+  /// Stops the pipeline as a signal would, but not for the user.
+  void stop_for_change() {
+    for_change_ = true;
+    pthread_kill(thread_.native_handle(), SIGUSR1);
+  }
 
  private:
   static sigset_t watched() {
@@ -59,13 +66,13 @@ class StopWatch {
       sigwait(&signals, &got);
     }
     if (leaving_) return;
-    interrupted_ = got > 0;
+    interrupted_ = got > 0 && !for_change_;
     if (Result<> stopped = pipeline_.stop(); !stopped) log_error("stop_failed", stopped.error());
   }
 
   Pipeline& pipeline_;
   const double for_seconds_;
-  std::atomic<bool> leaving_{false}, interrupted_{false};
+  std::atomic<bool> leaving_{false}, interrupted_{false}, for_change_{false};
   std::thread thread_;
 };
 
@@ -127,6 +134,90 @@ Result<ServerOptions> server_options(const ProjectOptions& options, const Projec
   return out;
 }
 
+/// A run, over all versions of its project that take turns.
+class Run {
+ public:
+  explicit Run(const ProjectOptions& options) : options_(options), desk_(options) {}
+
+  int from(CheckedProject project) {
+    Project described = project.project;
+    auto engine = std::make_unique<Engine>(options_.pipeline(described), std::move(project));
+    if (Result<> started = engine->start(); !started) return report_failure(started.error());
+    if (Result<> listening = listen(*engine, described); !listening) return report_failure(listening.error());
+    while (true) {
+      const Result<> ended = serve(*engine);
+      std::optional<WantedChange> wanted = desk_.take();
+      if (!wanted || !ended || interrupted_) return end(*engine, ended);
+      if (Result<> changed = change_over(engine, std::move(*wanted)); !changed) return report_failure(changed.error());
+    }
+  }
+
+ private:
+  Result<> listen(Engine& engine, const Project& described) {
+    // A run to the end needs no door; one that was asked for is opened all the same.
+    if (!options_.serve || (options_.until_end && options_.listen == ProjectOptions().listen)) return {};
+    HEADRACE_ASSIGN(ServerOptions doors, server_options(options_, described));
+    doors.change_over = desk_.door();
+    HEADRACE_ASSIGN(server_, Server::start(engine, std::move(doors)));
+    std::fprintf(stderr, "Console and API: http://%s\n", server_->address().c_str());
+    return write_file_atomically(address_file(options_.state_directory()), server_->address() + "\n");
+  }
+
+  /// Until the pipeline has ended, was stopped, or is to change.
+  Result<> serve(Engine& engine) {
+    Webhooks webhooks(engine);
+    Result<> ended;
+    {
+      StopWatch watch(engine, options_.for_seconds);
+      Progress progress(engine);
+      desk_.on_wish([&watch] { watch.stop_for_change(); });
+      ended = engine.wait();
+      desk_.on_wish([] {});
+      interrupted_ = watch.interrupted();
+    }
+    webhooks.finish();
+    return ended;
+  }
+
+  /// The old version goes on when the new one cannot take over.
+  Result<> change_over(std::unique_ptr<Engine>& engine, WantedChange wanted) {
+    if (server_) server_->hold();
+    if (Result<> stopped = engine->stop(); !stopped) return stopped;
+    PipelineOptions before = engine->options();
+    CheckedProject old = engine->release_project();
+    engine.reset();
+    const Result<Change> change = apply_change(wanted.how, wanted.project);
+    CheckedProject& next = change ? wanted.project : old;
+    const Project described = next.project;
+    engine = std::make_unique<Engine>(change ? wanted.how.pipeline : before, std::move(next));
+    if (Result<> started = engine->start(); !started) return started;
+    desk_.done(change);
+    if (!change) log_error("apply_failed", change.error());
+    if (!server_) return {};
+    HEADRACE_ASSIGN(ServerOptions doors, server_options(options_, described));
+    return server_->resume(*engine, std::move(doors.dashboards));
+  }
+
+  int end(Engine& engine, const Result<>& ended) {
+    if (server_) {
+      server_->stop();
+      if (Result<> removed = remove_file(address_file(options_.state_directory())); !removed)
+        log_error("address_file_stays", removed.error());
+    }
+    Result<> stopped = engine.stop();
+    std::fputs(engine.summary().c_str(), stdout);
+    std::fflush(stdout);
+    if (!ended) return report_failure(ended.error());
+    if (!stopped) return report_failure(stopped.error());
+    return interrupted_ ? exit_stopped : exit_ok;
+  }
+
+  const ProjectOptions options_;
+  ChangeDesk desk_;
+  std::unique_ptr<Server> server_;
+  bool interrupted_ = false;
+};
+
 }  // namespace
 
 int run_command(ProjectOptions options) {
@@ -136,37 +227,7 @@ int run_command(ProjectOptions options) {
   if (!project.errors.empty()) return report(project.errors);
   const Project described = project.project;
   options.take_state(described);
-  std::unique_ptr<Pipeline> pipeline = make_engine(options.pipeline(described), std::move(project));
-  if (Result<> started = pipeline->start(); !started) return report_failure(started.error());
-
-  std::unique_ptr<Server> server;
-  // A run to the end needs no door; one that was asked for is opened all the same.
-  const bool serve = options.serve && (!options.until_end || options.listen != ProjectOptions().listen);
-  if (serve) {
-    Result<ServerOptions> doors = server_options(options, described);
-    if (!doors) return report_failure(doors.error());
-    Result<std::unique_ptr<Server>> listening = Server::start(*pipeline, *std::move(doors));
-    if (!listening) return report_failure(listening.error());
-    server = *std::move(listening);
-    std::fprintf(stderr, "Console and API: http://%s\n", server->address().c_str());
-  }
-  Webhooks webhooks(*pipeline);
-  bool interrupted = false;
-  Result<> ended;
-  {
-    StopWatch watch(*pipeline, options.for_seconds);
-    Progress progress(*pipeline);
-    ended = pipeline->wait();
-    interrupted = watch.interrupted();
-  }
-  webhooks.finish();
-  if (server) server->stop();
-  Result<> stopped = pipeline->stop();
-  std::fputs(pipeline->summary().c_str(), stdout);
-  std::fflush(stdout);
-  if (!ended) return report_failure(ended.error());
-  if (!stopped) return report_failure(stopped.error());
-  return interrupted ? exit_stopped : exit_ok;
+  return Run(options).from(std::move(project));
 }
 
 int demo_command(ProjectOptions options) {

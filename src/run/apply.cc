@@ -20,8 +20,8 @@ Error no_state(const std::string& directory) {
 /// One change-over, from the old checkpoint to the new one.
 class ChangeOver {
  public:
-  ChangeOver(const ApplyOptions& options, CheckedProject& project, StateDirectory& directory, const Manifest& last,
-             const Change& change)
+  ChangeOver(const ApplyOptions& options, const CheckedProject& project, StateDirectory& directory,
+             const Manifest& last, const Change& change)
       : options_(options), project_(project), directory_(directory), last_(last), change_(change), next_(last) {}
 
   Result<> run() {
@@ -263,7 +263,7 @@ class ChangeOver {
   }
 
   const ApplyOptions& options_;
-  CheckedProject& project_;
+  const CheckedProject& project_;
   StateDirectory& directory_;
   const Manifest& last_;
   const Change& change_;
@@ -274,7 +274,8 @@ class ChangeOver {
   Quarantine quarantine_;
 };
 
-/// Refuses what would let go of state for good.
+}  // namespace
+
 Result<> check_loss(const Change& change, const ApplyOptions& options) {
   if (options.allow_loss) return {};
   for (const NodeChange& node : change.nodes)
@@ -285,15 +286,13 @@ Result<> check_loss(const Change& change, const ApplyOptions& options) {
   return {};
 }
 
-}  // namespace
-
 Result<Change> plan_change(const PipelineOptions& options, const CheckedProject& project) {
   HEADRACE_ASSIGN(std::optional<Manifest> last, Manifest::read(options.state_directory));
   if (!last) return no_state(options.state_directory);
   return compare(*last, options, project);
 }
 
-Result<Change> apply_change(const ApplyOptions& options, CheckedProject project) {
+Result<Change> apply_change(const ApplyOptions& options, const CheckedProject& project) {
   const std::string& path = options.pipeline.state_directory;
   if (!file_exists(path)) return no_state(path);
   HEADRACE_ASSIGN(std::unique_ptr<StateDirectory> directory, StateDirectory::open(path));

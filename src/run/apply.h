@@ -19,6 +19,8 @@ Result<Change> plan_change(const PipelineOptions& options, const CheckedProject&
 /// Brings the state directory over to the project; gives what changed. No engine may run over it. Errors: as
 /// plan_change, state_locked, state_mismatch (state would be lost), source_unavailable (a source gives other records
 /// than before), whatever sources and sinks say.
-Result<Change> apply_change(const ApplyOptions& options, CheckedProject project);
+Result<Change> apply_change(const ApplyOptions& options, const CheckedProject& project);
+/// What apply_change would refuse. Errors: state_mismatch.
+Result<> check_loss(const Change& change, const ApplyOptions& options);
 
 }  // namespace headrace

@@ -65,6 +65,10 @@ class Engine final : public Pipeline {
   std::map<std::string, SourceCheckpoint> source_checkpoints() const;
   NodeCounters counters_of(NodeId node) const;
 
+  const PipelineOptions& options() const { return options_; }
+  /// After stop(): the project, for another engine over it. This one is of no use any more.
+  CheckedProject release_project() { return std::move(project_); }
+
   Result<> start() override;
   Result<> stop() override;
   Result<> wait() override;

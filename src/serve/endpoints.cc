@@ -265,6 +265,19 @@ Result<Response> post_reload(Api& api, const Request&) {
   return json_response(json::serialize(json::object{{"functions", std::move(names)}}));
 }
 
+Result<Response> post_apply(Api& api, const Request& request) {
+  if (!api.options.change_over.begin)
+    return user_error(Code::not_found, "this engine cannot go over to another version while it runs")
+        .with_remedy("stop it, and run headrace apply");
+  HEADRACE_ASSIGN(std::string change, api.options.change_over.begin(request.integer("allow_loss", 0) != 0));
+  return json_response(std::move(change));
+}
+
+Result<Response> get_apply(Api& api, const Request&) {
+  if (!api.options.change_over.outcome) return json_response(R"({"state":"none"})");
+  return json_response(api.options.change_over.outcome());
+}
+
 /// A dashboard's TOML as JSON, with its file's name.
 Result<std::string> dashboard_json(const ProjectFile& file) {
   toml::parse_result parsed = toml::parse(std::string_view(file.text), file.path);
@@ -385,6 +398,11 @@ constexpr Content openapi_answers[] = {json_as("Any")};
 constexpr Code rows_errors[] = {Code::not_found, Code::key_reused, Code::overloaded, Code::stopping, Code::disk_full};
 constexpr Content reload_answers[] = {json_as("Reloaded")};
 constexpr Code reload_errors[] = {Code::function_load, Code::state_mismatch};
+constexpr Parameter apply_parameters[] = {
+    {"allow_loss", Place::query, ParameterKind::integer, "1: state that cannot be built again begins empty.", 0, 1, 0}};
+constexpr Content change_answers[] = {json_as("Change")};
+constexpr Content applied_answers[] = {json_as("Applied")};
+constexpr Code apply_errors[] = {Code::not_found, Code::bad_project, Code::state_mismatch, Code::stopping};
 constexpr Code replay_errors[] = {Code::stopping};
 constexpr Code sql_errors[] = {Code::overloaded};
 constexpr Code view_errors[] = {Code::not_found, Code::overloaded};
@@ -528,6 +546,28 @@ const Endpoint endpoints[] = {
      reload_answers,
      reload_errors,
      &post_reload},
+    {"POST",
+     "/v1/apply",
+     "applyChange",
+     "Goes over to the project as it is now. Gives what changes; GET tells when it is done. Until then every request "
+     "gets "
+     "503.",
+     Role::admin,
+     apply_parameters,
+     {},
+     change_answers,
+     apply_errors,
+     &post_apply},
+    {"GET",
+     "/v1/apply",
+     "getApplied",
+     "What became of the last change: none, running, done or failed.",
+     Role::admin,
+     {},
+     {},
+     applied_answers,
+     {},
+     &get_apply},
     {"GET",
      "/v1/dashboards",
      "listDashboards",

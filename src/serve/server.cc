@@ -67,9 +67,9 @@ std::string lower(std::string_view text) {
 
 /// Connections, requests in work, and the wish to end; shared with every session.
 struct Shared {
-  Shared(Api& api_, Dispatch& dispatch_) : api(api_), dispatch(dispatch_) {}
+  Shared(const ServerOptions& options_, Dispatch& dispatch_) : options(options_), dispatch(dispatch_) {}
 
-  Api& api;
+  const ServerOptions& options;
   Dispatch& dispatch;
   std::unique_ptr<asio::thread_pool> requests;
   std::atomic<int64_t> connections{0};
@@ -78,13 +78,14 @@ struct Shared {
   std::mutex mutex;
   std::condition_variable idle;
   std::set<class Session*> sessions;
+  int64_t streams = 0;  ///< Event streams, which look at the pipeline.
   asio::io_context io;  ///< Last: what is left in it when it goes are sessions, which use the rest.
 };
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(Shared& shared, tcp::socket socket)
-      : shared_(shared), options_(shared.api.options), stream_(std::move(socket)), wake_timer_(stream_.get_executor()) {
+      : shared_(shared), options_(shared.options), stream_(std::move(socket)), wake_timer_(stream_.get_executor()) {
     std::lock_guard lock(shared_.mutex);
     shared_.sessions.insert(this);
   }
@@ -116,6 +117,19 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   using Parser = http::request_parser<http::string_body>;
+
+  struct InStream {
+    explicit InStream(Shared& shared_) : shared(shared_) {
+      std::lock_guard lock(shared.mutex);
+      ++shared.streams;
+    }
+    ~InStream() {
+      std::lock_guard lock(shared.mutex);
+      --shared.streams;
+      shared.idle.notify_all();
+    }
+    Shared& shared;
+  };
 
   asio::awaitable<void> serve() {
     beast::flat_buffer buffer(static_cast<size_t>(options_.header_bytes_max) * 2);
@@ -172,7 +186,10 @@ class Session : public std::enable_shared_from_this<Session> {
 
     stream_.expires_never();
     Response response = co_await in_pool([&] { return shared_.dispatch.run(*admission.endpoint, request); });
-    if (response.feed) co_return co_await follow(std::move(response), parser);
+    if (response.feed) {
+      const InStream counted(shared_);  // Until the feed is gone, too.
+      co_return co_await follow(std::move(response), parser);
+    }
     co_return co_await write(response, parser, parser.keep_alive() && !shared_.stopping);
   }
 
@@ -311,7 +328,7 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::awaitable<void> send_events(EventFeed& feed) {
     int64_t quiet_ms = 0;
     std::string text = ": connected\n\n";
-    while (!shared_.stopping) {
+    while (!shared_.stopping && !shared_.dispatch.held()) {
       if (!text.empty()) {
         limit(options_.request_timeout_ms);
         auto [error, bytes] = co_await asio::async_write(stream_, asio::buffer(text), as_result);
@@ -348,13 +365,10 @@ class HttpServer final : public Server {
   Result<> open() {
     if (!options_.clock) options_.clock = &system_clock();
     HEADRACE_ASSIGN(Address address, parse_address(options_.listen));
-    HEADRACE_ASSIGN(std::unique_ptr<Access> access,
-                    Access::open({options_.state_directory, address.host, options_.allowed_hosts, options_.clock}));
     HEADRACE_ASSIGN(files_, StaticFiles::read(options_.web_root));
-    HEADRACE_ASSIGN(std::unique_ptr<QueryEngine> queries, QueryEngine::open(pipeline_, options_));
-    api_ = std::make_unique<Api>(pipeline_, options_, std::move(access), std::move(queries));
+    HEADRACE_ASSIGN(api_, make_api(pipeline_));
     dispatch_ = std::make_unique<Dispatch>(*api_, *files_);
-    shared_ = std::make_unique<Shared>(*api_, *dispatch_);
+    shared_ = std::make_unique<Shared>(options_, *dispatch_);
     shared_->requests = std::make_unique<asio::thread_pool>(options_.request_threads);
     HEADRACE_TRY(listen(address));
     asio::co_spawn(shared_->io, accept(), asio::detached);
@@ -366,9 +380,25 @@ class HttpServer final : public Server {
   const std::string& address() const override { return address_; }
   uint16_t port() const override { return port_; }
 
+  void hold() override {
+    dispatch_->hold();
+    std::unique_lock lock(shared_->mutex);
+    for (Session* session : shared_->sessions) session->end();
+    shared_->idle.wait(lock, [&] { return shared_->streams == 0; });
+    api_.reset();
+  }
+
+  Result<> resume(Pipeline& pipeline, std::vector<ProjectFile> dashboards) override {
+    options_.dashboards = std::move(dashboards);
+    HEADRACE_ASSIGN(std::unique_ptr<Api> next, make_api(pipeline));
+    dispatch_->resume(*next);
+    api_ = std::move(next);
+    return {};
+  }
+
   void stop() override {
     if (!shared_ || shared_->stopping.exchange(true)) return;
-    api_->stopping = true;
+    if (api_) api_->stopping = true;
     asio::post(shared_->io, [this] {
       error_code ignored;
       acceptor_->close(ignored);
@@ -387,6 +417,14 @@ class HttpServer final : public Server {
   }
 
  private:
+  Result<std::unique_ptr<Api>> make_api(Pipeline& pipeline) {
+    HEADRACE_ASSIGN(Address address, parse_address(options_.listen));
+    HEADRACE_ASSIGN(std::unique_ptr<Access> access,
+                    Access::open({options_.state_directory, address.host, options_.allowed_hosts, options_.clock}));
+    HEADRACE_ASSIGN(std::unique_ptr<QueryEngine> queries, QueryEngine::open(pipeline, options_));
+    return std::make_unique<Api>(pipeline, options_, std::move(access), std::move(queries));
+  }
+
   Result<> listen(const Address& address) {
     tcp::resolver resolver(shared_->io);
     error_code error;

@@ -17,6 +17,15 @@ namespace headrace {
 /// Gives the Parquet files that make up a lake table at its newest snapshot. Errors: unknown_relation.
 using LakeFiles = std::function<Result<std::vector<std::string>>(const std::string& table)>;
 
+/// How the engine goes over to another version of its project while it serves; not set: it cannot.
+struct ChangeOverDoor {
+  /// Reads and checks the project as it is now, and begins; gives what will change. Errors: those of the project, and
+  /// of apply_change.
+  std::function<Result<std::string>(bool allow_loss)> begin;
+  /// What became of it: {"state": ..., "text": ..., "error": ...}.
+  std::function<std::string()> outcome;
+};
+
 struct ServerOptions {
   std::string listen = "127.0.0.1:8480";   ///< HOST:PORT, port 0 = any free one; IPv6 in brackets.
   std::string state_directory;             ///< Where tokens.json lies.
@@ -24,7 +33,8 @@ struct ServerOptions {
   std::vector<std::string> allowed_hosts;  ///< Further names that a Host header may have.
   std::vector<ProjectFile> dashboards;     ///< The project's dashboards/*.toml.
   LakeFiles lake_files;                    ///< Not set: there is no lake.
-  int64_t max_body_bytes = 16 << 20;       ///< Of a request, also after decompression.
+  ChangeOverDoor change_over;
+  int64_t max_body_bytes = 16 << 20;  ///< Of a request, also after decompression.
   int64_t header_bytes_max = 16 << 10;
   int64_t connections_max = 1024;
   int64_t request_timeout_ms = 30'000;  ///< For a request to come in whole, and for an answer to be taken.
@@ -50,6 +60,11 @@ class Server {
   /// "127.0.0.1:8480": where it listens.
   virtual const std::string& address() const = 0;
   virtual uint16_t port() const = 0;
+  /// Ends event streams, and tells every request to come again later (503 with Retry-After), until resume(). The
+  /// pipeline may go when it returns.
+  virtual void hold() = 0;
+  /// Serves another pipeline, with its dashboards. Errors: as start().
+  virtual Result<> resume(Pipeline& pipeline, std::vector<ProjectFile> dashboards) = 0;
   /// Takes no more connections and rows, ends the event streams, lets running requests end. Idempotent.
   virtual void stop() = 0;
 };

@@ -3,8 +3,9 @@ every sink with what each version had to write, and what was kept with what the 
 
     python tests/campaigns/apply_changes.py [--short] [--only KIND ...] [--seed 1]
 
-Each kind of change has two versions of a project. The first one runs while records are appended, and is killed; `headrace apply` is killed
-at a crash point, and run again; the second version runs while more records are appended, and is killed, and ends in order.
+Each kind of change has two versions of a project, and goes two ways. Stopped: the first version runs while records are appended, and is
+killed; `headrace apply` is killed at a crash point, and run again; the second version runs while more records are appended, and is killed,
+and ends in order. Running: the engine goes over while records are appended; half of them die in it, and `headrace apply` is run again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
@@ -415,9 +417,11 @@ class Load:
         self.log = tempfile.TemporaryFile()  # noqa: SIM115
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        line = [str(BINARY), "run", str(self.pipeline.project), "--state", str(self.pipeline.state), "--no-listen", "--shards", "2"]
-        self.process = subprocess.Popen(line, env=environment(), stdout=self.log, stderr=self.log)
+    def start(self, *, listen: bool = False, crash: str = "") -> None:
+        line = [str(BINARY), "run", str(self.pipeline.project), "--state", str(self.pipeline.state), "--shards", "2"]
+        line += ["--listen", "127.0.0.1:0"] if listen else ["--no-listen"]
+        more = {"HEADRACE_CRASH": crash} if crash else {}
+        self.process = subprocess.Popen(line, env=environment(**more), stdout=self.log, stderr=self.log)
 
     def append(self, count: int) -> None:
         """Appends in portions, so that the engine reads while the files grow."""
@@ -431,7 +435,7 @@ class Load:
         """Waits for a checkpoint with so many records of each source."""
         assert self.process is not None
         deadline = time.monotonic() + LIMIT_S
-        while not (self.pipeline.state / "checkpoint.json").exists() or any(self.pipeline.records_read(name) < records for name in sources):
+        while any(self.pipeline.records_read(name) < records for name in sources):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the engine has not read {records} records of {sources}\n{self.printed()}")
             time.sleep(0.01)
@@ -455,7 +459,38 @@ class Trial:
         self.read_before: dict[str, int] = {}
         self.kills: list[str] = []
 
-    def run(self) -> None:
+    def run_running(self) -> None:
+        """The engine goes over while records are appended."""
+        kind, pipeline = self.kind, self.pipeline
+        load = Load(pipeline, ("tx", "ty"))
+        pipeline.write({"sql/pipeline.sql": kind.before, **kind.files_before})
+        load.append(PORTION)
+        dies = self.random.random() < 0.5
+        load.start(listen=True, crash="apply_built:1" if dies else "")
+        load.append(FIRST - PORTION)
+        load.wait_until_read(("tx",), self.random.randint(PORTION, FIRST))
+        pipeline.write({"sql/pipeline.sql": kind.after, **(kind.files_after or kind.files_before)})
+        self.check_plan()
+        self.read_before = {"tx": pipeline.records_read()}  # At least.
+        more = threading.Thread(target=load.append, args=(MORE,))
+        more.start()
+        done = pipeline.apply()
+        more.join()
+        assert load.process is not None
+        if dies and pipeline.plan()["changed"]:
+            load.process.wait(LIMIT_S)
+            self.kills.append("apply_built in the running engine")
+            assert done.returncode != 0
+            done = pipeline.apply()
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{load.printed()}"
+        assert not pipeline.plan()["changed"]
+        load.kill()
+        self.kills.append("second version")
+        assert "books: balanced" in pipeline.run_to_end()
+        self.check_views({name: FIRST + MORE for name in ("tx", "ty")}, at_end=True)
+
+    def run_stopped(self) -> None:
+        """Both versions are killed, and the change-over between them."""
         kind, pipeline = self.kind, self.pipeline
         load = Load(pipeline, ("tx", "ty"))
         pipeline.write({"sql/pipeline.sql": kind.before, **kind.files_before})
@@ -544,21 +579,21 @@ def main() -> int:
     chosen = [kind for kind in chosen if not given.only or any(text in kind.name for text in given.only)]
     random = Random(given.seed)
     failed = 0
-    print(f"{'change':<42} {'records before':>14}  {'s':>5}  outcome")
+    print(f"{'change':<44} {'records before':>14}  {'s':>5}  outcome")
     with tempfile.TemporaryDirectory() as temporary:
-        for number, kind in enumerate(chosen):
+        for number, (kind, way) in enumerate((kind, way) for kind in chosen for way in ("stopped", "running")):
             started = time.monotonic()
             trial = Trial(kind, (given.keep or Path(temporary)) / str(number), random)
             try:
-                trial.run()
+                trial.run_stopped() if way == "stopped" else trial.run_running()
                 outcome = f"as planned, equal to the oracle; killed in {', '.join(trial.kills)}"
             except Exception as failure:  # One kind that fails must not hide the others.
                 failed += 1
                 outcome = (
                     f"FAILED after kills in {trial.kills}: {failure}" if isinstance(failure, AssertionError) else traceback.format_exc()
                 )
-            print(f"{kind.name:<42} {trial.read_before.get('tx', 0):>14}  {time.monotonic() - started:>5.1f}  {outcome}", flush=True)
-    print(f"{len(chosen) - failed} passed, {failed} failed")
+            print(f"{kind.name:<36} {way} {trial.read_before.get('tx', 0):>14}  {time.monotonic() - started:>5.1f}  {outcome}", flush=True)
+    print(f"{2 * len(chosen) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

@@ -98,6 +98,8 @@ class Changing:
 
     def records_read(self, source: str = "tx") -> int:
         """Says how many records of a source the last checkpoint has."""
+        if not (self.state / "checkpoint.json").exists():
+            return 0
         return int(self.manifest()["sources"].get(source, {"read": 0})["read"])
 
     def oracle(self, sql: str, **tables: tuple[str, int]) -> Counter[tuple[Any, ...]]:

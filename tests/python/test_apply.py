@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import pathlib
+import threading
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from changing import Changing
-from running_engine import why_not
+from running_engine import RunningEngine, wait_until, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
@@ -143,3 +145,103 @@ def test_a_kill_leaves_the_old_version_or_the_new_one(changing: Changing, point:
     assert_view(changing, "big", "SELECT id, amount FROM tx WHERE amount > 50", FIRST + MORE)
     ids = changing.oracle("SELECT id FROM tx WHERE amount > 90", tx=("tx.ndjson", FIRST + MORE))
     assert changing.sink_lines("new.ndjson") == Counter(f'{{"id":{id_}}}' for (id_,) in ids)
+
+
+HTTP = "CREATE SOURCE numbers (n BIGINT, who VARCHAR) WITH (connector = 'http');\n"
+SUMS = "CREATE MATERIALIZED VIEW sums AS SELECT who, sum(n) AS total FROM numbers GROUP BY who;\n"
+COUNTS = "CREATE MATERIALIZED VIEW counts AS SELECT count(*) AS n FROM numbers;\n"
+
+
+@pytest.fixture
+def running(tmp_path: pathlib.Path) -> Iterator[tuple[Changing, RunningEngine]]:
+    pipeline = Changing(tmp_path)
+    pipeline.write({"sql/pipeline.sql": HTTP + SUMS})
+    with RunningEngine(pipeline.project, pipeline.state) as engine:
+        yield pipeline, engine
+
+
+def test_a_running_engine_goes_over_under_load(running: tuple[Changing, RunningEngine]) -> None:
+    pipeline, engine = running
+    stop, sent, refused = threading.Event(), [0], Counter[int]()
+
+    def send() -> None:
+        while not stop.is_set():
+            status, answer = engine.post_rows("numbers", [{"n": 1, "who": "a"}], key=f"row {sent[0]}")
+            if status == 200:
+                sent[0] += 1
+            else:
+                assert (status, answer["error"]["name"]) == (503, "stopping"), answer
+                refused[status] += 1
+
+    load = threading.Thread(target=send)
+    load.start()
+    try:
+        wait_until(lambda: sent[0] >= 50, lambda: str(sent))
+        pipeline.write({"sql/pipeline.sql": HTTP + SUMS + COUNTS})
+        done = pipeline.apply()
+        assert done.returncode == 0, done.stderr + engine.printed()
+        assert "new      view of counts" in done.stdout
+        at_change = sent[0]
+        wait_until(lambda: sent[0] >= at_change + 50, lambda: str(sent))
+    finally:
+        stop.set()
+        load.join()
+    engine.wait_for("SELECT n FROM counts", [[sent[0]]])
+    engine.wait_for("SELECT total FROM sums", [[sent[0]]])
+    assert "nothing to do" in pipeline.apply().stdout
+
+
+def test_a_column_that_is_declared_later_is_null_before(running: tuple[Changing, RunningEngine]) -> None:
+    pipeline, engine = running
+    engine.post_rows("numbers", [{"n": 1, "who": "a"}])
+    engine.wait_for("SELECT total FROM sums", [[1]])
+    wider = HTTP.replace("who VARCHAR", "who VARCHAR, place VARCHAR")
+    pipeline.write({"sql/pipeline.sql": wider + SUMS + "CREATE MATERIALIZED VIEW places AS SELECT n, place FROM numbers;\n"})
+    done = pipeline.apply()
+    assert done.returncode == 0, done.stdout
+    assert "kept     aggregate of sums" in done.stdout
+    engine.post_rows("numbers", [{"n": 2, "who": "a", "place": "here"}])
+    engine.wait_for("SELECT n, place FROM places ORDER BY n", [[1, None], [2, "here"]])
+    engine.wait_for("SELECT total FROM sums", [[3]])
+
+
+def test_a_running_engine_refuses_a_wrong_project_and_goes_on(running: tuple[Changing, RunningEngine]) -> None:
+    pipeline, engine = running
+    engine.post_rows("numbers", [{"n": 1, "who": "a"}])
+    pipeline.write({"sql/pipeline.sql": HTTP + SUMS + "CREATE MATERIALIZED VIEW wrong AS SELECT x FROM nothing;\n"})
+    status, answer, _ = engine.request("POST", "/v1/apply", b"")
+    assert status == 400 and json.loads(answer)["error"]["name"] == "unknown_relation"
+    engine.post_rows("numbers", [{"n": 2, "who": "a"}])
+    engine.wait_for("SELECT total FROM sums", [[3]])
+
+
+def test_the_old_version_goes_on_when_the_new_one_cannot_take_over(tmp_path: pathlib.Path) -> None:
+    pipeline = Changing(tmp_path)
+    pipeline.write({"sql/pipeline.sql": SOURCE + TOTALS})
+    pipeline.append("tx.ndjson", 0, 100)
+    with RunningEngine(pipeline.project, pipeline.state) as engine:
+        engine.wait_for("SELECT sum(n) FROM totals", [[100]])
+        wait_until(lambda: pipeline.records_read() == 100)
+        # A record that was read is two records now: a second reading would count another past.
+        with (pipeline.project / "tx.ndjson").open("r+b") as file:
+            file.seek(20)
+            file.write(b"\n")
+        pipeline.write({"sql/pipeline.sql": SOURCE + TOTALS + BIG.format(50)})
+        done = pipeline.apply()
+        assert done.returncode == 1
+        assert "gave 100 records before, and 101 when read again" in done.stdout
+        engine.wait_for("SELECT sum(n) FROM totals", [[100]])
+
+
+def test_state_that_cannot_be_built_again_is_not_let_go(changing: Changing) -> None:
+    start(changing, TOTALS)
+    changing.write({"sql/pipeline.sql": SOURCE.replace("tx.ndjson", "t*.ndjson") + TOTALS})
+    changing.apply()
+    changing.run_to_end()
+    (changing.project / "tx.ndjson").rename(changing.project / "gone")
+    changing.write({"sql/pipeline.sql": SOURCE.replace("tx.ndjson", "t*.ndjson") + TOTALS.replace("FROM tx", "FROM tx WHERE amount > 5")})
+    done = changing.apply()
+    assert done.returncode == 1
+    assert "would be lost: nothing of tx up to record 3000: tx.ndjson is gone" in done.stderr
+    assert changing.apply("--allow-loss").returncode == 0
+    assert not changing.query("SELECT * FROM totals")

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace headrace {
 namespace {
@@ -26,6 +27,8 @@ constexpr ConfigField own_log_fields[] = {
 constexpr auto http_fields = with_common_source_fields(own_http_fields);
 constexpr auto log_fields = with_common_source_fields(own_log_fields);
 
+/// A column that was declared after its request had come: it is NULL there.
+constexpr size_t not_stored = std::numeric_limits<size_t>::max();
 /// Rows from which a chunk is passed on as it is; smaller ones are put together.
 constexpr int64_t rows_enough = rows_per_batch / 2;
 
@@ -151,7 +154,7 @@ Result<> HttpSource::unpack(const LogRecord& record, Morsel& morsel) {
   }
   for (DataChunk& chunk : rows.chunks) {
     for (size_t i = 0; i < columns_.size(); ++i)
-      if (chunk.data[columns_[i]].GetType() != (*schema_)[i].type)
+      if (columns_[i] != not_stored && chunk.data[columns_[i]].GetType() != (*schema_)[i].type)
         return Error{Code::state_mismatch,
                      Blame::user,
                      Retry::never,
@@ -174,21 +177,21 @@ Result<> HttpSource::unpack(const LogRecord& record, Morsel& morsel) {
   return {};
 }
 
-/// Where each of our columns stands among the stored ones: a declaration may have been reordered or shortened since.
+/// Where each of our columns stands among the stored ones: a declaration may have become another since.
 Result<std::vector<size_t>> HttpSource::columns_of(const std::vector<std::string>& names) const {
   std::vector<size_t> out;
   for (const Field& field : schema_->fields()) {
     size_t column = 0;
     while (column < names.size() && !same_name(names[column], field.name)) ++column;
-    if (column == names.size())
+    if (column == names.size() && !field.nullable)
       return Error{
           Code::state_mismatch,
           Blame::user,
           Retry::never,
           fmt::format("the log of source '{}' was written without column '{}'", door_->options().name, field.name),
-          "take the column out of the declaration, or start with a new state directory",
+          "let the column be NULL, take it out of the declaration, or start with a new state directory",
           {}};
-    out.push_back(column);
+    out.push_back(column == names.size() ? not_stored : column);
   }
   return out;
 }
@@ -196,7 +199,14 @@ Result<std::vector<size_t>> HttpSource::columns_of(const std::vector<std::string
 void HttpSource::append_rows(DataChunk& chunk, std::vector<Batch>& out) const {
   DataChunk ours;
   ours.InitializeEmpty(schema_->types());
-  for (size_t i = 0; i < columns_.size(); ++i) ours.data[i].Reference(chunk.data[columns_[i]]);
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (columns_[i] != not_stored) {
+      ours.data[i].Reference(chunk.data[columns_[i]]);
+      continue;
+    }
+    ours.data[i].Reference(duckdb::Value((*schema_)[i].type));
+    ours.data[i].Flatten(chunk.size());
+  }
   ours.SetCardinality(chunk.size());
 
   auto last_is_done = [&] { return out.empty() || out.back().rows() >= rows_enough; };
