@@ -162,6 +162,7 @@ class Comparer {
     return out;
   }
 
+  /// What differs, in the node or in the nearest one below it.
   std::string reason_of(const NodeChange& node) const {
     const NodeRecord& before = last_.nodes[node.before->value];
     if (std::string functions = functions_that_differ(before, node.record); !functions.empty()) return functions;
@@ -172,8 +173,9 @@ class Comparer {
     for (const Input& input : inputs_of(node)) {
       const NodeChange& below = out_.nodes[input.node.value];
       if (below.fate == Fate::added) return "reads " + below.record.title() + ", which is new";
-      if (below.fate == Fate::rebuilt)
-        return below.reason.empty() ? "below it, " + reason_of(below) : "below it, " + below.reason;
+      if (below.fate != Fate::rebuilt) continue;
+      const std::string reason = below.reason.empty() ? reason_of(below) : below.reason;
+      return (reason.starts_with("below it, ") ? "" : "below it, ") + reason;
     }
     return "it reads other nodes";
   }
