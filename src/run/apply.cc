@@ -92,13 +92,13 @@ class ChangeOver {
         HEADRACE_TRY(before.table().load(block.place.block, images));
         continue;
       }
-      const auto node = std::find_if(change_.nodes.begin(), change_.nodes.end(), [&](const NodeChange& candidate) {
-        return candidate.fate == Fate::kept && candidate.after && candidate.before == NodeId{block.place.node};
-      });
-      if (node == change_.nodes.end()) continue;
-      HEADRACE_ASSIGN(const BlockImage folded, fold(images));
-      out.push_back({block.place, folded.write()});
-      out.back().place.node = node->after->value;
+      // Several nodes begin with the same state where they do the same.
+      for (const NodeChange& node : change_.nodes) {
+        if (node.fate != Fate::kept || !node.after || node.before != NodeId{block.place.node}) continue;
+        HEADRACE_ASSIGN(const BlockImage folded, fold(images));
+        out.push_back({block.place, folded.write()});
+        out.back().place.node = node.after->value;
+      }
     }
     quarantine_.restored(last_.quarantine_next);
     for (QuarantineRow& row : before.rows(0, INT64_MAX)) {

@@ -84,6 +84,16 @@ def test_a_renamed_view_keeps_its_state_and_a_dropped_one_goes(changing: Changin
     assert_view(changing, "sums", TOTALS_QUERY, FIRST)
 
 
+def test_a_new_view_that_does_what_another_does_begins_with_its_state(changing: Changing) -> None:
+    start(changing, TOTALS)
+    fates = change(changing, TOTALS + TOTALS.replace("VIEW totals", "VIEW sums"))
+    assert fates["aggregate sums"] == fates["view sums"] == fates["view totals"] == "kept"
+    changing.append("tx.ndjson", FIRST, MORE)
+    changing.run_to_end()
+    for view in ("sums", "totals"):
+        assert_view(changing, view, TOTALS_QUERY, FIRST + MORE)
+
+
 def test_nothing_to_do(changing: Changing) -> None:
     start(changing, TOTALS)
     before = changing.manifest()

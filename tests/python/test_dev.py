@@ -77,11 +77,13 @@ def test_code_that_does_not_load_leaves_the_old_one_running(dev: Dev) -> None:
     wait_for_text(dev, "took up f after")
 
 
-def test_changed_sql_starts_anew_when_it_is_right(dev: Dev) -> None:
+def test_changed_sql_is_taken_over_when_it_is_right(dev: Dev) -> None:
     sql = dev.project / "sql" / "pipeline.sql"
     sql.write_text(SQL + "CREATE MATERIALIZED VIEW wrong AS SELECT x FROM nothing;")
     wait_for_text(dev, "the old pipeline goes on running")
-    sql.write_text(SQL.replace("count(*) AS rows", "count(*)  AS rows"))
-    wait_for_text(dev, "starting anew")
-    dev.wait_until_ready()
+    sql.write_text(SQL + "CREATE MATERIALIZED VIEW largest AS SELECT max(y) AS y FROM answers;")
+    wait_for_text(dev, "went over")
+    dev.wait_for("SELECT y FROM largest", [[1]])
     dev.wait_for("SELECT rows, total FROM totals", [[1, 1]])
+    dev.post_rows("numbers", [{"n": 2}])
+    dev.wait_for("SELECT y FROM largest", [[2]])

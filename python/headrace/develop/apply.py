@@ -20,19 +20,19 @@ def main(words: list[str]) -> int:
     parser.add_argument("--allow-loss", action="store_true", help="let state begin empty that cannot be built from the sources' past")
     options = parser.parse_args(words)
     door = Door(options.url, token=options.token, timeout_ms=120_000)
-    door.request("POST", f"/v1/apply?allow_loss={int(options.allow_loss)}", b"", repeatable=False)
-    outcome = wait(door)
+    outcome = go_over(door, allow_loss=options.allow_loss)
     print(outcome["error"] if outcome["state"] == "failed" else outcome["text"], end="")
     return 1 if outcome["state"] == "failed" else 0
 
 
-def wait(door: Door) -> dict[str, Any]:
-    """Asks until the engine serves again; it answers 503 meanwhile.
+def go_over(door: Door, *, allow_loss: bool) -> dict[str, Any]:
+    """Lets an engine go over to its project as it is now, and asks what became of it until it serves again; it answers 503 meanwhile.
 
     Raises:
-        HeadraceError: it refuses to say.
+        HeadraceError: the project is wrong, or state would be lost.
         ConnectionError: it is gone.
     """
+    door.request("POST", f"/v1/apply?allow_loss={int(allow_loss)}", b"", repeatable=False)
     while True:
         try:
             outcome: dict[str, Any] = door.request("GET", "/v1/apply").json()

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 
+from headrace.develop import apply
 from headrace.door import Door
 from headrace.errors import HeadraceError, StateMismatch
 from headrace.testing import program
 
 LOOK_EVERY_S = 0.2
+PLANNED = ("sql/", "functions/", "contracts/")  # What stands there is taken over by the running engine.
 WATCHED = ("sql/*.sql", "functions/*.py", "contracts/*", "dashboards/*.toml", "headrace.toml", "*.lock")
 
 
@@ -59,15 +61,17 @@ class Development:
         running = self._engine is not None and self._engine.poll() is None
         if running and all(name.startswith("functions/") for name in changed):
             self._reload(changed)
+        elif running and all(name.startswith(PLANNED) for name in changed):
+            self._change(changed)
         else:
-            self._restart(changed, "SQL, configuration or contracts are another plan" if running else "the engine had ended")
+            self._restart(changed, "the configuration is another one" if running else "the engine had ended")
 
     def _reload(self, changed: list[str]) -> None:
         started = time.monotonic()
         try:
             names = self._door.request("POST", "/v1/functions/reload", b"").json()["functions"]
-        except StateMismatch as failure:
-            self._restart(changed, failure.message)
+        except StateMismatch:  # Other functions, or other types: that is another plan.
+            self._change(changed)
             return
         except HeadraceError as failure:
             self._say(f"{', '.join(changed)}: the old code goes on running\n{failure}")
@@ -80,12 +84,32 @@ class Development:
             f"took up {', '.join(names)} after {took_ms:.0f} ms; state is kept" if names else f"{', '.join(changed)}: no code changed"
         )
 
-    def _restart(self, changed: list[str], reason: str) -> None:
+    def _change(self, changed: list[str]) -> None:
+        """Lets the engine go over to the project as it is now, with the state of what did not change."""
+        if not self._is_right(changed):
+            return
+        try:
+            outcome = apply.go_over(self._door, allow_loss=False)
+        except HeadraceError as failure:
+            self._say(f"{', '.join(changed)}: the old pipeline goes on running\n{failure}")
+        except ConnectionError as failure:
+            self._restart(changed, str(failure))
+        else:
+            went = outcome["state"] != "failed"
+            self._say(f"{', '.join(changed)}: {'went over' if went else 'the old pipeline goes on running'}")
+            print(outcome["text" if went else "error"], file=sys.stderr, flush=True)
+
+    def _is_right(self, changed: list[str]) -> bool:
+        """Says what is wrong with the project, if anything is."""
         done = subprocess.run([program(), "check", str(self._project)], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             self._say(
                 f"{', '.join(changed)}: {'the old pipeline goes on running' if self._running() else 'not started'}\n{done.stderr.strip()}"
             )
+        return done.returncode == 0
+
+    def _restart(self, changed: list[str], reason: str) -> None:
+        if not self._is_right(changed):
             return
         self._say(f"{', '.join(changed)}: starting anew ({reason})")
         self._stop()
