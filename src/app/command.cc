@@ -7,9 +7,11 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/json_text.h"
 #include "base/log_line.h"
 #include "serve/access.h"
 #include "serve/server.h"
+#include "udf/fields_json.h"
 
 namespace headrace {
 
@@ -82,7 +84,25 @@ int report_failure(const Error& error) {
   return wrong ? exit_wrong : exit_failed;
 }
 
-int check_command(const ProjectOptions& options) {
+namespace {
+
+/// Runs each process function over the columns of its table, cut in several ways.
+int check_cuts(const std::string& directory, const std::vector<FunctionDescription>& functions,
+               const std::string& rows) {
+  std::string calls;
+  for (const FunctionDescription& function : functions)
+    if (function.kind == FunctionKind::process && !function.rows.empty())
+      calls += fmt::format(R"({}{{"function":{},"python":{},"rows":{}}})", calls.empty() ? "" : ",",
+                           json_string(function.name), json_string(function.python), fields_json(function.rows));
+  std::vector<std::string> words{"--project", directory, "--calls", "[" + calls + "]"};
+  if (!rows.empty()) words.insert(words.end(), {"--rows", rows});
+  std::fflush(stdout);
+  return python_command("headrace.develop.cuts", words);
+}
+
+}  // namespace
+
+int check_command(const ProjectOptions& options, bool cuts, const std::string& rows) {
   CheckedProject project = check_project(options.pipeline());
   if (!project.errors.empty()) return report(project.errors);
   size_t views = 0, sinks = 0, sources = 0;
@@ -94,7 +114,9 @@ int check_command(const ProjectOptions& options) {
   const size_t functions = project.functions ? project.functions->functions().size() : 0;
   std::printf("%s is right: %zu sources, %zu views, %zu sinks, %zu functions\n", project.project.name.c_str(), sources,
               views, sinks, functions);
-  return exit_ok;
+  if (!cuts) return exit_ok;
+  return check_cuts(options.directory,
+                    project.functions ? project.functions->functions() : std::vector<FunctionDescription>(), rows);
 }
 
 int token_command(const ProjectOptions& options, const std::string& role) {

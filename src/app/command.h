@@ -51,7 +51,8 @@ int report_failure(const Error& error);
 
 int run_command(ProjectOptions options);
 int demo_command(ProjectOptions options);
-int check_command(const ProjectOptions& options);
+/// With `cuts`, process functions are run over several cuts of rows, from the file `rows` or by chance.
+int check_command(const ProjectOptions& options, bool cuts, const std::string& rows);
 int plan_command(ProjectOptions options, bool json);
 int apply_command(ProjectOptions options, bool allow_loss);
 int explain_command(const ProjectOptions& options, bool json);

@@ -92,7 +92,13 @@ int main_command(int argc, char** argv) {
   CLI::App& check =
       *app.add_subcommand("check", "Show every error of a project's SQL, configuration and functions at once");
   add_project(check, options);
-  check.callback([&] { chosen = [&] { return check_command(options); }; });
+  bool cuts = false;
+  std::string rows_file;
+  CLI::Option* with_cuts = check.add_flag(
+      "--cuts", cuts, "Run process functions over several cuts of rows: what is left must not depend on it");
+  check.add_option("--rows", rows_file, "Rows for --cuts: .parquet, .csv, .ndjson or .arrow (default: by chance)")
+      ->needs(with_cuts);
+  check.callback([&] { chosen = [&] { return check_command(options, cuts, rows_file); }; });
 
   bool json = false;
   CLI::App& explain =
