@@ -23,11 +23,10 @@ from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "python"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "python"))
 
 from headrace.demo import fraud
-from running_engine import RunningEngine, wait_until
+from running_engine import ROOT, RunningEngine, wait_until
 
 ROWS_PER_REQUEST = 50
 PROJECT = ROOT / "examples" / "fraud_live"
@@ -133,11 +132,12 @@ def main() -> int:
             rate = len(sent_at) / (time.monotonic() - began)
             engine.wait_for("SELECT payments FROM scores", [[len(sent_at)]])
             risky = engine.sql("SELECT tx_id, card, ts FROM risky")
-            wait_until(lambda: len(shown_at) == len(webhook.seen_at) == len(risky), lambda: f"{len(webhook.seen_at)} of {len(risky)} alerts")
+            alerted_at = webhook.seen_at
+            wait_until(lambda: len(shown_at) == len(alerted_at) == len(risky), lambda: f"{len(alerted_at)} of {len(risky)} alerts")
         flagged = {(card, end) for _, card, ts in risky for end in evaluate.window_ends(datetime.fromisoformat(ts))}
         print(f"{len(sent_at):,} payments at {rate:,.0f} a second, {len(risky)} alerts")
         print("payment to view    p50 {:6.1f} ms   p99 {:6.1f} ms".format(*percentiles(sent_at, shown_at)))
-        print("payment to alert   p50 {:6.1f} ms   p99 {:6.1f} ms".format(*percentiles(sent_at, webhook.seen_at)))
+        print("payment to alert   p50 {:6.1f} ms   p99 {:6.1f} ms".format(*percentiles(sent_at, alerted_at)))
         print(evaluate.table({"live": evaluate.measure(flagged, evaluate.truth(data))}))
     return 0
 

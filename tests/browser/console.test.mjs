@@ -268,6 +268,45 @@ test('empty pages teach', limits, async (t) => {
   session.check();
 });
 
+test('records are put back, once, and what cannot go back says why', limits, async (t) => {
+  const session = await open_page(t, browser, origin);
+  const { page } = session;
+  engine.refuse(Date.now(), false);
+  engine.refuse(Date.now(), false);
+  engine.refuse(Date.now(), false); // One of each kind.
+  await session.go('#/quarantine?state=waiting');
+  await page.locator('tbody tr', { hasText: 'ZeroDivisionError' }).first().click();
+  const panel = page.getByRole('complementary', { name: /Record/ });
+  await panel.getByText('headrace repro').waitFor();
+  assert.match(await panel.locator('pre.detail').first().innerText(), /"country": null/);
+  await panel.getByRole('button', { name: 'Put back' }).click();
+  await panel.locator('.pill', { hasText: 'put back' }).waitFor();
+  assert.equal(await panel.getByRole('button', { name: 'Put back' }).count(), 0);
+  await page.getByRole('button', { name: /Put [\d,]+ back/ }).click();
+  await page.getByRole('alert').filter({ hasText: 'not put back' }).getByText('was not kept').first().waitFor();
+  assert.deepEqual([...new Set(engine.quarantine.filter((row) => !row.late && row.replayed_us === 0).map((row) => row.name))], ['malformed_record']);
+  await session.shot('light-replay');
+  await page.getByRole('combobox', { name: 'state' }).selectOption('put back');
+  await page.locator('tbody tr', { hasText: 'ZeroDivisionError' }).first().waitFor();
+  session.check();
+});
+
+test('a function shows its memory, and what grows in it', limits, async (t) => {
+  const session = await open_page(t, browser, origin);
+  const { page } = session;
+  await session.go('#/functions');
+  await page.getByRole('link', { name: /risk/ }).click();
+  const memory = page.getByRole('region', { name: 'Memory' });
+  await memory.getByText('It grows by 18.0 KiB a call.').waitFor();
+  await memory.getByRole('row', { name: /bytearray/ }).waitFor();
+  await memory.locator('.sparkline polyline').waitFor({ state: 'attached' });
+  await page.getByRole('region', { name: 'Gauges' }).getByText('psi').waitFor();
+  await session.shot('light-function');
+  await page.getByRole('link', { name: 'What it has refused' }).click();
+  await page.getByRole('region', { name: 'Quarantined records' }).locator('tbody tr').first().waitFor();
+  session.check();
+});
+
 test('a dashboard with mistakes in it still draws, and digits are not rounded', limits, async (t) => {
   const session = await open_page(t, browser, origin);
   const { page } = session;

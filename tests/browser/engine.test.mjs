@@ -89,6 +89,10 @@ test('the quarantine keeps a malformed record with its bytes, and a late row', l
   await page.getByRole('region', { name: 'Quarantined records' }).locator('tr', { hasText: 'twelve' }).click();
   assert.equal(await page.locator('pre.bytes').innerText(), malformed);
   await page.locator('tbody tr', { hasText: 'late' }).first().waitFor();
+  const panel = page.getByRole('complementary', { name: /Record/ });
+  await panel.getByRole('button', { name: 'Put back' }).click();
+  await panel.locator('.pill', { hasText: 'put back' }).waitFor(); // Nothing was mended: it is refused again, as another record.
+  await page.locator('tbody tr', { hasText: 'twelve' }).nth(1).waitFor();
   await session.shot('engine-quarantine');
   session.check();
 });

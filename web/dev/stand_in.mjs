@@ -428,6 +428,11 @@ export class StandIn {
       reason,
       time_us: now_ms * 1000,
       late,
+      detail:
+        source === 'risk'
+          ? { function: 'risk', file: 'functions/risk.py', hash: 'ab12', arguments: { amount: 0, country: null } }
+          : null,
+      replayed_us: 0,
     });
   }
 
@@ -584,6 +589,7 @@ export class StandIn {
     if (path === '/v1/views') return this.json(response, { views: this.views.map((view) => view.info()) });
     if (path === '/v1/alerts') return this.json(response, { alerts: [...this.alerts_told, ...this.alerts] });
     if (path === '/v1/quarantine') return this.quarantine_page(url, response);
+    if (path === '/v1/quarantine/replay') return this.replay(request, response);
     if (path === '/v1/functions') return this.json(response, { functions: this.functions() });
     if (path === '/v1/dashboards') return this.json(response, { dashboards: this.dashboards() });
     if (path === '/v1/sql') return this.sql(request, response);
@@ -627,6 +633,18 @@ export class StandIn {
     const rows = this.quarantine.filter((row) => row.id > after).slice(0, limit);
     const last = rows.at(-1)?.id ?? after;
     this.json(response, { rows, next: this.quarantine.some((row) => row.id > last) ? last : null });
+  }
+
+  /** Malformed records cannot go back. */
+  async replay(request, response) {
+    const { ids } = await this.body(request);
+    const meant = this.quarantine.filter((row) => ids.includes(row.id) && !row.late && row.replayed_us === 0);
+    const back = meant.filter((row) => row.name !== 'malformed_record');
+    for (const row of back) row.replayed_us = Date.now() * 1000;
+    const skipped = meant
+      .filter((row) => row.name === 'malformed_record')
+      .map(({ id }) => ({ id, reason: 'the row as it came to the node was not kept' }));
+    this.json(response, { rows: back.length, skipped, tick: this.tick });
   }
 
   async body(request) {
@@ -682,9 +700,14 @@ export class StandIn {
         rows: this.nodes[4].rows_in,
         failures: this.nodes[4].rows_quarantined,
         restarts: 1,
-        memory_bytes: 71_303_168,
-        memory_bytes_max: 268_435_456,
+        worker_bytes: 71_303_168 + (this.tick % 400) * 300_000,
         time_us: this.nodes[4].busy_us,
+        leak_bytes_per_call: 18_432,
+        growing: [
+          { type: 'bytearray', objects: 48_210, bytes: 98_920_448 },
+          { type: 'dict', objects: 1204, bytes: 280_176 },
+        ],
+        gauges: { psi: 0.0421, mean_difference: -0.003 },
       },
       {
         name: 'cents',
@@ -697,9 +720,11 @@ export class StandIn {
         rows: 0,
         failures: 0,
         restarts: 0,
-        memory_bytes: 0,
-        memory_bytes_max: 268_435_456,
+        worker_bytes: 0,
         time_us: 0,
+        leak_bytes_per_call: 0,
+        growing: [],
+        gauges: {},
       },
     ];
   }

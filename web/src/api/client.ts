@@ -1,7 +1,7 @@
 // Requests to the engine. Every error, of the engine or of the network, becomes an ApiError that a page can show.
 import { signal } from '@preact/signals';
 import { parse_json } from './json.ts';
-import type { AlertRow, ApiErrorBody, Dashboard, PlanNode, QuarantineRow, Rows, ViewInfo } from './types.ts';
+import type { AlertRow, ApiErrorBody, Dashboard, PlanNode, QuarantineRow, Replayed, Rows, ViewInfo } from './types.ts';
 
 /** True while the engine asks for a token that this browser has not given. */
 export const sign_in_needed = signal(false);
@@ -80,6 +80,7 @@ export const api = {
   alerts: async () => (await get<{ alerts: AlertRow[] }>('/v1/alerts')).alerts,
   quarantine: (after: number, limit: number) =>
     get<{ rows: QuarantineRow[]; next: number | null }>(`/v1/quarantine?after=${after}&limit=${limit}`),
+  replay: (ids: number[]) => post<Replayed>('/v1/quarantine/replay', { ids }),
   functions: () => get<unknown>('/v1/functions'),
   dashboards: async () => (await get<{ dashboards: Dashboard[] }>('/v1/dashboards')).dashboards,
   sign_in: (token: string) => post<unknown>('/v1/session', { token }),

@@ -117,7 +117,13 @@ export type QuarantineRow = {
   reason: string;
   time_us: number;
   late: boolean;
+  /** Of a Python function that failed: what it was called with, its state before the call among it. */
+  detail: { function: string; file: string; hash: string; arguments: Record<string, unknown> | null } | null;
+  /** When it was put back into the pipeline; 0 = not yet. */
+  replayed_us: number;
 };
+
+export type Replayed = { rows: number; skipped: { id: number; reason: string }[] };
 
 export type Tile = {
   title: string;

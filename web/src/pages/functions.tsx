@@ -6,15 +6,20 @@ import { api, as_error_body } from '../api/client.ts';
 import { is_object } from '../api/merge.ts';
 import type { ApiErrorBody } from '../api/types.ts';
 import { link } from '../live/pipeline.ts';
-import { bytes, duration, short_number } from '../ui/format.ts';
+import { href, route } from '../router.ts';
+import { bytes, duration, short_number, whole_number } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
 import { Empty, ErrorBox, Pill } from '../ui/parts.tsx';
+import { Sparkline } from '../ui/sparkline.tsx';
 
 type Facts = { [name: string]: unknown };
 
 const functions = signal<Facts[] | null>(null);
 const error = signal<ApiErrorBody | null>(null);
 const read_ms = 2000;
+const memory_points = 300;
+/** Resident memory of each function's processes, as often as the page has read it. */
+const memory = new Map<string, number[]>();
 
 /** Accepts a list, {"functions": [...]} or an object keyed by name. */
 export function function_list(answer: unknown): Facts[] {
@@ -26,7 +31,12 @@ export function function_list(answer: unknown): Facts[] {
 
 async function read(): Promise<void> {
   try {
-    functions.value = function_list(await api.functions());
+    const found = function_list(await api.functions());
+    for (const facts of found) {
+      const seen = memory.get(String(facts.name)) ?? [];
+      memory.set(String(facts.name), [...seen, Number(facts.worker_bytes ?? 0)].slice(-memory_points));
+    }
+    functions.value = found;
     error.value = null;
   } catch (problem) {
     error.value = as_error_body(problem);
@@ -48,6 +58,8 @@ export function fact_text(name: string, value: unknown): string {
 }
 
 const in_heading = new Set(['name', 'signature', 'file', 'path', 'state', 'doc']);
+/** What stands in a section of its own on a function's page. */
+const in_memory = new Set(['worker_bytes', 'leak_bytes_per_call', 'growing', 'gauges']);
 
 export function FunctionsPage(): JSX.Element {
   const live = link.value.state === 'live';
@@ -74,6 +86,8 @@ export function FunctionsPage(): JSX.Element {
       </Empty>
     );
   }
+  const opened = list.find((facts) => facts.name === route.value.name);
+  if (opened) return <FunctionPage facts={opened} />;
   return (
     <div class="page">
       <ul class="cards">
@@ -85,32 +99,123 @@ export function FunctionsPage(): JSX.Element {
   );
 }
 
-function FunctionCard({ facts }: { facts: Facts }): JSX.Element {
+function Head({ facts }: { facts: Facts }): JSX.Element {
   const state = typeof facts.state === 'string' ? facts.state : null;
-  const rest = Object.entries(facts).filter(([name]) => !in_heading.has(name));
   return (
-    <li class="card function-card">
+    <>
       <span class="card-head">
         <Icon name="functions" />
         <strong>{String(facts.name ?? 'function')}</strong>
+        {grows(facts) && <Pill tone="warn">memory grows</Pill>}
         {state && <Pill tone={/fail|crash|stop|error/i.test(state) ? 'bad' : 'good'}>{state}</Pill>}
       </span>
       {typeof facts.signature === 'string' && <code class="signature">{facts.signature}</code>}
       {typeof (facts.file ?? facts.path) === 'string' && <small>{String(facts.file ?? facts.path)}</small>}
       {typeof facts.doc === 'string' && facts.doc && <p>{facts.doc}</p>}
-      <dl class="pairs">
-        {rest.map(([name, value]) => (
-          <Fragment key={name}>
-            <dt>
-              {name
-                .replace(/(_memory)?_bytes(_max)?$/, '_memory$2')
-                .replace(/_(us|ms)$/, '')
-                .replaceAll('_', ' ')}
-            </dt>
-            <dd>{fact_text(name, value)}</dd>
-          </Fragment>
-        ))}
-      </dl>
+    </>
+  );
+}
+
+function Pairs({ facts }: { facts: [string, unknown][] }): JSX.Element {
+  return (
+    <dl class="pairs">
+      {facts.map(([name, value]) => (
+        <Fragment key={name}>
+          <dt>
+            {name
+              .replace(/(_memory)?_bytes(_max)?$/, '_memory$2')
+              .replace(/_(us|ms)$/, '')
+              .replaceAll('_', ' ')}
+          </dt>
+          <dd>{fact_text(name, value)}</dd>
+        </Fragment>
+      ))}
+    </dl>
+  );
+}
+
+function grows(facts: Facts): boolean {
+  return Number(facts.leak_bytes_per_call ?? 0) > 0;
+}
+
+function FunctionCard({ facts }: { facts: Facts }): JSX.Element {
+  const rest = Object.entries(facts).filter(
+    ([name]) => !in_heading.has(name) && name !== 'growing' && name !== 'gauges',
+  );
+  return (
+    <li>
+      <a class="card function-card" href={href('functions', String(facts.name))}>
+        <Head facts={facts} />
+        <Pairs facts={rest} />
+      </a>
     </li>
+  );
+}
+
+/** One function: what it does to memory, what grows in it, what it measures of itself. */
+function FunctionPage({ facts }: { facts: Facts }): JSX.Element {
+  const name = String(facts.name);
+  const rest = Object.entries(facts).filter(([key]) => !in_heading.has(key) && !in_memory.has(key));
+  const gauges = is_object(facts.gauges) ? Object.entries(facts.gauges) : [];
+  return (
+    <div class="page function-page">
+      <nav aria-label="Place">
+        <a href={href('functions')}>Functions</a> / {name}
+      </nav>
+      <section class="card">
+        <Head facts={facts} />
+        <Pairs facts={rest} />
+        <a href={href('quarantine', null, { filter: String(facts.file ?? name) })}>What it has refused</a>
+      </section>
+      <section class="card" aria-label="Memory">
+        <span class="card-head">
+          <strong>Memory of its processes</strong>
+        </span>
+        <span class="card-number">{bytes(Number(facts.worker_bytes ?? 0))}</span>
+        <Sparkline values={memory.get(name) ?? []} points={Math.max(memory.get(name)?.length ?? 0, 2)} />
+        <p class="note">
+          {grows(facts)
+            ? `It grows by ${bytes(Number(facts.leak_bytes_per_call))} a call. At 80 % of the budget the process is replaced, and nothing is lost.`
+            : 'It does not grow from call to call.'}
+        </p>
+        <Growing growing={Array.isArray(facts.growing) ? facts.growing.filter(is_object) : []} />
+      </section>
+      {gauges.length > 0 && (
+        <section class="card" aria-label="Gauges">
+          <span class="card-head">
+            <strong>Measured by itself</strong>
+          </span>
+          <Pairs facts={gauges} />
+        </section>
+      )}
+    </div>
+  );
+}
+
+/** The types of objects that there are more and more of. */
+function Growing({ growing }: { growing: Facts[] }): JSX.Element | null {
+  if (growing.length === 0) return null;
+  return (
+    <table class="growing">
+      <caption>Objects that became more</caption>
+      <thead>
+        <tr>
+          <th>type</th>
+          <th class="number">objects</th>
+          <th class="number">bytes</th>
+        </tr>
+      </thead>
+      <tbody>
+        {growing.map((entry) => (
+          <tr key={String(entry.type)}>
+            <td>
+              <code>{String(entry.type)}</code>
+            </td>
+            <td class="number">+{whole_number(Number(entry.objects ?? 0))}</td>
+            <td class="number">+{bytes(Number(entry.bytes ?? 0))}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }

@@ -3,13 +3,13 @@ import { effect, signal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api, as_error_body } from '../api/client.ts';
-import type { ApiErrorBody, QuarantineRow } from '../api/types.ts';
+import type { ApiErrorBody, QuarantineRow, Replayed } from '../api/types.ts';
 import { link, status, tick } from '../live/pipeline.ts';
-import { route, set_query } from '../router.ts';
+import { href, route, set_query } from '../router.ts';
 import { Select } from '../ui/chart.tsx';
 import { csv, instant, whole_number } from '../ui/format.ts';
 import { Icon } from '../ui/icons.tsx';
-import { Choice, CopyButton, download, Empty, ErrorBox, Pill } from '../ui/parts.tsx';
+import { announce, Choice, CopyButton, download, Empty, ErrorBox, Pill } from '../ui/parts.tsx';
 import { DataTable, type TableRow } from '../ui/table.tsx';
 
 const page_rows = 500;
@@ -49,6 +49,33 @@ async function read_on(): Promise<void> {
   reading = false;
 }
 
+const busy = signal(false);
+/** Of the last request: what was not put back, and why. */
+const skipped = signal<Replayed['skipped']>([]);
+
+function can_go_back(row: QuarantineRow): boolean {
+  return !row.late && row.replayed_us === 0;
+}
+
+/** Puts records back into the pipeline; the engine answers when that is durable. Asking twice changes nothing. */
+async function put_back(ids: number[]): Promise<void> {
+  busy.value = true;
+  try {
+    const answer = await api.replay(ids);
+    const left = new Set(answer.skipped.map(({ id }) => id));
+    const now_us = Date.now() * 1000;
+    rows.value = (rows.value ?? []).map((row) =>
+      ids.includes(row.id) && !left.has(row.id) ? { ...row, replayed_us: now_us } : row,
+    );
+    skipped.value = answer.skipped;
+    error.value = null;
+    announce(`${whole_number(answer.rows)} put back${left.size > 0 ? `, ${whole_number(left.size)} not` : ''}`);
+  } catch (problem) {
+    error.value = as_error_body(problem);
+  }
+  busy.value = false;
+}
+
 /** Reads while the page is open: at once, then whenever the tick has moved. */
 function follow(): () => void {
   let timer: ReturnType<typeof setTimeout> | null = null;
@@ -79,6 +106,11 @@ const columns = [
 ];
 
 const late_label = 'late';
+const states = ['', 'waiting', 'put back', 'late'];
+
+function state_of(row: QuarantineRow): string {
+  return row.late ? 'late' : row.replayed_us > 0 ? 'put back' : 'waiting';
+}
 
 function error_label(row: QuarantineRow): string {
   return row.late ? late_label : `${row.name} ${row.code}`;
@@ -103,19 +135,22 @@ export function QuarantinePage(): JSX.Element {
   }
   const source = query.get('source') ?? '';
   const code = query.get('code') ?? '';
+  const state = query.get('state') ?? '';
   const text = (query.get('filter') ?? '').toLowerCase();
   const shown = all.filter(
     (row) =>
       (!source || row.source === source) &&
       (!code || error_label(row) === code) &&
+      (!state || state_of(row) === state) &&
       (!text || `${row.reason}\n${row.bytes}\n${row.origin}`.toLowerCase().includes(text)),
   );
+  const waiting = shown.filter(can_go_back);
   const opened = all.find((row) => String(row.id) === query.get('id')) ?? null;
   const table_rows: TableRow[] = shown
     .map((row) => ({
       id: String(row.id),
       cells: [instant(Math.floor(row.time_us / 1000)), row.source, error_label(row), row.reason, row.origin, row.bytes],
-      ...(row.late ? { tone: 'late' } : {}),
+      ...(row.late || row.replayed_us > 0 ? { tone: 'late' } : {}),
     }))
     .reverse();
   const sources = ['', ...new Set(all.map((row) => row.source))];
@@ -131,6 +166,7 @@ export function QuarantinePage(): JSX.Element {
             on_change={(to) => set_query({ source: to || null })}
           />
           <Select label="error" value={code} options={codes} on_change={(to) => set_query({ code: to || null })} />
+          <Select label="state" value={state} options={states} on_change={(to) => set_query({ state: to || null })} />
           <input
             type="search"
             data-filter
@@ -144,6 +180,17 @@ export function QuarantinePage(): JSX.Element {
             {whole_number(shown.length)}
             {shown.length !== all.length && ` of ${whole_number(all.length)}`} records
           </span>
+          {waiting.length > 0 && (
+            <button
+              type="button"
+              class="primary"
+              disabled={busy.value}
+              title="Each goes once into the node or source that refused it, in the order of refusal"
+              onClick={() => void put_back(waiting.map((row) => row.id))}
+            >
+              <Icon name="again" size={14} /> Put {whole_number(waiting.length)} back
+            </button>
+          )}
           {more.value && (
             <button
               type="button"
@@ -171,6 +218,8 @@ export function QuarantinePage(): JSX.Element {
             <Icon name="down" size={14} /> CSV
           </button>
         </div>
+        {error.value && <ErrorBox error={error.value} />}
+        {skipped.value.length > 0 && <Skipped />}
         {shown.length === 0 ? (
           <p class="note centred">No record matches. {source && 'This source has refused nothing that was kept.'}</p>
         ) : (
@@ -184,6 +233,31 @@ export function QuarantinePage(): JSX.Element {
         )}
       </div>
       {opened && <RecordPanel row={opened} on_close={() => set_query({ id: null })} />}
+    </div>
+  );
+}
+
+function Skipped(): JSX.Element {
+  return (
+    <div class="skipped" role="alert">
+      <strong>{whole_number(skipped.value.length)} not put back</strong>
+      <ul>
+        {skipped.value.slice(0, 5).map(({ id, reason }) => (
+          <li key={id}>
+            <a href={href('quarantine', null, { id: String(id) })}>Record {id}</a>: {reason}
+          </li>
+        ))}
+      </ul>
+      <button
+        type="button"
+        class="ghost icon-button"
+        aria-label="Close"
+        onClick={() => {
+          skipped.value = [];
+        }}
+      >
+        <Icon name="close" />
+      </button>
     </div>
   );
 }
@@ -210,6 +284,31 @@ function pretty(text: string): string | null {
 
 type Form = 'raw' | 'json' | 'hex';
 
+/** What a function was called with, and how to have the call as a test. */
+function Call({ id, detail }: { id: number; detail: NonNullable<QuarantineRow['detail']> }): JSX.Element {
+  const given = detail.arguments === null ? null : JSON.stringify(detail.arguments, null, 2);
+  const command = `headrace repro ${id}`;
+  return (
+    <section>
+      <h3>
+        Call of <a href={href('functions', detail.function)}>{detail.function}</a>
+        <span class="spacer" />
+        <small>{detail.file}</small>
+      </h3>
+      {given === null ? (
+        <p class="note">The arguments were larger than 1 MiB and were not kept.</p>
+      ) : (
+        <>
+          <pre class="detail">{given}</pre>
+          <p class="note">
+            As a failing test: <code>{command}</code> <CopyButton text={command} label="Copy the command" />
+          </p>
+        </>
+      )}
+    </section>
+  );
+}
+
 function RecordPanel({ row, on_close }: { row: QuarantineRow; on_close: () => void }): JSX.Element {
   const [form, set_form] = useState<Form>('raw');
   const json = pretty(row.bytes);
@@ -225,6 +324,13 @@ function RecordPanel({ row, on_close }: { row: QuarantineRow; on_close: () => vo
       </header>
       <p class="panel-kind">
         <Pill tone={row.late ? 'info' : 'warn'}>{error_label(row)}</Pill>
+        {row.replayed_us > 0 && <Pill tone="good">put back</Pill>}
+        <span class="spacer" />
+        {can_go_back(row) && (
+          <button type="button" class="primary" disabled={busy.value} onClick={() => void put_back([row.id])}>
+            <Icon name="again" size={14} /> Put back
+          </button>
+        )}
       </p>
       <pre class="error-message">{row.reason}</pre>
       <dl class="pairs">
@@ -234,7 +340,14 @@ function RecordPanel({ row, on_close }: { row: QuarantineRow; on_close: () => vo
         <dd>{row.origin}</dd>
         <dt>When</dt>
         <dd>{instant(Math.floor(row.time_us / 1000))}</dd>
+        {row.replayed_us > 0 && (
+          <>
+            <dt>Put back</dt>
+            <dd>{instant(Math.floor(row.replayed_us / 1000))}</dd>
+          </>
+        )}
       </dl>
+      {row.detail && <Call id={row.id} detail={row.detail} />}
       <section>
         <h3>
           Bytes <CopyButton text={row.bytes} label="Copy the bytes" />
