@@ -10,9 +10,9 @@
 
 #include "duck/connection.h"
 #include "duck/failure.h"
+#include "duck/fold.h"
 #include "duck/functions.h"
 #include "duck/walk.h"
-#include "duck/walk_window.h"
 
 namespace headrace {
 namespace {
@@ -94,7 +94,7 @@ class Session final : public SqlSession {
         return user_error(Code::syntax_error, "a pipeline's SELECT takes no parameters");
       resolve_columns(*planner.plan);
       planner.plan->ResolveOperatorTypes();
-      fold_windows(*planner.plan, context);
+      fold_constants(*planner.plan, context);
       std::unique_ptr<BoundRelation> out = walk_plan(*planner.plan);
       for (size_t i = 0; i < planner.names.size() && i < out->columns.size(); ++i)
         out->columns[i].name = planner.names[i];

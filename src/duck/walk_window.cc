@@ -1,8 +1,6 @@
 #include "duck/walk_window.h"
 
-#include <duckdb/execution/expression_executor.hpp>
 #include <duckdb/planner/expression/list.hpp>
-#include <duckdb/planner/expression_iterator.hpp>
 #include <duckdb/planner/logical_operator.hpp>
 
 #include "base/text.h"
@@ -126,21 +124,6 @@ WindowCall window_call(const duckdb::BoundWindowExpression& bound) {
   call.type = bound.return_type;
   call.text = bound.ToString();
   return call;
-}
-
-void fold_windows(duckdb::LogicalOperator& plan, duckdb::ClientContext& context) {
-  for (auto& child : plan.children) fold_windows(*child, context);
-  if (plan.type != duckdb::LogicalOperatorType::LOGICAL_WINDOW) return;
-  std::function<void(duckdb::unique_ptr<Expression>&)> fold = [&](duckdb::unique_ptr<Expression>& expression) {
-    duckdb::Value value;
-    if (expression->GetExpressionClass() != duckdb::ExpressionClass::BOUND_CONSTANT && expression->IsFoldable() &&
-        duckdb::ExpressionExecutor::TryEvaluateScalar(context, *expression, value)) {
-      expression = duckdb::make_uniq<duckdb::BoundConstantExpression>(value);
-      return;
-    }
-    duckdb::ExpressionIterator::EnumerateChildren(*expression, fold);
-  };
-  for (auto& expression : plan.expressions) duckdb::ExpressionIterator::EnumerateChildren(*expression, fold);
 }
 
 }  // namespace headrace

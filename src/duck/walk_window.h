@@ -10,10 +10,7 @@ namespace headrace {
 
 std::vector<SortKey> sort_keys(const duckdb::vector<duckdb::BoundOrderByNode>& orders);
 
-/// The distances of its frame are constants: fold_windows() has seen to it.
+/// The distances of its frame are constants: fold_constants() has seen to it.
 WindowCall window_call(const duckdb::BoundWindowExpression& bound);
-
-/// Replaces what is constant in the plan's window functions by its value.
-void fold_windows(duckdb::LogicalOperator& plan, duckdb::ClientContext& context);
 
 }  // namespace headrace
