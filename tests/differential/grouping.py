@@ -224,7 +224,7 @@ def random_window(random: Random, relation: Relation, keys: Sequence[Column], ki
         partition = f" PARTITION BY {', '.join(key.name for key in keys)}" if keys else ""
         over = f"PARTITION BY {', '.join(key.name for key in keys)} " if keys else ""
         chained = f"SELECT *, CASE WHEN {at} - lag({at}) OVER ({over}ORDER BY {at}) <= {gap} THEN 0 ELSE 1 END AS _new FROM {relation.name}"
-        numbered = f"SELECT *, sum(_new) OVER ({over}ORDER BY {at} ROWS UNBOUNDED PRECEDING) AS _session FROM ({chained})"
+        numbered = f"SELECT *, sum(_new) OVER ({over}ORDER BY {at} RANGE UNBOUNDED PRECEDING) AS _session FROM ({chained})"
         whole = f"OVER (PARTITION BY {', '.join([*(key.name for key in keys), '_session'])})"
         return Window(
             kind,
