@@ -1,6 +1,6 @@
 """Random pipelines on the engine and on batch DuckDB: at every durable tick each view is the exact answer over a prefix of its inputs.
 
-    python tests/campaigns/differential.py [--short] [--pipelines 2000] [--seed 1] [--only SEED] [--keep DIR]
+    python tests/campaigns/differential.py [--short] [--pipelines 2000] [--seed 1] [--only SEED] [--keep DIR] [--whole]
 
 Each pipeline has random sources (append, changelog, upsert, tables; disorder, late rows, NULLs, ties, duplicates, extreme values)
 and random views upon views. It is run to its end on two random numbers of shards, once with the plan not optimised, and then over
@@ -36,6 +36,8 @@ class Campaign:
 
     folder: Path
     kinds: Sequence[str] = KINDS
+    whole: bool = False
+    """A failure is not made smaller."""
     ran: Counter[str] = field(default_factory=Counter)
     filled: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
@@ -79,7 +81,7 @@ class Campaign:
         """Prints a failure, and the smallest pipeline that still fails in the same way."""
         self.failed.append(seed)
         print(f"seed {seed} FAILED: {failure}\n  project: {self.folder / seed}", flush=True)
-        small = shrinking.smaller(pipeline, self.folder / f"{seed}-small", failure)
+        small = None if self.whole else shrinking.smaller(pipeline, self.folder / f"{seed}-small", failure)
         if small is not None:
             print(f"  made smaller:\n{small}", flush=True)
 
@@ -115,10 +117,11 @@ def main() -> int:
     parser.add_argument("--only", help="one pipeline, by the seed that a failure printed, such as 1-17")
     parser.add_argument("--keep", type=Path, help="work in this folder (default: a temporary one; kept when something fails)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of sources, weighted by repetition (default: %(default)s)")
+    parser.add_argument("--whole", action="store_true", help="a failing pipeline is not made smaller, which takes its time")
     given = parser.parse_args()
     count = given.pipelines or (SHORT if given.short else 2000)
     folder = given.keep or Path(tempfile.mkdtemp(prefix="differential-"))
-    campaign = Campaign(folder, given.kinds.split(","))
+    campaign = Campaign(folder, given.kinds.split(","), given.whole)
     seeds = [given.only] if given.only else [f"{given.seed}-{number}" for number in range(1, count + 1)]
     started = time.monotonic()
     for seed in seeds:
