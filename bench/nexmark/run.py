@@ -105,16 +105,19 @@ def make_data(options: argparse.Namespace) -> Path:
     return data
 
 
-def write_project(kit: Kit, query: Query, options: argparse.Namespace) -> Path:
+FILE = "connector = 'file', path = 'out.csv', format = 'csv'"
+
+
+def write_project(kit: Kit, query: Query, options: argparse.Namespace, sink: str = FILE) -> Path:
     """Makes a project of one query on a new state directory."""
     project: Path = options.scratch / query.name
     shutil.rmtree(project, ignore_errors=True)
     (project / "sql").mkdir(parents=True)
     splits = ", splits = 'file', format = 'parquet'" if options.parts > 1 else ", format = 'parquet'"
-    changes = f", changes = 'upsert', key = '{query.key}'" if query.key else ""
+    changes = f", changes = 'upsert', key = '{query.key}'" if query.key and sink == FILE else ""
     statements = [f"CREATE SOURCE {name}{kit.sources[name]}".replace(", format = 'parquet'", splits) for name in query.sources]
     statements += [view + ";" for view in query.views]
-    statements.append(f"CREATE SINK out WITH (connector = 'file', path = 'out.csv', format = 'csv'{changes}) AS\n{query.select};")
+    statements.append(f"CREATE SINK out WITH ({sink}{changes}) AS\n{query.select};")
     (project / "sql" / "q.sql").write_text("\n".join(statements) + "\n")
     return project
 
@@ -201,12 +204,11 @@ def measured(kit: Kit, con: Any, query: Query, data: Path, options: argparse.Nam
     return f"{spread(ours):18} {spread(theirs):18} {spread(ratios):18} "
 
 
-def parse_arguments(kit_folder: Path) -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """Gives what every program over the kit can be told."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("queries", nargs="*", help="such as q0 or q5_counts (default: all)")
-    parser.add_argument("--check", action="store_true", help="compare answers only")
-    parser.add_argument("--kit", type=Path, default=kit_folder)
+    parser.add_argument("--kit", type=Path, default=ROOT.parent / "shared" / "bench")
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--shards", type=int, default=1)
@@ -214,22 +216,28 @@ def parse_arguments(kit_folder: Path) -> argparse.Namespace:
     parser.add_argument("--ooo", type=int, default=1, help="rows out of order within groups of so many events")
     parser.add_argument("--parts", type=int, default=1, help="files per table, striped over time; each is a split")
     parser.add_argument("--scratch", type=Path, default=Path("/tmp/headrace-nexmark"))
-    return parser.parse_args()
+    return parser
+
+
+def chosen(kit: Kit, names: list[str]) -> list[str]:
+    """Gives the queries that were named, or all."""
+    if unknown := [name for name in names if name not in kit.queries]:
+        sys.exit(f"no query is called {', '.join(unknown)}; there are {', '.join(kit.queries)}")
+    return names or list(kit.queries)
 
 
 def main() -> int:
     """Prints a line per query."""
-    options = parse_arguments(ROOT.parent / "shared" / "bench")
+    parser = argument_parser(__doc__)
+    parser.add_argument("--check", action="store_true", help="compare answers only")
+    options = parser.parse_args()
     kit = read_kit(options.kit)
-    unknown = [name for name in options.queries if name not in kit.queries]
-    if unknown:
-        sys.exit(f"no query is called {', '.join(unknown)}; there are {', '.join(kit.queries)}")
     data = make_data(options)
     con = kit.oracle.connect(str(data))
     counts = {"equal": 0, "differ": 0, "failed": 0, "refused": 0}
     if not options.check:
         print(f"{'query':10} {'headrace s/M rows':18} {'duckdb s/M rows':18} {'ratio of pairs':18} answer")
-    for name in options.queries or kit.queries:
+    for name in chosen(kit, options.queries):
         query = kit.queries[name]
         try:
             figures = measured(kit, con, query, data, options)
