@@ -1,11 +1,12 @@
 """How cost grows: CPU seconds per million input rows against one thing that grows, as plots in docs/growth.
 
-    python bench/growth/run.py [width keys queries disorder] [--rows 2000000] [--rounds 5] [--shards 1] [--plots docs/growth]
+    python bench/growth/run.py [width keys queries disorder cap] [--rows 2000000] [--rounds 5] [--shards 1] [--plots docs/growth]
 
 width      HOP windows of 1 to 1,000 slides, 100 keys                  aim: 1.3 times one slide
 keys       GROUP BY over 1,000 to 10,000,000 keys, each seen in turn   aim: 6 times a thousand keys
 queries    1 to 100 filtered tumbling windows over one stream          aim: 3 times one query
 disorder   0 to 20 % of the rows late by up to 4 s of 5 s allowed      aim: 1.5 times in order
+cap        GROUP BY whose state is 0.1 to 10 times its memory cap      aim: 3 times what fits
 
 Every curve is measured in rounds: all its points once, then all again, so that a slow minute of the machine is in all of them. Printed
 are the median with the spread, the ratio to the first point, and the rows that the query gave out for a million that it took in. Results
@@ -37,6 +38,8 @@ WITH (connector = 'file', path = '${DATA}', format = 'parquet', mode = 'bounded'
 SINK = "CREATE SINK out{} WITH (connector = 'blackhole') AS {};\n"
 PER_KEY = "SELECT key, window_start, count(*) AS n, sum(value) AS total FROM {} GROUP BY key, window_start, window_end"
 TUMBLE = "TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND)"
+BYTES_PER_KEY = 100
+"""Of the state of `caps`, about: a row and its share of the index."""
 ROWS_PER_S = 1000
 """Rows in a second of event time."""
 
@@ -52,6 +55,8 @@ class Point:
     """Of row i."""
     time_ms: str = f"i * 1000 // {ROWS_PER_S}"
     """The event time of row i."""
+    settings: str = ""
+    """Of headrace.toml, table engine."""
 
     def data(self, folder: Path) -> Path:
         """Makes the rows, once."""
@@ -106,11 +111,22 @@ def disorder(rows: int) -> Sequence[Point]:
     return [Point(percent, SINK.format("", PER_KEY.format(TUMBLE)), rows, "i % 1000", time_ms(percent)) for percent in (0, 1, 2, 5, 10, 20)]
 
 
+def caps(rows: int) -> Sequence[Point]:
+    count = rows // 2
+    sql = SINK.format("", "SELECT key, count(*) AS n, sum(value) AS total FROM events GROUP BY key")
+    state_bytes = count * BYTES_PER_KEY
+    return [
+        Point(times, sql, rows, f"i * 7919 % {count}", settings=f"state_memory_bytes = {int(state_bytes / times)}")
+        for times in (0.1, 0.3, 1, 3, 10)
+    ]
+
+
 CURVES = [
     Curve("width", "window width in slides", 1.3, widths),
     Curve("keys", "keys", 6, keys),
     Curve("queries", "queries over one stream", 3, queries),
     Curve("disorder", "rows out of order, %", 1.5, disorder),
+    Curve("cap", "state, times the memory cap", 3, caps),
 ]
 
 
@@ -120,6 +136,7 @@ def run(point: Point, options: argparse.Namespace) -> tuple[float, float]:
     shutil.rmtree(project, ignore_errors=True)
     (project / "sql").mkdir(parents=True)
     (project / "sql" / "q.sql").write_text(SOURCE + point.sql)
+    (project / "headrace.toml").write_text(f"[engine]\n{point.settings}\n")
     cost = run_to_end(project, options.shards, DATA=str(point.data(options.scratch)))
     out = sum(int(number.replace(",", "")) for number in re.findall(r"^sink \S+ .*?([\d,]+) rows written", cost.said, re.MULTILINE))
     return cost.cpu_s / point.rows * 1e6, out / point.rows * 1e6
