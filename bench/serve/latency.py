@@ -67,6 +67,30 @@ def post(port: int, first: int, count: int, step_s: float, sent_at: dict[int, fl
             raise SystemExit(f"the door answered {answer.status}")
 
 
+def measured(engine: RunningEngine, rows_per_s: int, seconds: float) -> list[float]:
+    """Posts to `tx` at a steady pace; gives the milliseconds of each marked row until its change in `marks`, sorted."""
+    seen_at: dict[int, float] = {}
+    sent_at: dict[int, float] = {}
+    connected = threading.Event()
+    threading.Thread(target=follow, args=(engine.url, seen_at, connected), daemon=True).start()
+    connected.wait(30)
+    requests_per_s = rows_per_s / ROWS_PER_REQUEST
+    count, step_s = int(requests_per_s * seconds / CLIENTS), CLIENTS / requests_per_s
+    port = int(engine.url.rpartition(":")[2])
+    clients = [threading.Thread(target=post, args=(port, client, count, step_s, sent_at)) for client in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    deadline = time.monotonic() + 30
+    while not sent_at.keys() <= seen_at.keys() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    latencies_ms = sorted((seen_at[mark] - sent_at[mark]) * 1000 for mark in sent_at if mark in seen_at)
+    if len(latencies_ms) < len(sent_at):
+        raise SystemExit(f"{len(sent_at) - len(latencies_ms)} of {len(sent_at)} marked rows never arrived")
+    return latencies_ms
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Latency from a row's POST to its change in a view's stream.")
     parser.add_argument("--rows-per-s", type=int, default=10_000)
@@ -80,25 +104,7 @@ def main() -> None:
             assert status == 200
             print(f"start to first acknowledged row  {(time.monotonic() - began) * 1000:8.0f} ms")
             print(f"resident memory, idle            {resident_mb(engine.process.pid):8.0f} MB")
-            seen_at: dict[int, float] = {}
-            sent_at: dict[int, float] = {}
-            connected = threading.Event()
-            threading.Thread(target=follow, args=(engine.url, seen_at, connected), daemon=True).start()
-            connected.wait(30)
-            requests_per_s = given.rows_per_s / ROWS_PER_REQUEST
-            count, step_s = int(requests_per_s * given.seconds / CLIENTS), CLIENTS / requests_per_s
-            port = int(engine.url.rpartition(":")[2])
-            clients = [threading.Thread(target=post, args=(port, client, count, step_s, sent_at)) for client in range(CLIENTS)]
-            for client in clients:
-                client.start()
-            for client in clients:
-                client.join()
-            deadline = time.monotonic() + 30
-            while len(seen_at) < len(sent_at) and time.monotonic() < deadline:
-                time.sleep(0.01)
-            latencies_ms = sorted((seen_at[mark] - sent_at[mark]) * 1000 for mark in sent_at if mark in seen_at)
-            if len(latencies_ms) < len(sent_at):
-                raise SystemExit(f"{len(sent_at) - len(latencies_ms)} of {len(sent_at)} marked rows never arrived")
+            latencies_ms = measured(engine, given.rows_per_s, given.seconds)
             print(f"POST to change, p50              {latencies_ms[len(latencies_ms) // 2]:8.1f} ms   at {given.rows_per_s} rows/s")
             print(f"POST to change, p99              {latencies_ms[len(latencies_ms) * 99 // 100]:8.1f} ms")
             print(f"resident memory, after           {resident_mb(engine.process.pid):8.0f} MB")

@@ -18,6 +18,10 @@ class SourceFunction(UserFunction):
 
     kind = "source"
 
+    @property
+    def workers(self) -> int:
+        return self.options.workers or 1  # The generator lives on between calls.
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.body(*args, **kwargs)
 
@@ -32,6 +36,10 @@ class SinkFunction(UserFunction):
     """A sink for rows. Calling it in Python calls the body."""
 
     kind = "sink"
+
+    @property
+    def workers(self) -> int:
+        return self.options.workers or 1  # Rows come in order.
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.body(*args, **kwargs)

@@ -50,6 +50,10 @@ class Function(UserFunction, Generic[P, R]):
             return self.options.timeout_ms
         return self.options.timeout_ms * math.ceil(_ROWS_PER_CALL_MAX / self.concurrency) + _MARGIN_MS
 
+    @property
+    def workers(self) -> int:
+        return self.options.workers or (1 if self.concurrency else 0)  # Who is asked counts on `concurrency`.
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return cast(R, self.body(*args, **kwargs))
 

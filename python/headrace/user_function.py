@@ -28,7 +28,8 @@ class Options(TypedDict, total=False):
     memory: what the function's process may allocate, such as "512 MB"; default 1 GiB. Beyond it: MemoryError.
     timeout: longest time of one call (one batch of rows), such as "2 s"; default 30 s. Beyond it the process is killed.
     on_error: what becomes of a row that makes the function fail: kept in the quarantine, given NULL, or the pipeline stops.
-    workers: processes that run this function side by side, 1 to 64.
+    workers: processes that run this function side by side, 1 to 64; by default as many as the engine calls at once, at most one a
+        shard, and one for sources, sinks and look-ups.
     deterministic: equal arguments give equal results, always. False keeps the planner from calling it twice for one row.
     isolation: "process": the function runs in its own supervised process.
     network: may open sockets. Enforced where the kernel has seccomp.
@@ -52,7 +53,7 @@ class FunctionOptions:
     memory_bytes: int = 0
     timeout_ms: int = 0
     on_error: OnError = "quarantine"
-    workers: int = 1
+    workers: int = 0
     deterministic: bool = True
     network: bool = False
     writes: tuple[str, ...] = ()
@@ -75,17 +76,17 @@ def read_options(given: Options) -> FunctionOptions:
     writes = given.get("writes", ())
     if isinstance(writes, str) or not all(isinstance(path, str) and path for path in writes):
         raise BadConfig(f"writes = {writes!r} is not a tuple of paths", remedy="write writes=('out',)")
-    on_error, workers = given.get("on_error", "quarantine"), given.get("workers", 1)
+    on_error, workers = given.get("on_error", "quarantine"), given.get("workers")
     if on_error not in typing.get_args(OnError):
         raise BadConfig(f"on_error = {on_error!r} is not one of 'quarantine', 'null', 'fail'")
-    if type(workers) is not int or not 1 <= workers <= WORKERS_MAX:
+    if workers is not None and (type(workers) is not int or not 1 <= workers <= WORKERS_MAX):
         raise BadConfig(f"workers = {workers!r} is not a number from 1 to {WORKERS_MAX}")
     memory, timeout = given.get("memory"), given.get("timeout")
     return FunctionOptions(
         memory_bytes=0 if memory is None else size_bytes(memory),
         timeout_ms=0 if timeout is None else duration_ms(timeout),
         on_error=on_error,
-        workers=workers,
+        workers=workers or 0,
         deterministic=bool(given.get("deterministic", True)),
         network=bool(given.get("network", False)),
         writes=tuple(writes),
@@ -133,6 +134,11 @@ class UserFunction:
     def call_timeout_ms(self) -> int:
         """How long a call of many rows may take; 0 = the default."""
         return self.options.timeout_ms
+
+    @property
+    def workers(self) -> int:
+        """How many processes run it side by side; 0 = as many as the engine calls at once."""
+        return self.options.workers
 
     @functools.cached_property
     def signature(self) -> Signature:

@@ -26,13 +26,11 @@ constexpr int64_t default_memory_bytes = int64_t{1} << 30;
 constexpr int64_t default_timeout_ms = 30'000;
 constexpr int64_t rows_per_call_max = 32'768;
 
-/// A function with its workers; a call takes a free one or waits for it.
+/// A function with its workers; a call takes a free one, makes one, or waits.
 class HostedFunction {
  public:
   HostedFunction(const FunctionDescription& description, WorkerParent& parent, int output)
-      : description_(description), types_(call_types(description)), output_(output) {
-    make_workers(parent);
-  }
+      : description_(description), types_(call_types(description)), parent_(&parent), output_(output) {}
 
   /// Goes on with other code of the same kind and types. Waits for the calls that run.
   void take_up(const FunctionDescription& description, WorkerParent& parent) {
@@ -41,8 +39,8 @@ class HostedFunction {
     free_.clear();
     workers_.clear();
     description_ = description;
+    parent_ = &parent;
     known_failures_.clear();
-    make_workers(parent);
   }
 
   Result<> call(DataChunk& arguments, Vector& result) {
@@ -83,15 +81,6 @@ class HostedFunction {
   }
 
  private:
-  void make_workers(WorkerParent& parent) {
-    const Worker::Budgets budgets{description_.memory_bytes > 0 ? description_.memory_bytes : default_memory_bytes,
-                                  description_.timeout_ms > 0 ? description_.timeout_ms : default_timeout_ms};
-    for (int32_t i = 0; i < description_.workers; ++i) {
-      workers_.push_back(std::make_unique<Worker>(description_, types_.result, budgets, parent, output_));
-      free_.push_back(workers_.back().get());
-    }
-  }
-
   /// Calls with rows [first, first + rows). When they fail, the rows to blame are found one by one: `on_error` says
   /// what becomes of them.
   Result<> call_part(Worker& worker, DataChunk& arguments, int64_t first, int64_t rows, Vector& result) {
@@ -163,10 +152,20 @@ class HostedFunction {
 
   Worker& take() {
     std::unique_lock lock(mutex_);
+    // workers = 0: as many as call at once, so at most one a shard.
+    if (free_.empty() && (description_.workers == 0 || workers_.size() < static_cast<size_t>(description_.workers)))
+      return make_worker();
     freed_.wait(lock, [&] { return !free_.empty(); });
     Worker* worker = free_.back();  // The last one used: its memory is warm.
     free_.pop_back();
     return *worker;
+  }
+
+  /// A further worker, taken at once. Its process starts with its first call.
+  Worker& make_worker() {
+    const Worker::Budgets budgets{description_.memory_bytes > 0 ? description_.memory_bytes : default_memory_bytes,
+                                  description_.timeout_ms > 0 ? description_.timeout_ms : default_timeout_ms};
+    return *workers_.emplace_back(std::make_unique<Worker>(description_, types_.result, budgets, *parent_, output_));
   }
 
   void give_back(Worker& worker) {
@@ -179,8 +178,9 @@ class HostedFunction {
 
   FunctionDescription description_;  ///< Changes only while no worker is taken.
   const CallTypes types_;
+  WorkerParent* parent_;
   KnownFailures known_failures_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Worker>> workers_;  ///< As many as have been needed so far.
   const int output_;
   mutable std::mutex mutex_;
   std::condition_variable freed_;

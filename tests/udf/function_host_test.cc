@@ -654,6 +654,31 @@ TEST_F(FunctionHostTest, takes_vectors_of_every_kind_and_larger_than_a_batch) {
   EXPECT_EQ(result.GetValue(32'765).ToString(), "[r, NULL]");
 }
 
+TEST_F(FunctionHostTest, calls_at_the_same_time_have_workers_of_their_own) {
+  // Each call comes back only when the other has begun, too.
+  start(R"(
+import pathlib, time
+HERE = pathlib.Path(__file__).parent.parent
+@hr.function(timeout="60 s", writes=(".",))
+def meet(n: int) -> int:
+    (HERE / f"here{n}").touch()
+    while not (HERE / f"here{1 - n}").exists(): time.sleep(0.001)
+    return n
+)");
+  std::vector<std::thread> threads;
+  for (int64_t n = 0; n < 2; ++n)
+    threads.emplace_back([&, n] {
+      DataChunk chunk;
+      chunk.Initialize(duckdb::Allocator::DefaultAllocator(), {LogicalType::BIGINT});
+      duckdb::FlatVector::GetData<int64_t>(chunk.data[0])[0] = n;
+      chunk.SetCardinality(1);
+      Vector result(LogicalType::BIGINT);
+      EXPECT_TRUE(host_->call(0, chunk, result).ok());
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(status("workers"), 2);
+}
+
 TEST_F(FunctionHostTest, several_threads_share_the_workers) {
   start("@hr.function(workers=2)\ndef twice(n: int) -> int:\n    return 2 * n\n");
   std::vector<std::thread> threads;

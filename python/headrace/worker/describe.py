@@ -33,7 +33,7 @@ def description(found: FoundFunction) -> dict[str, Any]:
         "on_error": options.on_error,
         "memory_bytes": options.memory_bytes,
         "timeout_ms": function.call_timeout_ms,
-        "workers": options.workers,
+        "workers": function.workers,
         "network": options.network,
         "writes": list(options.writes),
         "environment": "" if found.environment is None else found.environment.text(),
