@@ -28,6 +28,7 @@ def test_it_shows_tables_rows_and_answers(tmp_path: Path) -> None:
     with RunningEngine(project, directory, shards=2) as engine:
         sent = [{"card": f"card number {n % 50}", "amount": n, "tags": ["a", "b" * 20]} for n in range(1000)]
         assert engine.post_rows("tx", sent)[0] == 200
+        engine.wait_for("SELECT count(*) FROM tagged", [[1000]])
         engine.stop()
         where = ("--state", str(directory))
         listed = json.loads(state("ls", *where, "--json").stdout)
