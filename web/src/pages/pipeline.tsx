@@ -1,6 +1,6 @@
 // The pipeline page: what runs, how fast, how far behind, and where every row went.
 import { Fragment, type JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { NodeStatus, PipelineStatus, PlanNode, SinkStatus, SourceStatus } from '../api/types.ts';
 import { backpressure_history, plan, rates, status } from '../live/pipeline.ts';
 import { views } from '../live/views.ts';
@@ -208,7 +208,7 @@ function NodePanel(props: {
 }): JSX.Element {
   const { node, nodes, now_ms } = props;
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => heading.current?.focus(), []);
+  useLayoutEffect(() => heading.current?.focus(), []); // Before it is seen, so that a key pressed at once is the panel's.
   const flow = rates.value.get(node.id);
   const mark = watermark(node.watermark_ms, now_ms);
   const inputs = node.inputs.flatMap((id) => nodes.find((other) => other.id === id) ?? []);
