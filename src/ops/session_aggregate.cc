@@ -224,22 +224,14 @@ Result<> SessionAggregateOperator::on_tick_end(const TickInfo& tick, Emitter& ou
 }
 
 Result<> SessionAggregateOperator::tell_waiting(WaitingReport& report) {
-  report.session = true;
-  for (Slot slot : sessions_.open()) {
-    const SessionTable::Session& session = sessions_.at(slot);
-    if (!report.is_asked_for(EventTime{session.start})) continue;
-    ++report.parts_open;
-    if (report.parts.size() == report.parts_max) continue;
-    WaitingReport::Part& part = report.parts.emplace_back();
-    part.start = EventTime{session.start};
-    part.due = EventTime{session.end - 1};
+  return tell_sessions(report, sessions_, [&](Slot slot, WaitingReport::Part& part) -> Result<> {
     part.rows = Accumulators::rows_of(sessions_.table(), slot);
     part.results = part.rows > 0;
     Gathered now;
     HEADRACE_TRY(emit({slot}, now));
     part.now = std::move(now.batches);
-  }
-  return {};
+    return {};
+  });
 }
 
 std::vector<Table*> SessionAggregateOperator::tables() {

@@ -195,17 +195,7 @@ Result<> SessionAssignOperator::on_watermark(EventTime time, Emitter& out) {
 }
 
 Result<> SessionAssignOperator::tell_waiting(WaitingReport& report) {
-  report.session = true;
-  for (Slot slot : sessions_.open()) {
-    const SessionTable::Session& session = sessions_.at(slot);
-    if (!report.is_asked_for(EventTime{session.start})) continue;
-    ++report.parts_open;
-    if (report.parts.size() == report.parts_max) continue;
-    WaitingReport::Part& part = report.parts.emplace_back();
-    part.start = EventTime{session.start};
-    part.due = EventTime{session.end - 1};
-  }
-  return {};
+  return tell_sessions(report, sessions_, [](Slot, WaitingReport::Part&) -> Result<> { return {}; });
 }
 
 std::vector<Table*> SessionAssignOperator::tables() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/operator.h"
+#include "ops/session_table.h"
 
 namespace headrace {
 
@@ -25,6 +26,23 @@ inline void tell_rows(WaitingReport& report, int64_t rows, int64_t due_ms) {
   part.due = EventTime{due_ms};
   part.rows = rows;
   ++report.parts_open;
+}
+
+/// Tells the open sessions that are asked for; `fill(slot, part)` adds what is known of one beside its times.
+template <class Fill>
+Result<> tell_sessions(WaitingReport& report, const SessionTable& sessions, Fill fill) {
+  report.session = true;
+  for (Slot slot : sessions.open()) {
+    const SessionTable::Session& session = sessions.at(slot);
+    if (!report.is_asked_for(EventTime{session.start})) continue;
+    ++report.parts_open;
+    if (report.parts.size() == report.parts_max) continue;
+    WaitingReport::Part& part = report.parts.emplace_back();
+    part.start = EventTime{session.start};
+    part.due = EventTime{session.end - 1};
+    HEADRACE_TRY(fill(slot, part));
+  }
+  return {};
 }
 
 }  // namespace headrace

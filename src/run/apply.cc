@@ -25,13 +25,8 @@ class ChangeOver {
       : options_(options), project_(project), directory_(directory), last_(last), change_(change), next_(last) {}
 
   Result<> run() {
-    HEADRACE_TRY(prepare_manifest());
-    SinkContext context;
-    context.project_directory = options_.pipeline.project_directory;
-    context.state_directory = options_.pipeline.state_directory;
-    context.clock = &clock_;
-    context.functions = project_.functions.get();
-    HEADRACE_ASSIGN(sinks_, make_sinks(project_.optimized, context));
+    prepare_manifest();
+    HEADRACE_ASSIGN(sinks_, make_sinks(project_.optimized, options_.pipeline, clock_, project_.functions.get()));
     CheckpointWriter writer(directory_, sinks_, clock_, {[](const Manifest&) {}});
     HEADRACE_TRY(writer.open_sinks(sinks_as_they_were()));
     CheckpointJob job;
@@ -51,7 +46,7 @@ class ChangeOver {
 
  private:
   /// The new checkpoint, but for what is built.
-  Result<> prepare_manifest() {
+  void prepare_manifest() {
     next_.plan = plan_fingerprint(project_.optimized);
     next_.epoch = Epoch{last_.epoch.value + 1};
     next_.tick = Tick{last_.tick.value + 1};  // Subscribers see that views are others now.
@@ -70,7 +65,6 @@ class ChangeOver {
       return std::none_of(next_.nodes.begin(), next_.nodes.end(),
                           [&](const NodeRecord& node) { return node.kind == "alert" && node.name == delivery.alert; });
     });
-    return {};
   }
 
   /// The old checkpoint, as far as sinks go on: a new one knows nothing of it.
@@ -109,16 +103,17 @@ class ChangeOver {
     return {};
   }
 
+  /// True when it was this node that refused the row.
+  static bool is_refused_by(const QuarantineRow& row, const NodeRecord& node) {
+    if (row.source != node.name) return false;
+    return node.kind == "source" ? row.reentry.node < 0 && !row.late : row.origin == node.title();
+  }
+
   /// True for what a node refused that is built anew: it refuses it again.
   bool comes_again(const QuarantineRow& row) const {
-    for (const NodeChange& node : change_.nodes) {
-      if (node.fate != Fate::rebuilt || !is_built(node)) continue;
-      const bool by_source = node.record.kind == "source";
-      if (row.source == node.record.name &&
-          (by_source ? row.reentry.node < 0 && !row.late : row.origin == node.record.title()))
-        return true;
-    }
-    return false;
+    return std::any_of(change_.nodes.begin(), change_.nodes.end(), [&](const NodeChange& node) {
+      return node.fate == Fate::rebuilt && is_built(node) && is_refused_by(row, node.record);
+    });
   }
 
   /// Where a row gets back in the new plan; -1: that node is gone.
@@ -254,12 +249,9 @@ class ChangeOver {
 
   /// True for what a rebuilt or new node refused.
   bool was_built(const QuarantineRow& row) const {
-    for (const NodeChange& node : change_.nodes) {
-      if (!node.after || node.fate == Fate::kept || row.source != node.record.name) continue;
-      if (node.record.kind == "source" ? row.reentry.node < 0 && !row.late : row.origin == node.record.title())
-        return true;
-    }
-    return false;
+    return std::any_of(change_.nodes.begin(), change_.nodes.end(), [&](const NodeChange& node) {
+      return node.after && node.fate != Fate::kept && is_refused_by(row, node.record);
+    });
   }
 
   const ApplyOptions& options_;

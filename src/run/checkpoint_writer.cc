@@ -19,17 +19,22 @@ Error of_sink(const SinkOutput& sink, Error error) {
 
 }  // namespace
 
-Result<std::vector<SinkOutput>> make_sinks(const Plan& plan, const SinkContext& common) {
+Result<std::vector<SinkOutput>> make_sinks(const Plan& plan, const PipelineOptions& options, const Clock& clock,
+                                           FunctionHost* functions) {
   std::vector<SinkOutput> out;
   for (const Node& node : plan.nodes) {
     auto* sink = std::get_if<SinkNode>(&node);
     if (sink == nullptr) continue;
     HEADRACE_ASSIGN(const ConnectorSpec* spec, find_connector(sink->connector));
-    HEADRACE_ASSIGN(Options options, check_options("sink '" + sink->name + "'", spec->sink_fields, sink->options));
-    SinkContext context = common;
+    HEADRACE_ASSIGN(Options given, check_options("sink '" + sink->name + "'", spec->sink_fields, sink->options));
+    SinkContext context;
+    context.project_directory = options.project_directory;
+    context.state_directory = options.state_directory;
+    context.clock = &clock;
+    context.functions = functions;
     context.name = sink->name;
     context.identity = identity_of(node, &names_data);
-    context.options = &options;
+    context.options = &given;
     context.schema = sink->output.schema();
     context.key = sink->output.key;
     context.append_only = sink->output.changelog == Changelog::append;

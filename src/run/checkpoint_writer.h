@@ -32,8 +32,9 @@ struct SinkOutput {
   int64_t rows = 0;  ///< Given to it since the state directory was new.
 };
 
-/// Makes the sinks of a plan; opens nothing yet. `common` holds what is the same for all. Errors: bad_config ...
-Result<std::vector<SinkOutput>> make_sinks(const Plan& plan, const SinkContext& common);
+/// Makes the sinks of a plan; opens nothing yet. Errors: bad_config ...
+Result<std::vector<SinkOutput>> make_sinks(const Plan& plan, const PipelineOptions& options, const Clock& clock,
+                                           FunctionHost* functions);
 
 /// What a sink has committed since the state directory was new.
 struct SinkCommit {

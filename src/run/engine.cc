@@ -97,15 +97,6 @@ Result<> Engine::make_inputs(const InputContext& context) {
   return {};
 }
 
-SinkContext Engine::sink_context() const {
-  SinkContext context;
-  context.project_directory = options_.project_directory;
-  context.state_directory = options_.state_directory;
-  context.clock = &clock_;
-  context.functions = project_.functions.get();
-  return context;
-}
-
 Result<> Engine::check_fingerprint(const std::optional<Manifest>& last) const {
   if (!last || last->plan == plan_fingerprint(graph_.plan)) return {};
   return user_error(Code::state_mismatch,
@@ -237,7 +228,7 @@ Result<> Engine::open_for_reading() {
 Result<> Engine::prepare() {
   HEADRACE_ASSIGN(directory_, StateDirectory::open(options_.state_directory));
   HEADRACE_TRY(make_inputs(input_context()));
-  HEADRACE_ASSIGN(sinks_, make_sinks(graph_.plan, sink_context()));
+  HEADRACE_ASSIGN(sinks_, make_sinks(graph_.plan, options_, clock_, project_.functions.get()));
   make_shards();
   CheckpointWriter::Events events;
   events.durable = [this](const Manifest& manifest) {

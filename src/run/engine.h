@@ -100,7 +100,6 @@ class Engine final : public Pipeline {
  private:
   InputContext input_context();
   Result<> make_inputs(const InputContext& context);
-  SinkContext sink_context() const;
   Result<> restore();
   Result<> check_fingerprint(const std::optional<Manifest>& last) const;
   void make_shards();

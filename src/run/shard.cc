@@ -128,12 +128,12 @@ int64_t Shard::busy_ns(NodeId node) const {
 }
 
 void Shard::spill(int64_t bytes) {
-  std::vector<Table*> tables;
+  std::vector<std::pair<int64_t, Table*>> tables;  // With their sizes, which take a walk over the blocks.
   for (const auto& op : operators_)
     if (op)
-      for (Table* table : op->tables()) tables.push_back(table);
-  std::sort(tables.begin(), tables.end(), [](const Table* a, const Table* b) { return a->bytes() > b->bytes(); });
-  for (Table* table : tables)
+      for (Table* table : op->tables()) tables.emplace_back(table->bytes(), table);
+  std::stable_sort(tables.begin(), tables.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (const auto& [size, table] : tables)
     if (bytes > 0) bytes -= table->spill(bytes);
 }
 
