@@ -200,13 +200,13 @@ class Campaign:
 
     def next_death(self, case: Case, *, first: bool) -> tuple[float | None, str | None]:
         """Draws how to die: after so many seconds, or at a point. A life begins with a point that no life has died at, while there is one:
-        a new state directory passes all that there are."""
+        a new state directory passes all that there are. Of the others, two in five die at one that this project is known to pass."""
         if first and self.untried[case.name]:
             untried = self.untried[case.name]
             point = min(untried, key=lambda name: self.kills[name])  # Points that neither project has died at come first.
             untried.remove(point)
             return None, point
-        if self.passed[case.name] and self.random.random() < 0.4:
+        if self.passed[case.name] and self.kills.total() - self.kills["random moment"] <= 0.4 * self.kills.total():
             return None, self.random.choice(self.passed[case.name])
         return self.random.uniform(0.05, 0.7) * self.run_s[case.name], None
 

@@ -3,13 +3,13 @@ as rows come, and compares what is there in the end with an uninterrupted run: v
 
     python tests/campaigns/python_crash.py [--short] [--kills 100] [--seed 1]
 
-In each *life* (crash_loop.py) functions' processes are killed at random moments while the engine runs, then the engine itself; the last
-run of a life may end. A process that dies costs no row, for a batch is tried again in parts.
+In each *life* (crash_loop.py) functions' processes and the engine are killed in turn at random moments; the last run of a life may end. A process that dies costs no row, for a batch is tried again in parts.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -28,7 +28,7 @@ from crash_loop import compare, end_orphans
 
 KILLS_PER_LIFE = 8
 RUN_LIMIT_S = 300
-ENGINE_KILL_SHARE = 0.5
+POLL_S = 0.01
 
 FUNCTIONS = '''
 """What a card does, and a model of all cards of a country that learns from each payment what fraud looks like."""
@@ -144,6 +144,15 @@ def worker_processes(engine_id: int) -> list[int]:
     return sorted(process for process, parent in workers.items() if parent in parents)
 
 
+def ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
+    """Waits so long for the end of the engine, and says whether it came."""
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 class Campaign:
     """Lives, until enough was killed."""
 
@@ -191,17 +200,18 @@ class Campaign:
         return text
 
     def _kill(self, process: subprocess.Popen[bytes], life: Life, kills: int) -> bool:
-        """Kills until the engine is among the killed, has ended, or `kills` are done; says whether the engine was killed."""
+        """Kills until the engine is among the killed, has ended, or `kills` are done; says whether the engine was killed. A
+        function's process is first and the two take turns, so that both kinds are in every campaign."""
         for _ in range(kills):
-            try:
-                process.wait(self.random.uniform(0.05, 0.4) * self.run_s)
+            if ended(process, self.random.uniform(0.05, 0.4) * self.run_s):
                 return False
-            except subprocess.TimeoutExpired:
-                pass
-            if self.random.random() < ENGINE_KILL_SHARE:
+            if life.workers > life.engines:
                 process.send_signal(signal.SIGKILL)
                 return True
-            if workers := worker_processes(process.pid):
+            while not (workers := worker_processes(process.pid)):
+                if ended(process, POLL_S):
+                    return False
+            with contextlib.suppress(ProcessLookupError):  # It has just ended.
                 os.kill(self.random.choice(workers), signal.SIGKILL)
                 life.workers += 1
         return False
