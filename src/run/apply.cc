@@ -12,11 +12,6 @@ namespace {
 
 constexpr int64_t progress_interval_ns = 1'000'000'000;
 
-Error no_state(const std::string& directory) {
-  return user_error(Code::not_found, "there is no durable state in " + directory)
-      .with_remedy("run the pipeline first; a new state directory needs no apply");
-}
-
 /// One change-over, from the old checkpoint to the new one.
 class ChangeOver {
  public:
@@ -280,16 +275,16 @@ Result<> check_loss(const Change& change, const ApplyOptions& options) {
 
 Result<Change> plan_change(const PipelineOptions& options, const CheckedProject& project) {
   HEADRACE_ASSIGN(std::optional<Manifest> last, Manifest::read(options.state_directory));
-  if (!last) return no_state(options.state_directory);
+  if (!last) return no_durable_state(options.state_directory);
   return compare(*last, options, project);
 }
 
 Result<Change> apply_change(const ApplyOptions& options, const CheckedProject& project) {
   const std::string& path = options.pipeline.state_directory;
-  if (!file_exists(path)) return no_state(path);
+  if (!file_exists(path)) return no_durable_state(path);
   HEADRACE_ASSIGN(std::unique_ptr<StateDirectory> directory, StateDirectory::open(path));
   HEADRACE_ASSIGN(std::optional<Manifest> last, directory->last());
-  if (!last) return no_state(path);
+  if (!last) return no_durable_state(path);
   HEADRACE_ASSIGN(Change change, compare(*last, options.pipeline, project));
   if (!change.any()) return change;
   HEADRACE_TRY(check_loss(change, options));

@@ -208,6 +208,11 @@ Result<std::optional<Manifest>> StateDirectory::last() const {
   return Manifest::read(path_);
 }
 
+Error no_durable_state(const std::string& state_directory) {
+  return user_error(Code::not_found, "there is no durable state in " + state_directory)
+      .with_remedy("run the pipeline first, or name its state directory");
+}
+
 Result<std::optional<Manifest>> Manifest::read(const std::string& state_directory) {
   const std::string path = state_directory + "/" + manifest_name;
   if (!file_exists(path)) return std::optional<Manifest>();

@@ -78,6 +78,9 @@ struct Manifest {
   static Result<std::optional<Manifest>> read(const std::string& state_directory);
 };
 
+/// Says that a state directory holds no checkpoint yet.
+Error no_durable_state(const std::string& state_directory);
+
 /// Stands for the quarantine among the nodes of a checkpoint.
 inline constexpr uint32_t quarantine_node = UINT32_MAX;
 

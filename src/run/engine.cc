@@ -24,6 +24,7 @@ constexpr int64_t waiting_rows_max =
     1'000'000;  ///< Rows for sinks held in memory; beyond, the tick loop waits for the disk.
 constexpr int64_t checkpoint_rows = 200'000;  ///< Rows for sinks that make a checkpoint due.
 constexpr int64_t status_interval_ns = 100'000'000;
+constexpr int64_t quick_tick_us = 50'000;  ///< So long a first reader may wait.
 constexpr uint64_t ticks_per_start = uint64_t{1}
                                      << 36;  ///< Numbers for the ticks of one start; JSON holds 2^17 starts exactly.
 
@@ -212,9 +213,7 @@ std::vector<TableRecord> Engine::table_records() {
 Result<> Engine::open_for_reading() {
   HEADRACE_ASSIGN(directory_, StateDirectory::open(options_.state_directory));
   HEADRACE_ASSIGN(std::optional<Manifest> last, directory_->last());
-  if (!last)
-    return user_error(Code::not_found, "there is no durable state in " + options_.state_directory)
-        .with_remedy("run the pipeline first");
+  if (!last) return no_durable_state(options_.state_directory);
   HEADRACE_TRY(check_fingerprint(last));
   manifest_ = *std::move(last);
   make_shards();
@@ -444,6 +443,13 @@ Result<bool> Engine::poll(TickWork& work) {
   return input || !work.jobs.empty();
 }
 
+Result<> Engine::run_stages(TickWork& work) {
+  for (uint32_t stage = 0; stage < graph_.stages; ++stage)
+    HEADRACE_TRY(team_->run([&](uint32_t shard) { return shards_[shard]->run_stage(work, stage); }));
+  HEADRACE_TRY(keep_refused(work));
+  return relieve_memory();
+}
+
 Result<> Engine::run_tick(TickWork& work) {
   const int64_t started = clock_.steady_ns();
   if (!work.loading_tables) manifest_.tick = Tick{manifest_.tick.value + 1};
@@ -456,10 +462,11 @@ Result<> Engine::run_tick(TickWork& work) {
   HEADRACE_TRY(fail_on_refused(work));
   set_low_points(work);
   work.watermarks = watermarks();
-  for (uint32_t stage = 0; stage < graph_.stages; ++stage)
-    HEADRACE_TRY(team_->run([&](uint32_t shard) { return shards_[shard]->run_stage(work, stage); }));
-  HEADRACE_TRY(keep_refused(work));
-  HEADRACE_TRY(relieve_memory());
+  if (!work.loading_tables) feeds_.change(started, tick_us_ < quick_tick_us);
+  if (Result<> done = run_stages(work); !done) {
+    feeds_.close();
+    return done;
+  }
   for (auto& waiting : std::exchange(replaying_, {})) {
     waiting->outcome.tick = work.info.tick;
     replays_.done(std::move(waiting));
@@ -468,9 +475,10 @@ Result<> Engine::run_tick(TickWork& work) {
   if (work.loading_tables) return {};
   note_waiting();
   publish(work.info);
+  tick_us_ = (clock_.steady_ns() - started) / 1000;
   std::lock_guard lock(mutex_);
   status_.tick = work.info.tick;
-  status_.tick_us = (clock_.steady_ns() - started) / 1000;
+  status_.tick_us = tick_us_;
   return {};
 }
 

@@ -113,6 +113,7 @@ class Engine final : public Pipeline {
   Result<bool> take_replays(TickWork& work);
   Result<> put_back(const QuarantineRow& row, const std::vector<EventTime>& marks, TickWork& work);
   Result<> run_tick(TickWork& work);
+  Result<> run_stages(TickWork& work);
   NodeMarks source_marks() const;
   std::vector<EventTime> watermarks() const;
   void set_low_points(const TickWork& work);
@@ -159,7 +160,7 @@ class Engine final : public Pipeline {
   std::vector<NodeCounters> counters_before_;  ///< From the checkpoint that was restored.
   bool whole_next_ = false;  ///< The next checkpoint holds all state: other shards hold it than the last time.
   bool changed_ = false;     ///< Something happened since the last checkpoint.
-  int64_t last_checkpoint_ns_ = 0, last_status_ns_ = 0;
+  int64_t last_checkpoint_ns_ = 0, last_status_ns_ = 0, tick_us_ = 0;
   bool waits_ = false;  ///< A tick may tell something though nothing comes in.
 
   Errands errands_;

@@ -71,9 +71,7 @@ void StateTable::scan(size_t block, const std::vector<size_t>& columns, DataChun
 Result<StateFiles> StateFiles::read(const std::string& directory) {
   StateFiles out;
   HEADRACE_ASSIGN(std::optional<Manifest> last, Manifest::read(directory));
-  if (!last)
-    return user_error(Code::not_found, "there is no durable state in " + directory)
-        .with_remedy("run the pipeline first");
+  if (!last) return no_durable_state(directory);
   out.manifest = *std::move(last);
   HEADRACE_ASSIGN(out.segments, segment_sizes(directory + "/segments", out.manifest.segments));
   HEADRACE_ASSIGN(const std::unique_ptr<SqlSession> session, SqlSession::open());

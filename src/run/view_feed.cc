@@ -8,6 +8,7 @@ namespace headrace {
 namespace {
 
 constexpr int64_t recent_rows_max = 100'000;
+constexpr int64_t shown_unasked_ns = 1'000'000'000;
 
 }  // namespace
 
@@ -63,6 +64,28 @@ void ViewFeeds::start_at(Tick durable, Tick base) {
   for (auto& [name, feed] : feeds_) feed.complete_since = durable;
 }
 
+void ViewFeeds::change(int64_t steady_ns, bool quick) {
+  std::shared_ptr<const Published> withdrawn;  // Let go of after the lock: that may be the end of many blocks.
+  std::lock_guard lock(mutex_);
+  if (std::exchange(asked_, false)) asked_ns_ = steady_ns;
+  if (!quick || steady_ns - asked_ns_ < shown_unasked_ns) return;
+  auto without = std::make_shared<Published>(*published_);
+  without->views.clear();
+  withdrawn = std::exchange(published_, std::move(without));
+  withdrawn_ = true;
+}
+
+void ViewFeeds::close() {
+  std::lock_guard lock(mutex_);
+  withdrawn_ = false;
+  shown_.notify_all();
+}
+
+void ViewFeeds::wait_until_shown(std::unique_lock<std::mutex>& lock) const {
+  asked_ = true;
+  shown_.wait(lock, [&] { return !withdrawn_; });
+}
+
 void ViewFeeds::publish(Tick tick, Tick durable_tick, std::map<std::string, std::shared_ptr<const ViewSnapshot>> views,
                         std::map<std::string, std::vector<std::shared_ptr<const Batch>>> changes) {
   std::lock_guard lock(mutex_);
@@ -71,6 +94,8 @@ void ViewFeeds::publish(Tick tick, Tick durable_tick, std::map<std::string, std:
   next->durable_tick = std::max(durable_tick, published_->durable_tick);
   next->views = std::move(views);
   published_ = next;
+  withdrawn_ = false;
+  shown_.notify_all();
   for (auto& [name, batches] : changes) {
     if (batches.empty()) continue;
     Feed& feed = feeds_.at(name);
@@ -96,7 +121,8 @@ void ViewFeeds::durable(Tick tick) {
 }
 
 std::shared_ptr<const Published> ViewFeeds::published() const {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  wait_until_shown(lock);
   return published_;
 }
 
@@ -127,7 +153,8 @@ void ViewFeeds::first_call(const Feed& feed, const std::string& view, std::optio
 
 Result<std::shared_ptr<void>> ViewFeeds::subscribe(const std::string& view, std::optional<Tick> since,
                                                    std::function<void(const ViewChanges&)> on_changes) {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  wait_until_shown(lock);
   auto feed = feeds_.find(lower_case(view));
   if (feed == feeds_.end()) return user_error(Code::not_found, "there is no materialized view '" + view + "'");
   auto subscriber = std::make_shared<Subscriber>(Subscriber{std::move(on_changes)});

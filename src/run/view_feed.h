@@ -1,6 +1,7 @@
 // What the outside sees of the views: all views at one tick, and the changes of each to those who subscribed.
 #pragma once
 
+#include <condition_variable>
 #include <deque>
 #include <mutex>
 
@@ -36,15 +37,26 @@ class TablesSnapshot final : public ViewSnapshot {
 };
 
 /// Safe from any thread; the tick loop publishes.
+///
+/// A view that is shown shares its blocks with those who read, so that each tick has to copy every block that it
+/// changes. Where nobody reads that is waste: such a tick withdraws what was shown before, and who asks meanwhile waits
+/// for its end.
 class ViewFeeds {
  public:
   explicit ViewFeeds(const Plan& plan);
+
+  /// The tick loop is about to change the views. They go on being shown unless `quick` ticks are expected and nobody
+  /// has asked for a while.
+  void change(int64_t steady_ns, bool quick);
 
   void publish(Tick tick, Tick durable_tick, std::map<std::string, std::shared_ptr<const ViewSnapshot>> views,
                std::map<std::string, std::vector<std::shared_ptr<const Batch>>> changes);
   /// A checkpoint was made durable: what is shown says so from now on.
   void durable(Tick tick);
+  /// Waits for the end of a tick that has withdrawn the views.
   std::shared_ptr<const Published> published() const;
+  /// No tick will end any more: nobody waits for one from now on.
+  void close();
   Result<std::shared_ptr<void>> subscribe(const std::string& view, std::optional<Tick> since,
                                           std::function<void(const ViewChanges&)> on_changes);
   /// A restored pipeline goes on from `durable`; its own ticks come after `base`. What was shown between the two is not
@@ -62,8 +74,13 @@ class ViewFeeds {
     std::vector<std::weak_ptr<Subscriber>> subscribers;
   };
   void first_call(const Feed& feed, const std::string& view, std::optional<Tick> since, Subscriber& subscriber) const;
+  void wait_until_shown(std::unique_lock<std::mutex>& lock) const;
 
   mutable std::mutex mutex_;
+  mutable std::condition_variable shown_;
+  mutable bool asked_ = false;  ///< Since the last tick began.
+  int64_t asked_ns_ = 0;        ///< When a tick last found that somebody had asked.
+  bool withdrawn_ = false;
   Tick durable_at_start_, base_;
   std::shared_ptr<const Published> published_;
   std::map<std::string, Feed> feeds_;
