@@ -19,8 +19,12 @@ using Wide = __int128;
 // A row's plain bytes are 8-byte aligned; so is all that lies in them.
 typedef __int128 HeldWide __attribute__((aligned(8)));
 
+/// What windows share of it may lie beyond BIGINT, until the rest of a window brings it back: by `wraps` times 2^64.
 struct IntegerSum {
-  int64_t total, values;
+  int64_t total;
+  int64_t values : 44, wraps : 20;
+
+  Wide exact() const { return (Wide{wraps} << 64) + total; }
 };
 struct WideSum {
   HeldWide total;
@@ -288,6 +292,11 @@ Accumulators::Accumulators(const std::vector<Aggregate>& aggregates, const std::
   }
 }
 
+bool Accumulators::are_plain() const {
+  auto is_set = [](const auto& held) { return held != nullptr; };
+  return std::none_of(bags_.begin(), bags_.end(), is_set) && std::none_of(folded_.begin(), folded_.end(), is_set);
+}
+
 void Accumulators::add_columns(TableSpec& groups) {
   for (size_t i = 0; i < aggregates_.size(); ++i) {
     if (!folded_[i]) continue;
@@ -510,14 +519,16 @@ Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlo
     }
     case AggregateKind::sum_integer: {
       for (size_t row = 0; row < rows.rows(); ++row) {
-        int64_t total = 0, values = 0;
+        Wide total = 0;
+        int64_t values = 0;
         for (uint32_t i = rows.begin(row); i < rows.ends[row]; ++i) {
           const auto& sum = *reinterpret_cast<const IntegerSum*>(groups.read_plain(rows.slots[i]) + offset);
-          if (__builtin_add_overflow(total, sum.total, &total))
-            return user_error(Code::out_of_range, "SUM over the slices of a window overflows BIGINT");
+          total += sum.exact();
           values += sum.values;
         }
-        FlatVector::GetData<int64_t>(out)[row] = total;
+        if (total != static_cast<int64_t>(total))
+          return user_error(Code::out_of_range, "SUM over the slices of a window overflows BIGINT");
+        FlatVector::GetData<int64_t>(out)[row] = static_cast<int64_t>(total);
         if (values == 0) FlatVector::SetNull(out, row, true);
       }
       return {};
@@ -587,8 +598,9 @@ Result<> Accumulators::merge(Table& groups, Slot into, Slot from) {
       case AggregateKind::sum_integer: {
         auto& sum = *reinterpret_cast<IntegerSum*>(to);
         const auto& more = *reinterpret_cast<const IntegerSum*>(what);
-        if (__builtin_add_overflow(sum.total, more.total, &sum.total))
-          return user_error(Code::out_of_range, "SUM over the parts of a window overflows BIGINT");
+        const Wide total = sum.exact() + more.exact();
+        sum.total = static_cast<int64_t>(total);
+        sum.wraps = static_cast<int64_t>((total - sum.total) >> 64);
         sum.values += more.values;
         break;
       }
@@ -620,7 +632,6 @@ Result<> Accumulators::merge(Table& groups, Slot into, Slot from) {
   return {};
 }
 
-/// Moves the values of one group to another: the same values under the other group's key.
 void Accumulators::reset(Table& groups, Slot slot) {
   erase(groups, slot);
   std::memset(groups.plain(slot), 0, plain_bytes_);

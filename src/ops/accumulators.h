@@ -38,6 +38,8 @@ class Accumulators {
   Accumulators(const std::vector<Aggregate>& aggregates, const std::vector<Field>& key, const OperatorContext& context);
   ~Accumulators();
 
+  /// True when every state lies in the plain bytes, so that merge() leaves `from` as it was.
+  bool are_plain() const;
   /// Bytes of a group's plain state; the first eight are its number of rows.
   size_t plain_bytes() const { return plain_bytes_; }
   /// Adds the value columns that the groups table needs for the states of users' accumulators.
@@ -54,8 +56,8 @@ class Accumulators {
   /// Writes aggregate `index` of all rows to `out` from place 0 on. A user's function that fails for a group gives
   /// NULL, and the group's key goes to the quarantine.
   Result<> result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out, Emitter& emitter);
-  /// Adds what group `from` holds to group `into`; `from` is left to be erased or reset. Errors: out_of_range, or what
-  /// a user's merge() gave.
+  /// Adds what group `from` holds to group `into`; `from` is left to be erased or reset, or, where all states
+  /// are plain, as it was. Errors: what a user's merge() gave.
   Result<> merge(Table& groups, Slot into, Slot from);
   /// Lets go what hangs on a group that is about to be erased.
   void erase(Table& groups, Slot slot);

@@ -57,11 +57,12 @@ WindowAggregateOperator::WindowAggregateOperator(const WindowAggregateNode& node
     : node_(node),
       schema_(node.output.schema()),
       accumulators_(node.aggregates, slice_key(node), context),
-      table_(slices_spec(node, accumulators_)),
-      hash_offset_(accumulators_.plain_bytes() + 8),
+      slices_(slices_spec(node, accumulators_), accumulators_.plain_bytes() + 8),
       told_(accumulators_.plain_bytes(), result_columns(node), schema_),
       pace_(node.emit_every_ms) {
-  if (node.assign) math_.emplace(*node.assign);
+  if (!node.assign) return;
+  math_.emplace(*node.assign);
+  if (accumulators_.are_plain() && SliceStacks::help(*math_)) stacks_.emplace(*math_, slices_, accumulators_);
 }
 
 /// Fills times_ (start of the row's slice or window; no_time for rows of no window) and ends_.
@@ -79,7 +80,7 @@ void WindowAggregateOperator::read_bounds(Batch& batch) {
       continue;
     }
     times_[row] = math_->slice_of(times_[row]);
-    ends_[row] = times_[row] + math_->slice_ms;
+    ends_[row] = stacks_ ? stacks_->bounds_for(times_[row]).end : times_[row] + math_->slice_ms;
   }
 }
 
@@ -130,90 +131,41 @@ Result<> WindowAggregateOperator::add_rows(Batch batch, Emitter& out) {
   const size_t rows = static_cast<size_t>(batch.rows());
   read_bounds(batch);
   DataChunk groups, keys;
-  uint64_t group_hashes[STANDARD_VECTOR_SIZE], hashes[STANDARD_VECTOR_SIZE];
+  uint64_t group_hashes[STANDARD_VECTOR_SIZE];
   take_keys(batch, node_.groups, groups, group_hashes);
-  keys.InitializeEmpty({table_.spec().key.begin(), table_.spec().key.end()});
-  for (size_t i = 0; i < node_.groups.size(); ++i) keys.data[i].Reference(groups.data[i]);
-  duckdb::FlatVector::SetData(keys.data[node_.groups.size()], reinterpret_cast<duckdb::data_ptr_t>(times_.data()));
-  duckdb::FlatVector::SetData(keys.data[node_.groups.size() + 1], reinterpret_cast<duckdb::data_ptr_t>(ends_.data()));
-  keys.SetCardinality(rows);
-  for (size_t row = 0; row < rows; ++row) {
-    // The upper bits stay those of the group: they say on which shard it lives. The rest mixes the window in.
-    uint64_t mixed = (group_hashes[row] ^ static_cast<uint64_t>(ends_[row])) * 0x9E3779B97F4A7C15;
-    hashes[row] = (group_hashes[row] & 0xFFC0000000000000) | ((mixed ^ mixed >> 29) & 0x003FFFFFFFFFFFFF);
-  }
   Slot slots[STANDARD_VECTOR_SIZE];
   uint8_t created[STANDARD_VECTOR_SIZE];
-  table_.find_or_create(keys, hashes, rows, slots, created);
-  for (size_t row = 0; row < rows; ++row)
-    if (created[row]) {
-      open_[{times_[row], ends_[row]}].push_back(slots[row]);
-      std::memcpy(table_.plain(slots[row]) + hash_offset_, &group_hashes[row], sizeof(uint64_t));
-    }
+  slices_.find_or_create(groups, group_hashes, times_.data(), ends_.data(), rows, keys, slots, created);
+  for (size_t row = 0; row < rows; ++row) {
+    if (!created[row]) continue;
+    if (stacks_)
+      stacks_->add(slots[row]);
+    else
+      slices_.open[{times_[row], ends_[row]}].push_back(slots[row]);
+  }
   std::vector<uint32_t> rejected;
-  accumulators_.update(table_, slots, batch, keys, rejected);
+  accumulators_.update(slices_.table, slots, batch, keys, rejected);
   for (uint32_t row : rejected) out.reject(batch, row, user_error(Code::expression_failed, "SUM overflows BIGINT"));
   out.counters.quarantined += static_cast<int64_t>(rejected.size());
   out.counters.passed += static_cast<int64_t>(rows - rejected.size());
   if (!node_.emit_updates) return {};
-  for (size_t row = 0; row < rows; ++row) told_.touch(table_, slots[row]);
+  for (size_t row = 0; row < rows; ++row) told_.touch(slices_.table, slots[row]);
   return {};
 }
 
-uint64_t WindowAggregateOperator::group_hash(Slot slot) const {
-  return *reinterpret_cast<const uint64_t*>(table_.read_plain(slot) + hash_offset_);
-}
-
-WindowAggregateOperator::Bounds WindowAggregateOperator::bounds_of(Slot slot) const {
-  const RowLayout& layout = table_.layout();
-  const char* row = table_.address(slot);
-  auto at = [&](size_t column) { return *reinterpret_cast<const int64_t*>(row + layout.offsets[column]); };
-  return {at(node_.groups.size()), at(node_.groups.size() + 1)};
-}
-
-/// The rows of one window: the slots of its slices, those of one group together, in order of the groups' hashes.
-MergedSlots WindowAggregateOperator::merge_slices(Bounds window) const {
+/// The rows of one window, those of each group together.
+MergedSlots WindowAggregateOperator::rows_of(Bounds window) const {
+  if (stacks_) return slices_.by_group(stacks_->parts_of(window));
+  if (!math_) return slices_.by_group(slices_.open.at(window));
   std::vector<Slot> slots;
-  size_t slices = 0;
-  for (auto slice = open_.lower_bound({window.start, INT64_MIN});
-       slice != open_.end() && slice->first.start < window.end; ++slice, ++slices)
-    slots.insert(slots.end(), slice->second.begin(), slice->second.end());
-  if (slices <= 1) return own_rows(slots);
-  std::stable_sort(slots.begin(), slots.end(), [&](Slot a, Slot b) { return group_hash(a) < group_hash(b); });
-  MergedSlots out;
-  for (size_t i = 0; i < slots.size();) {
-    std::vector<Slot> same;
-    for (const uint64_t hash = group_hash(slots[i]); i < slots.size() && group_hash(slots[i]) == hash; ++i)
-      same.push_back(slots[i]);
-    // One hash is one group, unless two collide.
-    while (!same.empty()) {
-      std::vector<Slot> rest;
-      out.slots.push_back(same[0]);
-      for (size_t k = 1; k < same.size(); ++k)
-        (same_columns(table_.layout(), table_.address(same[0]), table_.layout(), table_.address(same[k]),
-                      node_.groups.size())
-             ? out.slots
-             : rest)
-            .push_back(same[k]);
-      out.ends.push_back(static_cast<uint32_t>(out.slots.size()));
-      same = std::move(rest);
-    }
-  }
-  return out;
-}
-
-/// One row per slot, in order of the groups' hashes.
-MergedSlots WindowAggregateOperator::own_rows(const std::vector<Slot>& slots) const {
-  std::vector<Slot> sorted = slots;
-  std::stable_sort(sorted.begin(), sorted.end(), [&](Slot a, Slot b) { return group_hash(a) < group_hash(b); });
-  MergedSlots out;
-  for (Slot slot : sorted) out.add(slot);
-  return out;
+  slices_.collect(window.start, window.end, slots);
+  return slices_.by_group(slots);
 }
 
 bool WindowAggregateOperator::is_live(const MergedSlots& rows, size_t row) const {
   int64_t held = 0;
-  for (uint32_t i = rows.begin(row); i < rows.ends[row]; ++i) held += Accumulators::rows_of(table_, rows.slots[i]);
+  for (uint32_t i = rows.begin(row); i < rows.ends[row]; ++i)
+    held += Accumulators::rows_of(slices_.table, rows.slots[i]);
   return held > 0;
 }
 
@@ -231,7 +183,7 @@ Result<> WindowAggregateOperator::fill_outputs(Bounds window, const MergedSlots&
     Vector& vector = out.data[column];
     auto fill = [&](int64_t ms) { std::fill_n(duckdb::FlatVector::GetData<int64_t>(vector), count, ms * 1000); };
     if (output.from == From::group)
-      table_.gather(output.index, heads, count, vector);
+      slices_.table.gather(output.index, heads, count, vector);
     else if (output.from == From::window_start)
       fill(window.start);
     else if (output.from == From::window_end)
@@ -239,7 +191,7 @@ Result<> WindowAggregateOperator::fill_outputs(Bounds window, const MergedSlots&
     else if (output.from == From::window_time)
       fill(window.end - 1);
     else
-      HEADRACE_TRY(accumulators_.result(table_, output.index, part, vector, emitter));
+      HEADRACE_TRY(accumulators_.result(slices_.table, output.index, part, vector, emitter));
   }
   out.SetCardinality(count);
   return {};
@@ -262,7 +214,7 @@ Result<> WindowAggregateOperator::emit_window(Bounds window, const MergedSlots& 
 
 /// Tells the partial (or last) results of one window's rows as changes.
 Result<> WindowAggregateOperator::tell(Bounds window, const std::vector<Slot>& slots, Emitter& out) {
-  const MergedSlots rows = own_rows(slots);
+  const MergedSlots rows = slices_.by_group(slots);
   for (size_t at = 0; at < rows.rows(); at += rows_per_batch / 2) {
     const size_t count = std::min<size_t>(rows_per_batch / 2, rows.rows() - at);
     DataChunk now;
@@ -270,7 +222,7 @@ Result<> WindowAggregateOperator::tell(Bounds window, const std::vector<Slot>& s
     HEADRACE_TRY(fill_outputs(window, rows, at, count, now, out));
     std::vector<uint8_t> live;
     for (size_t row = at; row < at + count; ++row) live.push_back(is_live(rows, row));
-    HEADRACE_TRY(told_.tell(table_, &rows.slots[at], live, now, window.end - 2, out));
+    HEADRACE_TRY(told_.tell(slices_.table, &rows.slots[at], live, now, window.end - 2, out));
   }
   return {};
 }
@@ -282,60 +234,66 @@ Result<> WindowAggregateOperator::put_together(Bounds window, const MergedSlots&
   for (size_t row = 0; row < rows.rows(); ++row) {
     const Slot kept = rows.slots[rows.begin(row)];
     for (uint32_t i = rows.begin(row) + 1; i < rows.ends[row]; ++i) {
-      HEADRACE_TRY(accumulators_.merge(table_, kept, rows.slots[i]));
-      table_.erase(rows.slots[i]);
+      HEADRACE_TRY(accumulators_.merge(slices_.table, kept, rows.slots[i]));
+      slices_.table.erase(rows.slots[i]);
       any = true;
     }
   }
   if (!any) return {};
-  const auto end = open_.lower_bound({window.end, INT64_MIN});
-  for (auto slice = open_.lower_bound({window.start, INT64_MIN}); slice != end;) {
+  const auto end = slices_.open.lower_bound({window.end, INT64_MIN});
+  for (auto slice = slices_.open.lower_bound({window.start, INT64_MIN}); slice != end;) {
     std::vector<Slot>& slots = slice->second;
-    slots.erase(std::remove_if(slots.begin(), slots.end(), [&](Slot slot) { return !table_.is_used(slot); }),
+    slots.erase(std::remove_if(slots.begin(), slots.end(), [&](Slot slot) { return !slices_.table.is_used(slot); }),
                 slots.end());
-    slice = slots.empty() ? open_.erase(slice) : std::next(slice);
+    slice = slots.empty() ? slices_.open.erase(slice) : std::next(slice);
   }
   return {};
 }
 
 void WindowAggregateOperator::erase(Bounds slice) {
-  for (Slot slot : open_[slice]) {
-    accumulators_.erase(table_, slot);
-    table_.erase(slot);
+  for (Slot slot : slices_.open[slice]) {
+    accumulators_.erase(slices_.table, slot);
+    slices_.table.erase(slot);
   }
-  open_.erase(slice);
+  slices_.open.erase(slice);
+}
+
+/// The end of the window that closes next: the first open one that holds anything, or (in the stacks) may do so.
+int64_t WindowAggregateOperator::next_end() const {
+  if (stacks_ && stacks_->holds_any()) return math_->first_end(closed_.ms + 1);
+  const int64_t slice = slices_.open.begin()->first.start;
+  return math_->first_end(closed_ == EventTime::min() ? slice : std::max(slice, closed_.ms + 1));
 }
 
 Result<> WindowAggregateOperator::close_slices(EventTime time, Emitter& out) {
-  while (!open_.empty()) {
-    // Of all open windows that hold anything, the first that holds the earliest slice closes next.
-    const int64_t slice = open_.begin()->first.start;
-    const int64_t end = math_->first_end(closed_ == EventTime::min() ? slice : std::max(slice, closed_.ms + 1));
+  while (!slices_.open.empty() || (stacks_ && stacks_->holds_any())) {
+    const int64_t end = next_end();
     const Bounds window{math_->start_of(end), end};
-    if (window.start > slice) {  // Every window that holds it has closed.
-      erase(open_.begin()->first);
+    if (!slices_.open.empty() && window.start > slices_.open.begin()->first.start) {
+      erase(slices_.open.begin()->first);  // Every window that holds it has closed.
       continue;
     }
-    if (end - 1 > time.ms) return {};
-    const MergedSlots rows = merge_slices(window);
+    if (end - 1 > time.ms) break;
+    if (stacks_) HEADRACE_TRY(stacks_->cover(end));
+    const MergedSlots rows = rows_of(window);
     HEADRACE_TRY(emit_window(window, rows, out));
     if (math_->cumulates) HEADRACE_TRY(put_together(window, rows));
     closed_ = EventTime{end - 1};
   }
-  return {};
+  return stacks_ ? stacks_->cover_until(time) : Result<>();
 }
 
 Result<> WindowAggregateOperator::close_windows(EventTime time, Emitter& out) {
   std::vector<Bounds> due;
-  for (const auto& [bounds, slots] : open_)
+  for (const auto& [bounds, slots] : slices_.open)
     if (bounds.end - 1 <= time.ms) due.push_back(bounds);
   std::sort(due.begin(), due.end(),
             [](Bounds a, Bounds b) { return a.end != b.end ? a.end < b.end : a.start < b.start; });
   for (Bounds window : due) {
     if (node_.emit_updates)
-      HEADRACE_TRY(tell(window, open_[window], out));
+      HEADRACE_TRY(tell(window, slices_.open[window], out));
     else
-      HEADRACE_TRY(emit_window(window, own_rows(open_[window]), out));
+      HEADRACE_TRY(emit_window(window, rows_of(window), out));
     erase(window);
   }
   return {};
@@ -343,7 +301,7 @@ Result<> WindowAggregateOperator::close_windows(EventTime time, Emitter& out) {
 
 Result<> WindowAggregateOperator::close_until(EventTime time, Emitter& out) {
   if (time <= closed_) return {};
-  HEADRACE_TRY(accumulators_.settle(table_, out));
+  HEADRACE_TRY(accumulators_.settle(slices_.table, out));
   HEADRACE_TRY(math_ ? close_slices(time, out) : close_windows(time, out));
   closed_ = std::max(closed_, time);
   return {};
@@ -354,10 +312,10 @@ Result<> WindowAggregateOperator::on_watermark(EventTime time, Emitter& out) {
 }
 
 Result<> WindowAggregateOperator::on_tick_end(const TickInfo& tick, Emitter& out) {
-  HEADRACE_TRY(accumulators_.settle(table_, out));
+  HEADRACE_TRY(accumulators_.settle(slices_.table, out));
   if (!told_.any_touched() || !pace_.is_due(tick)) return {};
   std::map<Bounds, std::vector<Slot>> by_window;
-  for (Slot slot : told_.take_touched(table_)) by_window[bounds_of(slot)].push_back(slot);
+  for (Slot slot : told_.take_touched(slices_.table)) by_window[slices_.bounds_of(slot)].push_back(slot);
   for (const auto& [window, slots] : by_window) HEADRACE_TRY(tell(window, slots, out));
   return {};
 }
@@ -365,15 +323,18 @@ Result<> WindowAggregateOperator::on_tick_end(const TickInfo& tick, Emitter& out
 /// End and start of the windows asked for that are open and hold rows.
 std::set<std::pair<int64_t, int64_t>> WindowAggregateOperator::open_windows(const WaitingReport& report) const {
   std::set<std::pair<int64_t, int64_t>> out;
-  for (const auto& [slice, slots] : open_) {
-    if (!math_) {
-      if (report.is_asked_for(EventTime{slice.start})) out.insert({slice.end, slice.start});
-      continue;
-    }
-    const int64_t from = closed_ == EventTime::min() ? slice.start : std::max(slice.start, closed_.ms + 1);
-    for (int64_t end = math_->first_end(from); end <= math_->last_end(slice.start); end += math_->step_ms) {
+  if (!math_) {
+    for (const auto& [window, slots] : slices_.open)
+      if (report.is_asked_for(EventTime{window.start})) out.insert({window.end, window.start});
+    return out;
+  }
+  std::vector<int64_t> slices = stacks_ ? stacks_->starts() : std::vector<int64_t>();
+  for (const auto& [slice, slots] : slices_.open) slices.push_back(slice.start);
+  for (int64_t slice : slices) {
+    const int64_t from = closed_ == EventTime::min() ? slice : std::max(slice, closed_.ms + 1);
+    for (int64_t end = math_->first_end(from); end <= math_->last_end(slice); end += math_->step_ms) {
       const int64_t start = math_->start_of(end);
-      if (start <= slice.start && report.is_asked_for(EventTime{start})) out.insert({end, start});
+      if (start <= slice && report.is_asked_for(EventTime{start})) out.insert({end, start});
     }
   }
   return out;
@@ -384,11 +345,11 @@ Result<> WindowAggregateOperator::tell_waiting(WaitingReport& report) {
     ++report.parts_open;
     if (report.parts.size() == report.parts_max) continue;
     const Bounds window{start, end};
-    MergedSlots rows = math_ ? merge_slices(window) : own_rows(open_[window]);
+    MergedSlots rows = rows_of(window);
     WaitingReport::Part& part = report.parts.emplace_back();
     part.start = EventTime{start};
     part.due = EventTime{end - 1};
-    for (Slot slot : rows.slots) part.rows += Accumulators::rows_of(table_, slot);
+    for (Slot slot : rows.slots) part.rows += Accumulators::rows_of(slices_.table, slot);
     for (size_t row = 0; row < rows.rows(); ++row) part.results += is_live(rows, row);
     rows.ends.resize(std::min(rows.rows(), report.results_max));
     Gathered now;
@@ -399,17 +360,21 @@ Result<> WindowAggregateOperator::tell_waiting(WaitingReport& report) {
 }
 
 std::vector<Table*> WindowAggregateOperator::tables() {
-  std::vector<Table*> out{&table_};
+  std::vector<Table*> out{&slices_.table};
   for (Table* bag : accumulators_.tables()) out.push_back(bag);
   return out;
 }
 
 Result<> WindowAggregateOperator::restored(EventTime watermark) {
-  accumulators_.restored(table_);
+  accumulators_.restored(slices_.table);
   closed_ = watermark;
-  open_.clear();
-  for (Slot slot : table_.slots()) open_[bounds_of(slot)].push_back(slot);
-  if (node_.emit_updates) told_.restored(table_);
+  if (stacks_) {
+    stacks_->restored(watermark);
+    return {};
+  }
+  slices_.open.clear();
+  for (Slot slot : slices_.table.slots()) slices_.open[slices_.bounds_of(slot)].push_back(slot);
+  if (node_.emit_updates) told_.restored(slices_.table);
   return {};
 }
 

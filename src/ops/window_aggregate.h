@@ -1,15 +1,15 @@
 // Windowed aggregation. Rows are added to slices, the pieces that all windows of a query are made of, so that a row
 // costs the same whatever the number of windows it belongs to (Li et al., "No pane, no gain", 2005). A window's result
-// is put together from its slices once, when the watermark passes its end. Rows behind the watermark are late.
+// is put together from its slices once, when the watermark passes its end, and from what overlapping windows have put
+// together before (slice_stacks.h). Rows behind the watermark are late.
 #pragma once
 
 #include <map>
 #include <set>
 
-#include "ops/accumulators.h"
 #include "ops/pace.h"
+#include "ops/slice_stacks.h"
 #include "ops/told_rows.h"
-#include "ops/window_math.h"
 
 namespace headrace {
 
@@ -28,15 +28,11 @@ class WindowAggregateOperator final : public Operator {
   Result<> restored(EventTime watermark) override;
 
  private:
-  struct Bounds {
-    int64_t start, end;
-    auto operator<=>(const Bounds&) const = default;
-  };
-
   void read_bounds(Batch& batch);
   bool is_late(size_t row, int64_t watermark) const;
   Result<> add_rows(Batch batch, Emitter& out);
   Result<> close_until(EventTime time, Emitter& out);
+  int64_t next_end() const;
   Result<> close_slices(EventTime time, Emitter& out);
   Result<> close_windows(EventTime time, Emitter& out);
   std::set<std::pair<int64_t, int64_t>> open_windows(const WaitingReport& report) const;
@@ -44,25 +40,21 @@ class WindowAggregateOperator final : public Operator {
   Result<> fill_outputs(Bounds window, const MergedSlots& rows, size_t first, size_t count, DataChunk& out,
                         Emitter& emitter);
   Result<> tell(Bounds window, const std::vector<Slot>& slots, Emitter& out);
-  MergedSlots merge_slices(Bounds window) const;
-  MergedSlots own_rows(const std::vector<Slot>& slots) const;
+  MergedSlots rows_of(Bounds window) const;
   Result<> put_together(Bounds window, const MergedSlots& rows);
   bool is_live(const MergedSlots& rows, size_t row) const;
-  uint64_t group_hash(Slot slot) const;
-  Bounds bounds_of(Slot slot) const;
   void erase(Bounds slice);
 
   const WindowAggregateNode node_;
   std::optional<WindowMath> math_;  ///< Set when rows are assigned here.
   SchemaRef schema_;
   Accumulators accumulators_;
-  Table table_;
-  size_t hash_offset_;  ///< In the plain bytes: the group's hash.
+  SliceTable slices_;
+  std::optional<SliceStacks> stacks_;  ///< Where windows overlap and states can be shared.
   ToldRows told_;
   Pace pace_;
-  EventTime closed_ = EventTime::min();       ///< Every window with end - 1 ms <= closed_ has been given out.
-  std::map<Bounds, std::vector<Slot>> open_;  ///< The slots of each slice (or window), by start.
-  std::vector<int64_t> times_, ends_;         ///< Scratch, one per row: slice start (or window start) and end.
+  EventTime closed_ = EventTime::min();  ///< Every window with end - 1 ms <= closed_ has been given out.
+  std::vector<int64_t> times_, ends_;    ///< Scratch, one per row: slice start (or window start) and end.
 };
 
 }  // namespace headrace

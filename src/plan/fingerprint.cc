@@ -103,6 +103,8 @@ std::string beyond_json(const Node& node) {
                    for (const Aggregate& a : n.aggregates) out += a.call.text + "\n";
                    for (const WindowAggregateNode::OutputColumn& column : n.outputs)
                      out += fmt::format("{} {}\n", static_cast<int>(column.from), column.index);
+                   // Slices of older versions do not hold what comes after them.
+                   if (n.assign && n.assign->kind == WindowKind::hop) out += "stacks\n";
                    return out;
                  },
                  [](const LookupJoinNode& n) { return flags(n.null_safe); },

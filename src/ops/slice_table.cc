@@ -1,0 +1,67 @@
+#include "ops/slice_table.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace headrace {
+
+void SliceTable::find_or_create(DataChunk& groups, const uint64_t* group_hashes, int64_t* starts, int64_t* ends,
+                                size_t count, DataChunk& keys, Slot* slots, uint8_t* created) {
+  const size_t columns = group_columns();
+  keys.InitializeEmpty({table.spec().key.begin(), table.spec().key.end()});
+  for (size_t i = 0; i < columns; ++i) keys.data[i].Reference(groups.data[i]);
+  duckdb::FlatVector::SetData(keys.data[columns], reinterpret_cast<duckdb::data_ptr_t>(starts));
+  duckdb::FlatVector::SetData(keys.data[columns + 1], reinterpret_cast<duckdb::data_ptr_t>(ends));
+  keys.SetCardinality(count);
+  uint64_t hashes[STANDARD_VECTOR_SIZE];
+  for (size_t row = 0; row < count; ++row) {
+    // The upper bits stay those of the group: they say on which shard it lives. The rest mixes the bounds in.
+    const uint64_t mixed = (group_hashes[row] ^ static_cast<uint64_t>(ends[row])) * 0x9E3779B97F4A7C15;
+    hashes[row] = (group_hashes[row] & 0xFFC0000000000000) | ((mixed ^ mixed >> 29) & 0x003FFFFFFFFFFFFF);
+  }
+  table.find_or_create(keys, hashes, count, slots, created);
+  for (size_t row = 0; row < count; ++row)
+    if (created[row]) std::memcpy(table.plain(slots[row]) + hash_offset_, &group_hashes[row], sizeof(uint64_t));
+}
+
+void SliceTable::gather_groups(const Slot* slots, size_t count, DataChunk& out) const {
+  const size_t columns = group_columns();
+  if (columns > 0)
+    out.Initialize(duckdb::Allocator::DefaultAllocator(),
+                   {table.spec().key.begin(), table.spec().key.begin() + static_cast<long>(columns)});
+  for (size_t i = 0; i < columns; ++i) table.gather(i, slots, count, out.data[i]);
+}
+
+MergedSlots SliceTable::by_group(const std::vector<Slot>& slots) const {
+  std::vector<std::pair<uint64_t, Slot>> sorted;
+  sorted.reserve(slots.size());
+  for (Slot slot : slots) sorted.emplace_back(group_hash(slot), slot);
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  MergedSlots out;
+  out.slots.reserve(sorted.size());
+  std::vector<Slot> same, rest;
+  for (size_t i = 0; i < sorted.size();) {
+    same.clear();
+    for (const uint64_t hash = sorted[i].first; i < sorted.size() && sorted[i].first == hash; ++i)
+      same.push_back(sorted[i].second);
+    // One hash is one group, unless two collide.
+    while (!same.empty()) {
+      rest.clear();
+      for (Slot slot : same)
+        (same_columns(table.layout(), table.address(same[0]), table.layout(), table.address(slot), group_columns())
+             ? out.slots
+             : rest)
+            .push_back(slot);
+      out.ends.push_back(static_cast<uint32_t>(out.slots.size()));
+      std::swap(same, rest);
+    }
+  }
+  return out;
+}
+
+void SliceTable::collect(int64_t from, int64_t to, std::vector<Slot>& out) const {
+  for (auto slice = open.lower_bound({from, INT64_MIN}); slice != open.end() && slice->first.start < to; ++slice)
+    out.insert(out.end(), slice->second.begin(), slice->second.end());
+}
+
+}  // namespace headrace
