@@ -1,6 +1,7 @@
 #include "ops/session_assign.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "ops/keys.h"
 #include "ops/late_rows.h"
@@ -33,13 +34,16 @@ struct SessionAssignOperator::Arrived {
   uint64_t hashes[STANDARD_VECTOR_SIZE];
   Slot heads[STANDARD_VECTOR_SIZE];
   std::vector<uint32_t> placed;
+  std::vector<uint32_t> taken;  ///< Rows that take back one that was told, and in which sessions those were.
+  std::vector<Told> taken_from;
 };
 
 SessionAssignOperator::SessionAssignOperator(const WindowAssignNode& node)
     : node_(node),
       schema_(node.output.schema()),
+      tells_(node.output.changelog != Changelog::append),
       sessions_(types_of_keys(node), {}, node.window.size_ms, 0),
-      rows_({"held", row_types(node), node.window.keys, 0, sizeof(int64_t)}) {}
+      rows_({"held", row_types(node), node.window.keys, 0, sizeof(int64_t) + (tells_ ? sizeof(Told) : 0)}) {}
 
 Result<> SessionAssignOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   Arrived rows;
@@ -57,7 +61,9 @@ Result<> SessionAssignOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
       ++out.counters.passed;
   }
   keep_added(rows);
+  if (tells_) touched_.insert(touched_.end(), rows.heads, rows.heads + rows.times.size());
   for (size_t row = 0; row < rows.times.size(); ++row) sessions_.forget_unused(rows.heads[row]);
+  HEADRACE_TRY(tell_taken(rows, out));
   return late.empty() ? Result<>() : refuse(rows.batch, late, out);
 }
 
@@ -89,6 +95,10 @@ bool SessionAssignOperator::take_back(Arrived& rows, uint32_t row) {
   for (int32_t copy = rows.batch.diff(row); copy < 0; ++copy) {
     const Slot held = rows_.find_equal(group, columns, row);
     if (held == missing_slot) return false;
+    if (tells_ && told(held).is_set()) {
+      rows.taken.push_back(row);
+      rows.taken_from.push_back(told(held));
+    }
     rows_.erase(held);
   }
   std::vector<int64_t> times;
@@ -128,37 +138,53 @@ Result<> SessionAssignOperator::refuse(const Batch& batch, const std::vector<uin
   return {};
 }
 
-Result<> SessionAssignOperator::flush(std::vector<Slot>& rows, std::vector<Slot>& sessions, Emitter& out) {
-  if (rows.empty()) return {};
-  Batch batch = Batch::make(schema_);
-  const size_t width = schema_->size() - 3;
-  for (size_t column = 0; column < width; ++column)
-    rows_.gather(column, rows.data(), rows.size(), batch.chunk.data[column]);
+/// Fills the columns of the window, which are the last ones, and makes the rows never late for what comes next: the
+/// watermark before them had not passed their own time.
+void SessionAssignOperator::put_windows(const std::vector<Told>& windows, Batch& batch) const {
   int64_t* bounds[3];
-  for (size_t i = 0; i < 3; ++i) bounds[i] = duckdb::FlatVector::GetData<int64_t>(batch.chunk.data[width + i]);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const SessionTable::Session& session = sessions_.at(sessions[i]);
-    bounds[0][i] = session.start * 1000;
-    bounds[1][i] = session.end * 1000;
-    bounds[2][i] = (session.end - 1) * 1000;
-    // Never late for what comes next: the watermark before them had not passed their own time.
-    batch.stamps_ms.push_back(session.end - 2);
+  for (size_t i = 0; i < 3; ++i)
+    bounds[i] = duckdb::FlatVector::GetData<int64_t>(batch.chunk.data[schema_->size() - 3 + i]);
+  for (size_t i = 0; i < windows.size(); ++i) {
+    bounds[0][i] = windows[i].start * 1000;
+    bounds[1][i] = windows[i].end * 1000;
+    bounds[2][i] = (windows[i].end - 1) * 1000;
+    batch.stamps_ms.push_back(windows[i].end - 2);
   }
-  batch.chunk.SetCardinality(rows.size());
-  HEADRACE_TRY(out.emit(std::move(batch), 0));
-  for (Slot row : rows) {
-    const Slot group = rows_.group_of(row);
-    rows_.erase(row);
-    if (rows_.rows_in(group) == 0) rows_.erase_group(group);
+  batch.chunk.SetCardinality(windows.size());
+}
+
+/// Takes back what was told of rows that have been taken back.
+Result<> SessionAssignOperator::tell_taken(Arrived& rows, Emitter& out) {
+  for (size_t at = 0; at < rows.taken.size(); at += rows_per_batch) {
+    const size_t count = std::min<size_t>(rows_per_batch, rows.taken.size() - at);
+    Batch batch = Batch::make(schema_);
+    const duckdb::SelectionVector selection(&rows.taken[at]);
+    for (size_t column = 0; column < schema_->size() - 3; ++column)
+      duckdb::VectorOperations::Copy(rows.batch.chunk.data[column], batch.chunk.data[column], selection, count, 0, 0);
+    put_windows(
+        {rows.taken_from.begin() + static_cast<long>(at), rows.taken_from.begin() + static_cast<long>(at + count)},
+        batch);
+    batch.diffs.assign(count, -1);
+    HEADRACE_TRY(out.emit(std::move(batch), 0));
   }
-  rows.clear();
-  sessions.clear();
   return {};
 }
 
-/// Gives out the rows of closed sessions.
-Result<> SessionAssignOperator::give_out(const std::vector<Slot>& sessions, Emitter& out) {
-  std::vector<Slot> rows, sessions_of_rows;
+Result<> SessionAssignOperator::emit(Changes& changes, Emitter& out) {
+  if (changes.rows.empty()) return {};
+  Batch batch = Batch::make(schema_);
+  for (size_t column = 0; column < schema_->size() - 3; ++column)
+    rows_.gather(column, changes.rows.data(), changes.rows.size(), batch.chunk.data[column]);
+  put_windows(changes.windows, batch);
+  if (tells_) batch.diffs = std::move(changes.diffs);
+  changes = {};
+  return out.emit(std::move(batch), 0);
+}
+
+/// Calls body(row, session) for the rows of sessions, in order of the sessions, those of one in order of arrival. The
+/// body may erase the row.
+template <class Body>
+Result<> SessionAssignOperator::each_row(const std::vector<Slot>& sessions, Body body) {
   for (size_t at = 0; at < sessions.size(); at += rows_per_batch) {
     const size_t count = std::min<size_t>(rows_per_batch, sessions.size() - at);
     const std::vector<LogicalType> types = types_of_keys(node_);
@@ -174,24 +200,77 @@ Result<> SessionAssignOperator::give_out(const std::vector<Slot>& sessions, Emit
       const int64_t first = sessions_.at(sessions[at + i]).start, last = sessions_.last_time(sessions[at + i]);
       for (Slot row = rows_.first(groups[i]); row != missing_slot;) {
         const Slot next = rows_.next(row);
-        if (time_of(row) >= first && time_of(row) <= last) {
-          rows.push_back(row);
-          sessions_of_rows.push_back(sessions[at + i]);
-        }
-        if (static_cast<int64_t>(rows.size()) == rows_per_batch) HEADRACE_TRY(flush(rows, sessions_of_rows, out));
+        if (time_of(row) >= first && time_of(row) <= last) HEADRACE_TRY(body(row, sessions[at + i]));
         row = next;
       }
     }
   }
-  return flush(rows, sessions_of_rows, out);
+  return {};
+}
+
+/// Tells the rows whose session is another than when they were told last.
+Result<> SessionAssignOperator::tell_changes(Emitter& out) {
+  Changes changes;
+  HEADRACE_TRY(each_row(touched_sessions(), [&](Slot row, Slot session) -> Result<> {
+    const Told now{sessions_.at(session).start, sessions_.at(session).end}, before = told(row);
+    if (now == before) return {};
+    if (before.is_set()) changes.add(row, before, -1);
+    changes.add(row, now, +1);
+    std::memcpy(rows_.row_plain(row) + sizeof(int64_t), &now, sizeof(now));
+    return static_cast<int64_t>(changes.rows.size()) + 1 < rows_per_batch ? Result<>() : emit(changes, out);
+  }));
+  return emit(changes, out);
+}
+
+/// The open sessions of the keys that rows have come to since the last call, in an order that the shards do not change.
+std::vector<Slot> SessionAssignOperator::touched_sessions() {
+  // A key may have gone since, and its place been taken.
+  std::erase_if(touched_,
+                [&](Slot head) { return !sessions_.table().is_used(head) || sessions_.at(head).head != head; });
+  std::sort(touched_.begin(), touched_.end(), [&](Slot a, Slot b) {
+    return std::pair(sessions_.at(a).key_hash, a) < std::pair(sessions_.at(b).key_hash, b);
+  });
+  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
+  std::vector<Slot> out;
+  for (Slot head : std::exchange(touched_, {}))
+    for (Slot next = sessions_.at(head).newest_plus_one; next != 0; next = sessions_.at(next - 1).older_plus_one)
+      if (sessions_.at(next - 1).state == SessionTable::Session::open) out.push_back(next - 1);
+  return out;
+}
+
+/// Lets the rows of closed sessions go; they are given out now, unless they were told already.
+Result<> SessionAssignOperator::give_out(const std::vector<Slot>& sessions, Emitter& out) {
+  Changes closed;
+  auto let_go = [&]() -> Result<> {
+    const std::vector<Slot> rows = closed.rows;
+    HEADRACE_TRY(tells_ ? Result<>() : emit(closed, out));
+    closed = {};
+    for (Slot row : rows) {
+      const Slot group = rows_.group_of(row);
+      rows_.erase(row);
+      if (rows_.rows_in(group) == 0) rows_.erase_group(group);
+    }
+    return {};
+  };
+  HEADRACE_TRY(each_row(sessions, [&](Slot row, Slot session) -> Result<> {
+    closed.add(row, {sessions_.at(session).start, sessions_.at(session).end}, +1);
+    return static_cast<int64_t>(closed.rows.size()) < rows_per_batch ? Result<>() : let_go();
+  }));
+  return let_go();
 }
 
 Result<> SessionAssignOperator::on_watermark(EventTime time, Emitter& out) {
   if (time <= closed_) return {};
+  // Before anyone below closes what they were told in.
+  if (tells_) HEADRACE_TRY(tell_changes(out));
   HEADRACE_TRY(give_out(sessions_.close(time.ms), out));
   closed_ = time;
   sessions_.forget(time.ms);
   return {};
+}
+
+Result<> SessionAssignOperator::on_tick_end(const TickInfo&, Emitter& out) {
+  return tells_ ? tell_changes(out) : Result<>();
 }
 
 Result<> SessionAssignOperator::tell_waiting(WaitingReport& report) {

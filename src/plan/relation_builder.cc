@@ -319,6 +319,7 @@ Input RelationBuilder::add_window(Input input, WindowSpec window, const std::str
   if (!session) input = split_late(input, window, window_name, late_source);
   WindowAssignNode node;
   const Output in = output_of(input);
+  const bool changes = in.changelog != Changelog::append;
   node.inputs = {input};
   node.hold_at_end = hold_at_end_;
   node.output = in;
@@ -336,8 +337,8 @@ Input RelationBuilder::add_window(Input input, WindowSpec window, const std::str
     node.output.key.push_back(in.columns.size());
     node.output.key.push_back(in.columns.size() + 1);
   }
-  // A session is told when it can no longer change.
-  if (session) node.output.changelog = Changelog::append;
+  // A session is told when it can no longer change, unless what it has so far is wanted of rows that change.
+  if (session) node.output.changelog = emit_updates_ && changes ? Changelog::retract : Changelog::append;
   node.window = std::move(window);
   if (session && !late_source.empty()) node.late_name = window_name;
   const Input out = add(std::move(node));
