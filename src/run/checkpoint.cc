@@ -51,6 +51,11 @@ TableRecord table_of(simdjson::dom::element table) {
           uint64_t(table["plain_bytes"])};
 }
 
+/// The widths of rows are 4-byte words in their images.
+bool has_sound_widths(const std::vector<TableRecord>& tables) {
+  return std::all_of(tables.begin(), tables.end(), [](const TableRecord& t) { return t.plain_bytes <= UINT32_MAX; });
+}
+
 }  // namespace
 
 std::string Manifest::json() const {
@@ -172,6 +177,8 @@ Result<Manifest> Manifest::parse(std::string_view text) {
   } catch (const simdjson::simdjson_error& error) {
     return corrupt(std::string("checkpoint.json cannot be read: ") + error.what());
   }
+  if (!has_sound_widths(out.tables))
+    return corrupt("checkpoint.json has a table whose rows are wider than rows can be");
   return out;
 }
 

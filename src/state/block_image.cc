@@ -5,7 +5,7 @@
 namespace headrace {
 namespace {
 
-constexpr uint32_t inline_text_bytes = 12;
+constexpr uint32_t inline_text_bytes = 12, text_bytes_in_row = 16;
 
 Error corrupt(const char* what) {
   return {Code::corrupt_state, Blame::environment, Retry::never, std::string("a saved block ") + what};
@@ -28,12 +28,22 @@ bool take(std::string_view& bytes, T& value) {
 bool take_header(std::string_view& bytes, ImageHeader& out) {
   uint32_t changes = 0, texts = 0;
   if (!take(bytes, out.width) || !take(bytes, changes) || !take(bytes, texts)) return false;
-  if (changes > 1 || texts > bytes.size() / sizeof(uint32_t)) return false;
+  // Also a bound of what reading takes: every row has a place for each of its texts.
+  if (changes > 1 || texts > out.width / text_bytes_in_row || texts > bytes.size() / sizeof(uint32_t)) return false;
   out.whole = changes == 0;
   out.text_offsets.resize(texts);
   for (uint32_t& offset : out.text_offsets)
-    if (!take(bytes, offset) || offset + 16 > out.width) return false;
+    if (!take(bytes, offset) || offset > out.width - text_bytes_in_row) return false;
   return take(bytes, out.used) && (out.whole || take(bytes, out.changed));
+}
+
+bool has_its_rows(const BlockImage& image) {
+  const ImageHeader& header = image.header;
+  for (uint32_t slot = 0; slot < rows_per_block; ++slot)
+    if (image.rows[slot].bytes.empty() ==
+        (has_bit(header.used, slot) && (header.whole || has_bit(header.changed, slot))))
+      return false;
+  return true;
 }
 
 }  // namespace
@@ -105,7 +115,7 @@ Result<BlockImage> fold(const std::vector<std::string_view>& images) {
     else
       out.apply(std::move(image));
   }
-  return out;
+  return has_its_rows(out) ? Result<BlockImage>(std::move(out)) : corrupt("has not the rows that it says");
 }
 
 }  // namespace headrace

@@ -118,6 +118,13 @@ void adopt_texts(const RowLayout& layout, Block& block, char* row) {
   }
 }
 
+/// Where a row has its texts.
+std::vector<uint32_t> text_offsets(const RowLayout& layout) {
+  std::vector<uint32_t> out;
+  for (size_t column : layout.text_columns) out.push_back(static_cast<uint32_t>(layout.offsets[column]));
+  return out;
+}
+
 int count_bits(const RowBits& bits) {
   int count = 0;
   for (uint64_t word : bits) count += __builtin_popcountll(word);
@@ -461,8 +468,7 @@ std::vector<Table::SavedBlock> Table::save(bool whole) {
   std::vector<SavedBlock> out;
   ImageHeader header;
   header.width = static_cast<uint32_t>(layout_->width);
-  for (size_t column : layout_->text_columns)
-    header.text_offsets.push_back(static_cast<uint32_t>(layout_->offsets[column]));
+  header.text_offsets = text_offsets(*layout_);
   for (uint32_t number = 0; number < blocks_.size(); ++number) {
     BlockState& state = states_[number];
     if (!whole && !state.dirty) continue;
@@ -504,7 +510,7 @@ void Table::put_row(Slot slot, std::string_view row, const std::vector<std::stri
 Result<BlockImage> Table::whole_image(const std::vector<std::string_view>& images) const {
   HEADRACE_ASSIGN(BlockImage image, fold(images));
   if (!image.header.whole || image.header.width != layout_->width ||
-      image.header.text_offsets.size() != layout_->text_columns.size())
+      image.header.text_offsets != text_offsets(*layout_))
     return Error{Code::corrupt_state, Blame::environment, Retry::never,
                  "a saved block is not one of table '" + spec_.name + "' of this pipeline"};
   return image;
@@ -512,7 +518,10 @@ Result<BlockImage> Table::whole_image(const std::vector<std::string_view>& image
 
 Result<> Table::load(uint32_t number, const std::vector<std::string_view>& images) {
   HEADRACE_ASSIGN(BlockImage image, whole_image(images));
-  while (blocks_.size() <= number) add_block();
+  if (number != blocks_.size())
+    return Error{Code::corrupt_state, Blame::environment, Retry::never,
+                 "the blocks of table '" + spec_.name + "' do not follow each other"};
+  add_block();
   states_[number] = {{}, false, false, false};
   next_ = static_cast<Slot>(blocks_.size()) * rows_per_block;
   blocks_[number]->used = image.header.used;

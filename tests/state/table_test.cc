@@ -161,6 +161,35 @@ TEST(Table, RefusesDamagedImages) {
   }
 }
 
+/// An image whose head is as given, with room behind it for what it says.
+std::string image(uint32_t width, const std::vector<uint32_t>& text_offsets, Slot used, const std::string& rows) {
+  ImageHeader header;
+  header.width = width;
+  header.text_offsets = text_offsets;
+  header.used[used / 64] = uint64_t{1} << used % 64;
+  return image_start(header) + rows;
+}
+
+TEST(Table, RefusesImagesThatOnlyLookSound) {
+  const RowLayout layout(spec());
+  const auto width = static_cast<uint32_t>(layout.width), text = static_cast<uint32_t>(layout.offsets[1]);
+  const std::string row(width, '\0');
+  ASSERT_TRUE(Table(spec()).load(0, {image(width, {text}, 5, row)}));
+  // A text behind its row, at a place that wraps around; more texts than rows have room for; texts at other places.
+  EXPECT_FALSE(Table(spec()).load(0, {image(width, {UINT32_MAX - 7}, 5, row)}));
+  EXPECT_FALSE(BlockImage::read(image(width, std::vector<uint32_t>(1 << 20, text), 5, row)));
+  EXPECT_FALSE(Table(spec()).load(0, {image(width, {text - 8}, 5, row)}));
+  // A change that says that a row is used which neither has.
+  ImageHeader change;
+  change.width = width;
+  change.whole = false;
+  change.text_offsets = {text};
+  change.used[0] = 1;
+  EXPECT_FALSE(Table(spec()).load(0, {image(width, {text}, 5, row), image_start(change)}));
+  // A block far beyond the last.
+  EXPECT_FALSE(Table(spec()).load(UINT32_MAX, {image(width, {text}, 5, row)}));
+}
+
 TEST(Table, LivesOnTheDiskBeyondItsCap) {
   Folder folder;
   auto memory = std::make_shared<StateMemory>(1 << 20, folder.path());
