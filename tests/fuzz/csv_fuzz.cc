@@ -15,10 +15,8 @@ std::pair<int64_t, int64_t> rows_and_records(Decoder& decoder, std::string_view 
   return {rows, decoded.records};
 }
 
-std::unique_ptr<Decoder> csv_decoder() {
-  DecoderConfig config;
+std::unique_ptr<Decoder> csv_decoder(DecoderConfig config) {
   config.format = "csv";
-  config.header = false;
   config.schema = std::make_shared<const Schema>(std::vector<Field>{
       {"a", LogicalType::BIGINT, true}, {"s", LogicalType::VARCHAR, true}, {"t", LogicalType::TIMESTAMP, true}});
   config.declared = config.schema;
@@ -30,12 +28,15 @@ std::unique_ptr<Decoder> csv_decoder() {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace headrace;
-  static const auto decoder = csv_decoder();
+  static const auto decoder = csv_decoder({.header = false}),
+                    with_header =
+                        csv_decoder({.header = true, .delimiter = ';', .null_text = "N", .null_on_error = true});
   // A mark at the beginning of a file is the source's business; the bytes here come from its middle.
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const size_t end = end_of_last_record(Framing{true, ','}, bytes.substr(0, size / 2));
   const auto whole = rows_and_records(*decoder, bytes, 2), first = rows_and_records(*decoder, bytes.substr(0, end), 2),
              second = rows_and_records(*decoder, bytes.substr(end), 2);
   if (whole.first != first.first + second.first || whole.second != first.second + second.second) std::abort();
+  (void)rows_and_records(*with_header, bytes, 1);
   return 0;
 }

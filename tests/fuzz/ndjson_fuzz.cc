@@ -6,9 +6,7 @@
 namespace headrace {
 namespace {
 
-std::unique_ptr<Decoder> decoder_of(const std::string& format) {
-  DecoderConfig config;
-  config.format = format;
+std::unique_ptr<Decoder> decoder_of(DecoderConfig config) {
   config.schema = std::make_shared<const Schema>(std::vector<Field>{
       {"a", LogicalType::BIGINT, true},
       {"d", LogicalType::DECIMAL(12, 2), true},
@@ -34,9 +32,13 @@ void check(Decoder& decoder, std::string_view bytes) {
 }  // namespace headrace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const auto ndjson = headrace::decoder_of("ndjson"), json = headrace::decoder_of("json");
+  static const std::unique_ptr<headrace::Decoder> decoders[] = {
+      headrace::decoder_of({.format = "ndjson"}),
+      headrace::decoder_of({.format = "ndjson", .reject_extra_fields = true}),
+      headrace::decoder_of({.format = "ndjson", .null_on_error = true}),
+      headrace::decoder_of({.format = "json"}),
+  };
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  headrace::check(*ndjson, bytes);
-  headrace::check(*json, bytes);
+  for (const auto& decoder : decoders) headrace::check(*decoder, bytes);
   return 0;
 }
