@@ -3,7 +3,8 @@ as rows come, and compares what is there in the end with an uninterrupted run: v
 
     python tests/campaigns/python_crash.py [--short] [--kills 100] [--seed 1]
 
-In each *life* (crash_loop.py) functions' processes and the engine are killed in turn at random moments; the last run of a life may end. A process that dies costs no row, for a batch is tried again in parts.
+In each *life* (crash_loop.py) functions' processes and the engine are killed in turn at random moments; the last run of a life may end.
+A process that dies costs no row, for a batch is tried again in parts.
 """
 
 from __future__ import annotations
