@@ -12,7 +12,6 @@ import argparse
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,20 +24,14 @@ from pathlib import Path
 from random import Random
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
 import crash_loop
 import engine
+from running_engine import LIMIT_S, end_of, free_port
 
 RECORDS_PER_REQUEST = 40
-READY_LIMIT_S = 60
 START = datetime(2026, 1, 1)
-
-
-def free_port() -> int:
-    """Finds a port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Engine:
@@ -49,7 +42,7 @@ class Engine:
         self.waiting = [f"{point}:{passes}" for passes in (1, 3) for point in points]
         self.points = points
         self.kills: Counter[str] = Counter()
-        self.port = 0
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.plan = ""
         self.kill_at = float("inf")
@@ -66,7 +59,6 @@ class Engine:
         # A point that is not passed must not keep the engine alive for ever.
         if mortal:
             self.kill_at = time.monotonic() + self.random.uniform(0.3, 2.5)
-        self.port = free_port()
         command = [str(engine.BINARY), "run", str(self.project), "--state", str(self.state), "--listen", f"127.0.0.1:{self.port}"]
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True)
 
@@ -82,8 +74,7 @@ class Engine:
             return True
         crash_loop.end_orphans(self.process.pid)
         if code != -signal.SIGKILL:
-            self.log.seek(0)
-            raise engine.EngineError(f"exit {code}: {self.log.read()[-3000:].decode(errors='replace')}")
+            raise engine.EngineError(f"exit {code}: {end_of(self.log)}")
         self.kills[self.plan.partition(":")[0]] += 1
         return False
 
@@ -91,7 +82,7 @@ class Engine:
         """Ends it in good order."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(READY_LIMIT_S)
+        self.process.wait(LIMIT_S)
 
 
 def records(random: Random, number: int) -> list[dict[str, object]]:

@@ -104,7 +104,7 @@ def campaign(scratch: Path, rows: int, kills: int, seed: int) -> int:
         failures = [client.failure for client in clients if client.failure]
         sent_s = time.monotonic() - began
         try:
-            engine.wait_for("SELECT count(*), sum(times) FROM per_row", [[acknowledged, acknowledged]], limit_s=120)
+            engine.wait_for("SELECT count(*), sum(times) FROM per_row", [[acknowledged, acknowledged]])
         except AssertionError as error:
             failures.append(str(error))
         twice = engine.sql("SELECT id, times FROM per_row WHERE times <> 1 LIMIT 5")

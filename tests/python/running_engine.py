@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,11 +15,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("HEADRACE_BIN") or ROOT / "build" / "headrace")
-READY_LIMIT_S = 60
+LIMIT_S = 120
+"""How long what is awaited may take on a machine that has much else to do; nothing waits longer than it must."""
 
 
 @functools.cache
@@ -47,7 +49,7 @@ class RunningEngine:
         if self.process is not None and self.process.poll() is None:
             self.stop()
 
-    def start(self, *, wait: bool = True) -> None:
+    def start(self) -> None:
         """Starts it on any free port, the same again after a kill, and waits until it takes rows."""
         port = self.url.rpartition(":")[2] or str(free_port())
         self.url = f"http://127.0.0.1:{port}"
@@ -65,8 +67,7 @@ class RunningEngine:
             f"127.0.0.1:{port}",
         ]
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
-        if wait:
-            self.wait_until_ready()
+        self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
         """Waits until the pipeline runs.
@@ -75,18 +76,17 @@ class RunningEngine:
             RuntimeError: it ended, or did not become ready; the message holds what it printed.
         """
         assert self.process is not None
-        deadline = time.monotonic() + READY_LIMIT_S
+        deadline = time.monotonic() + LIMIT_S
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                with urllib.request.urlopen(self.url + "/readyz", timeout=1):
+                with urllib.request.urlopen(self.url + "/readyz", timeout=LIMIT_S):
                     return
             except OSError:
                 time.sleep(0.01)  # Nothing listens yet: there is nothing else to wait on.
         raise RuntimeError(f"the engine is not ready (exit {self.process.poll()}):\n{self.printed()}")
 
     def printed(self) -> str:
-        self.log.seek(0)
-        return self.log.read()[-4000:].decode(errors="replace")
+        return end_of(self.log)
 
     def kill(self) -> None:
         assert self.process is not None
@@ -97,7 +97,7 @@ class RunningEngine:
         """Ends it in good order; gives the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(READY_LIMIT_S)
+        return self.process.wait(LIMIT_S)
 
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
@@ -105,7 +105,7 @@ class RunningEngine:
         """Gives status, body and headers (names in lower case), whatever the status."""
         request = urllib.request.Request(self.url + path, body, headers or {}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
                 return answer.status, answer.read(), {name.lower(): value for name, value in answer.headers.items()}
         except urllib.error.HTTPError as error:
             return error.code, error.read(), {name.lower(): value for name, value in error.headers.items()}
@@ -122,7 +122,7 @@ class RunningEngine:
             raise RuntimeError(answer)
         return list(answer["rows"])
 
-    def wait_for(self, sql: str, wanted: list[list[Any]], limit_s: float = 30) -> None:
+    def wait_for(self, sql: str, wanted: list[list[Any]], limit_s: float = LIMIT_S) -> None:
         """Asks until the answer is the wanted one."""
         deadline = time.monotonic() + limit_s
         while (got := self.sql(sql)) != wanted:
@@ -131,21 +131,35 @@ class RunningEngine:
             time.sleep(0.02)  # The view follows within a tick.
 
 
-def wait_until(holds: Callable[[], bool], seen: Callable[[], str] = str, limit_s: float = 60) -> None:
+def wait_until(holds: Callable[[], bool], seen: Callable[[], str] = str) -> None:
     """Waits until something holds; tells what is seen where it never does."""
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + LIMIT_S
     while not holds():
         assert time.monotonic() < deadline, seen()
         time.sleep(0.02)  # Nothing announces it.
 
 
-def free_port() -> int:
-    """Finds a port of the loopback that nobody listens on."""
-    import socket
+def end_of(log: IO[bytes]) -> str:
+    """Gives the end of what a process has printed so far. Its place in the file is the process's, too: seeking would move both."""
+    size = os.fstat(log.fileno()).st_size
+    return os.pread(log.fileno(), 4000, max(size - 4000, 0)).decode(errors="replace")
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+
+_ports: list[socket.socket] = []
+"""What keeps the ports that were given out from being given out again, here or to another process."""
+
+
+def free_port() -> int:
+    """Finds a port of the loopback that nobody listens on, and keeps it for this process and those it starts.
+
+    On Linux a socket that is bound and does not listen keeps its port from all who ask for any port, and not from who asks for this one
+    with SO_REUSEADDR, as servers do.
+    """
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    _ports.append(kept)
+    return int(kept.getsockname()[1])
 
 
 def write_project(directory: Path, sql: str) -> Path:

@@ -22,11 +22,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import running_engine
-from running_engine import BINARY, RunningEngine
+from running_engine import BINARY, LIMIT_S, RunningEngine
 
 pytestmark = pytest.mark.skipif(bool(running_engine.why_not()), reason=running_engine.why_not())
 
-LIMIT_S = 60
 GOOD = [{"id": 1, "name": "a", "n": 1}, {"id": 9, "name": "z", "n": 9}]
 
 

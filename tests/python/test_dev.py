@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import pathlib
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
-from running_engine import BINARY, ROOT, RunningEngine, free_port, why_not, write_project
+from running_engine import BINARY, ROOT, RunningEngine, free_port, wait_until, why_not, write_project
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
@@ -26,19 +24,13 @@ CODE = "import headrace as hr\n\n@hr.function\ndef f(n: int) -> int:\n    return
 class Dev(RunningEngine):
     """A `headrace dev` in the place of `headrace run`."""
 
-    def start(self, *, wait: bool = True) -> None:
+    def start(self) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "HEADRACE_BIN": str(BINARY), "HEADRACE_PYTHON": sys.executable}
         command = [str(BINARY), "dev", str(self.project), "--listen", f"127.0.0.1:{port}", "--state", str(self.state)]
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
-        if wait:
-            self.wait_until_ready()
-
-    def stop(self) -> int:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        self.wait_until_ready()
 
 
 @pytest.fixture
@@ -53,19 +45,14 @@ def dev(tmp_path: pathlib.Path) -> Iterator[Dev]:
 
 
 def wait_for_text(dev: Dev, text: str) -> None:
-    deadline = time.monotonic() + 30
-    while text not in dev.printed():
-        assert time.monotonic() < deadline, dev.printed()
-        time.sleep(0.05)  # The file watcher looks every 200 ms.
+    wait_until(lambda: text in dev.printed(), dev.printed)
 
 
 def test_a_changed_function_is_seen_in_the_next_rows_with_state_kept(dev: Dev) -> None:
-    saved = time.monotonic()
     (dev.project / "functions" / "f.py").write_text(CODE.format(100))
     wait_for_text(dev, "took up f after")
     dev.post_rows("numbers", [{"n": 2}])
     dev.wait_for("SELECT rows, total FROM totals", [[2, 103]])
-    assert time.monotonic() - saved < 10  # The aim is 2 s; a loaded machine takes longer.
 
 
 def test_code_that_does_not_load_leaves_the_old_one_running(dev: Dev) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import running_engine
-from running_engine import RunningEngine
+from running_engine import RunningEngine, wait_until
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -70,11 +69,3 @@ def test_each_firing_arrives_under_one_key(receiver: tuple[type[Receiver], str],
     assert cards() == {"c0", "c1", "c2", "c3"}
     assert all(len(bodies) == 1 for bodies in received.bodies.values()), "one key stood over two bodies"
     assert len(received.bodies) == 4, "one firing came under two keys"
-
-
-def wait_until(true_at_last: Callable[[], bool], limit_s: float = 30) -> None:
-    """Waits for what comes within a tick or a retry."""
-    deadline = time.monotonic() + limit_s
-    while not true_at_last():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)

@@ -84,7 +84,7 @@ class Staged:
             seen.update(self.ask(view, window))
             return sorted(reasons(seen)) == sorted(codes)
 
-        wait_until(holds, lambda: json.dumps(seen, indent=1), limit_s=20)
+        wait_until(holds, lambda: json.dumps(seen, indent=1))
         return seen
 
 
