@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -28,6 +29,8 @@ import running_engine
 from running_engine import RunningEngine
 
 ACCOUNTS = 200
+TICKS_MIN = 10
+"""How many changes each reader sees at least, however fast it reads."""
 FIRST_BALANCE = 1000
 SQL = """
 CREATE SOURCE transfers (id BIGINT, from_account INTEGER, to_account INTEGER, amount BIGINT)
@@ -108,11 +111,19 @@ def connect(url: str) -> http.client.HTTPConnection:
 
 
 def read(url: str, reads: int, done: Synchronized[int], found: multiprocessing.Queue[str]) -> None:
-    """Asks so many times; reports the first answer that does not agree, and how many ticks it saw."""
+    """Reads, and reports how it ended: each reader is waited for."""
+    try:
+        found.put(reading(url, reads, done))
+    except Exception:
+        found.put(traceback.format_exc())
+
+
+def reading(url: str, reads: int, done: Synchronized[int]) -> str:
+    """Asks so many times; gives the first answer that does not agree, or how many ticks it saw."""
     connection: http.client.HTTPConnection | None = None
     body = json.dumps({"sql": QUESTION}).encode()
     ticks, last = 0, None
-    while reads > 0:
+    while reads > 0 or ticks < TICKS_MIN:
         try:
             connection = connection or connect(url)
             connection.request("POST", "/v1/sql", body, {"Content-Type": "application/json"})
@@ -125,17 +136,15 @@ def read(url: str, reads: int, done: Synchronized[int], found: multiprocessing.Q
         if answer.status != 200:
             if answer.status in (429, 503):
                 continue
-            found.put(f"{answer.status} {content}")
-            return
+            return f"{answer.status} {content}"
         ticks += content["tick"] != last
         last = content["tick"]
         if why := wrong(content["rows"][0]):
-            found.put(f"tick {last}: {why}")
-            return
+            return f"tick {last}: {why}"
         reads -= 1
         with done.get_lock():
             done.value += 1
-    found.put(f"ticks {ticks}")
+    return f"ticks {ticks}"
 
 
 def campaign(scratch: Path, reads: int, readers: int, seed: int) -> int:
@@ -167,8 +176,6 @@ def campaign(scratch: Path, reads: int, readers: int, seed: int) -> int:
     ticks = sum(int(report.split()[1]) for report in reports if report.startswith("ticks "))
     sent = sum(writer.acknowledged for writer in writers)
     print(f"{done.value} reads of three views in {read_s:.0f} s, over {ticks} changes of the tick; {sent} transfers; one kill")
-    if ticks < 10 * readers:
-        failures.append(f"the readers saw only {ticks} ticks: nothing was shown by this")
     for failure in failures:
         print(failure)
     print(f"{max(2 - len(failures), 0)} passed, {len(failures)} failed")
@@ -178,12 +185,12 @@ def campaign(scratch: Path, reads: int, readers: int, seed: int) -> int:
 def main() -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description="Reads a ledger while it is written; every answer must agree with itself.")
-    parser.add_argument("--short", action="store_true", help="20,000 reads")
+    parser.add_argument("--short", action="store_true", help="3,000 reads")
     parser.add_argument("--reads", type=int, help="how many reads (default: 1,000,000)")
     parser.add_argument("--readers", type=int, default=2, help="processes that read (default: 2)")
     parser.add_argument("--seed", type=int, default=1, help="another seed makes other transfers (default: 1)")
     given = parser.parse_args()
-    reads = given.reads or (20_000 if given.short else 1_000_000)
+    reads = given.reads or (3_000 if given.short else 1_000_000)
     with tempfile.TemporaryDirectory() as scratch:
         return 1 if campaign(Path(scratch), reads, given.readers, given.seed) else 0
 

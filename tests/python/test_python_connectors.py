@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from running_engine import BINARY, ROOT, why_not
+from running_engine import BINARY, LIMIT_S, ROOT, wait_until, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
@@ -46,22 +46,28 @@ CREATE SINK delivered WITH (connector = 'python', function = 'deliver') AS SELEC
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "headrace.toml").write_text('name = "t"\n')
+    (tmp_path / "headrace.toml").write_text('name = "t"\n[engine]\ncheckpoint_interval_ms = 50\n')
     (tmp_path / "sql").mkdir()
     (tmp_path / "functions").mkdir()
     (tmp_path / "sql" / "pipeline.sql").write_text(SQL)
     return tmp_path
 
 
-def run(project: Path, kill_after_s: float = 0) -> int:
+def run(project: Path, kill_at_commit: int = 0) -> int:
+    """Runs to the end, or until so many commits were delivered, by this run and those before."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "HEADRACE_PYTHON": sys.executable}
     command = [str(BINARY), "run", str(project), "--until-end", "--state", str(project / "state"), "--shards", "2"]
     with (project / "log").open("ab") as log:
         engine = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        if kill_after_s:
-            time.sleep(kill_after_s)
+        if kill_at_commit:
+            wait_until(lambda: engine.poll() is not None or commits(project) >= kill_at_commit, (project / "log").read_text)
             engine.kill()
-        return engine.wait(timeout=120)
+        return engine.wait(LIMIT_S)
+
+
+def commits(project: Path) -> int:
+    delivered = project / "delivered.ndjson"
+    return delivered.read_text().count("\n") if delivered.exists() else 0
 
 
 def delivered(project: Path) -> list[dict[str, object]]:
@@ -81,12 +87,12 @@ def test_rows_go_through_once(project: Path) -> None:
 
 
 def test_kills_change_nothing(project: Path) -> None:
-    (project / "functions" / "f.py").write_text(FUNCTIONS.format(folder=str(project), rows=4000))
-    waits = random.Random(5)
+    (project / "functions" / "f.py").write_text(FUNCTIONS.format(folder=str(project), rows=8000))
+    more = random.Random(5)
     for _ in range(4):
-        run(project, kill_after_s=2.5 + waits.random())
+        assert run(project, kill_at_commit=commits(project) + more.randint(1, 4)) == -signal.SIGKILL
     assert run(project) == 0, (project / "log").read_text()
-    assert sorted(delivered(project), key=lambda row: row["n"]) == expected(4000)  # type: ignore[arg-type,return-value]
+    assert sorted(delivered(project), key=lambda row: row["n"]) == expected(8000)  # type: ignore[arg-type,return-value]
 
 
 def test_a_function_that_is_not_there(project: Path) -> None:

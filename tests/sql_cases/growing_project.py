@@ -7,7 +7,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 from random import Random
 
@@ -47,7 +46,7 @@ def answer_after_kills(case: Path, scratch: Path) -> str | None:
         run_and_kill(project, random, follow=bool(files))
     for file in files:
         file.grow(len(file.lines))
-    code, output = run(project, "--until-end", limit_s=RUN_LIMIT_S)
+    code, output = run(project, random, "--until-end", limit_s=RUN_LIMIT_S)
     if code != 0:
         return f"exit {code} after kills: {output[-400:]}"
     why = shared_cases.tool().compare(shared_cases.description(case), case, project / "out.ndjson")
@@ -84,15 +83,15 @@ def refused(project: Path) -> bool:
 def run_and_kill(project: Path, random: Random, *, follow: bool) -> None:
     """Runs until a random moment, or to a point within a checkpoint."""
     if follow and random.random() < 0.6:
-        run(project, limit_s=random.uniform(0.03, 0.25))
+        run(project, random, limit_s=random.uniform(0.03, 0.25))
     else:
         point = f"{random.choice(POINTS)}:{random.randint(1, 3) if follow else 1}"
-        run(project, *([] if follow else ["--until-end"]), limit_s=0.5 if follow else RUN_LIMIT_S, crash=point)
+        run(project, random, *([] if follow else ["--until-end"]), limit_s=0.5 if follow else RUN_LIMIT_S, crash=point)
 
 
-def run(project: Path, *options: str, limit_s: float, crash: str = "") -> tuple[int, str]:
+def run(project: Path, random: Random, *options: str, limit_s: float, crash: str = "") -> tuple[int, str]:
     """Runs the engine and kills it at the limit; gives exit code and output."""
-    shards = str(1 + int(time.monotonic_ns() // 1000 % 3))
+    shards = str(random.randint(1, 3))
     environment = os.environ | ({"HEADRACE_CRASH": crash} if crash else {})
     command = [str(shared_cases.BINARY), "run", str(project), "--no-listen", "--shards", shards, *options]
     with (project / "log").open("wb") as log:
