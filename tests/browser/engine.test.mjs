@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { assert_fits, dist, open_browser, open_page } from './browser.mjs';
 import { Engine, engine_path, have_engine, payment } from './engine.mjs';
 
-const limits = { timeout: 90_000, skip: have_engine ? false : `there is no engine at ${engine_path}` };
+const limits = { timeout: 180_000, skip: have_engine ? false : `there is no engine at ${engine_path}` };
 const start_ms = Date.now() - 120_000;
 const malformed = '{"tx_id": 1000, "card": "card-01", "amount": "twelve", "country": "DE", "ts": "2026-01-01 12:00:00"}';
 
