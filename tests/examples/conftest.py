@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 import engine
@@ -14,7 +15,10 @@ from headrace.demo import prepare
 def demo_data() -> Path:
     """The whole year of departures."""
     out = prepare.cache_directory() / "demo"
-    prepare.prepare(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.with_suffix(".lock").open("w") as lock:  # One of the processes that share the tests prepares, the others wait.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        prepare.prepare(out)
     return out
 
 

@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from workshop.outcome import Outcome
 from workshop.place import BUILD, SHARED, environment
 from workshop.suites import REPORTS, Step, Suite
 
 SHOWN_LINES_MAX = 200
+REPEATED_LINES_MAX = 30
+"""Of each failed command at the very end: often the end of a log is all that one gets to see."""
 
 
 def say(text: str = "") -> None:
@@ -49,35 +52,54 @@ def finish(step: Step, limit_s: float) -> tuple[int, str]:
     return process.returncode, output
 
 
-def run_suite(suite: Suite) -> Outcome:
+@dataclass(frozen=True)
+class Failed:
+    """A command of which a test failed."""
+
+    step: Step
+    exit_code: int
+    output: str
+
+
+def run_suite(suite: Suite) -> tuple[Outcome, list[Failed]]:
     """Runs one suite and prints its section: what failed or was skipped, then the counts and the seconds."""
     say(f"== {suite.name}")
     if suite.absent:
         say(f"   not run: {suite.absent}")
-        return Outcome(skipped=max(1, len(suite.steps)))
+        return Outcome(skipped=max(1, len(suite.steps))), []
     began = time.monotonic()
     total = Outcome()
+    failures: list[Failed] = []
     with ThreadPoolExecutor(suite.parallel) as pool:
         for step, (exit_code, output) in zip(suite.steps, pool.map(lambda step: finish(step, suite.limit_s), suite.steps), strict=True):
             counted = step.count(exit_code, output)
             total += counted
             if counted.failed:
-                show(step, exit_code, output)
+                failures.append(Failed(step, exit_code, output))
+                show(failures[-1], SHOWN_LINES_MAX)
             else:
                 say_skipped(output)
     say(f"   {suite.name}: {total} in {time.monotonic() - began:.1f} s")
-    return total
+    return total, failures
 
 
-def show(step: Step, exit_code: int, output: str) -> None:
+def show(failed: Failed, lines_max: int) -> None:
     """Prints a failed command, so that it can be copied, and the end of what it said."""
-    lines = output.rstrip().splitlines()
-    command = " ".join(step.command)
-    say(f"   $ {command if len(command) < 300 else command[:300] + ' ...'}    (exit {exit_code})")
-    if len(lines) > SHOWN_LINES_MAX:
-        say(f"     ... {len(lines) - SHOWN_LINES_MAX} lines before")
-    for line in lines[-SHOWN_LINES_MAX:]:
+    lines = failed.output.rstrip().splitlines()
+    command = " ".join(failed.step.command)
+    say(f"   $ {command if len(command) < 300 else command[:300] + ' ...'}    (exit {failed.exit_code})")
+    if len(lines) > lines_max:
+        say(f"     ... {len(lines) - lines_max} lines before")
+    for line in lines[-lines_max:]:
         say(f"     {line}")
+
+
+def repeat(failures: Sequence[Failed]) -> None:
+    """Prints once more, behind all suites, how each failed command ended."""
+    if failures:
+        say("\n== what failed")
+    for failed in failures:
+        show(failed, REPEATED_LINES_MAX)
 
 
 def say_skipped(output: str) -> None:
@@ -95,10 +117,15 @@ def run_all(suites: Sequence[Suite]) -> int:
     began = time.monotonic()
     total = Outcome()
     slow: list[tuple[float, str]] = []
+    failures: list[Failed] = []
     for suite in suites:
         start = time.monotonic()
-        total += run_suite(suite)
+        outcome, failed = run_suite(suite)
+        total += outcome
+        failures += failed
         slow.append((time.monotonic() - start, suite.name))
+    if len(suites) > 1:
+        repeat(failures)
     seconds = ", ".join(f"{name} {taken:.0f} s" for taken, name in slow)
     say(f"\n{seconds}; together {time.monotonic() - began:.0f} s. Reports: {REPORTS.relative_to(BUILD.parent)}")
     say(str(total))

@@ -24,6 +24,8 @@ CPP_ROOTS = ("src", "tests", "bench")
 PYTHON_ROOTS = ("bench", "python", "examples", "tests", "tools")
 SLOW_FOLDERS = ("examples", "sql_cases")
 """Folders of pytest files that `--fast` leaves out."""
+DISTRIBUTION = {"python": "loadfile", "examples": "loadfile", "sql_cases": "load"}
+"""Folders of pytest files that two processes share, and how: file by file where the tests of a file share an engine or data."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ def pytest_suite(folder: str, text: str = "", *, limit_s: int = 1800) -> Suite:
     ]
     if text and not text.startswith(f"{folder}/"):
         command += ["-k", text]
+    if not text and folder in DISTRIBUTION:
+        command += ["--numprocesses=2", f"--dist={DISTRIBUTION[folder]}"]
     return Suite(folder, [Step(command, outcome.by_junit(report), report=report)], limit_s)
 
 
@@ -162,7 +166,7 @@ def campaigns(text: str = "") -> Suite:
         if text in str(path.relative_to(TESTS)) and '"--short"' in path.read_text()
     ]
     steps = [Step([str(PYTHON), str(path.relative_to(ROOT)), "--short"], outcome.by_closing_line) for path in files]
-    return Suite("campaigns", steps, limit_s=1200, absent="" if BINARY.exists() else "build/headrace is not there")
+    return Suite("campaigns", steps, limit_s=1200, parallel=2, absent="" if BINARY.exists() else "build/headrace is not there")
 
 
 def chosen(wish: str) -> Suite:
