@@ -18,7 +18,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import venv
 from collections.abc import Iterator
 
 from headrace.errors import BadConfig, FunctionLoad
@@ -115,6 +114,8 @@ def ensure(environment: Environment) -> pathlib.Path:
         if (folder / _COMPLETE).exists():
             return python
         shutil.rmtree(folder, ignore_errors=True)
+        import venv  # Here: hardly ever needed, and slow to import.
+
         venv.EnvBuilder(with_pip=not _has_pip()).create(folder)
         _install(environment, python)
         site = next((folder / "lib").glob("python*/site-packages"))

@@ -1,15 +1,10 @@
 #include "udf/describe.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <simdjson.h>
-
-#include <csignal>
 
 #include "base/process.h"
 #include "duck/arrow.h"
-#include "udf/output_log.h"
 
 namespace headrace {
 namespace {
@@ -126,31 +121,18 @@ Result<std::vector<FunctionDescription>> read_document(const std::string& text) 
 
 }  // namespace
 
-std::vector<std::string> python_environment(const FunctionHostOptions& options) {
-  std::vector<std::string> environment = {"PYTHONUNBUFFERED=1"};
-  if (!options.python_path.empty())
-    environment.push_back(fmt::format("PYTHONPATH={}", fmt::join(options.python_path, ":")));
-  return environment;
-}
-
-Result<std::vector<FunctionDescription>> describe_functions(const FunctionHostOptions& options) {
+Result<std::vector<FunctionDescription>> describe_functions(WorkerParent& parent, int output) {
   HEADRACE_ASSIGN(ChannelPair pair, ChannelPair::make());
-  ProcessSpec spec{
-      .arguments = {options.python, "-m", "headrace.worker", "describe", "--project", options.project_directory}};
-  spec.environment = python_environment(options);
-  spec.output = pair.theirs.number();
-  OutputLog log;  // What the files print while they load.
-  HEADRACE_ASSIGN(spec.error_output, log.add("(loading)"));
-  HEADRACE_TRY(log.start());
-  HEADRACE_ASSIGN(Process process, Process::start(spec));
+  auto describer = parent.fork_describer({pair.theirs.number(), output});
+  if (!describer.ok() && describer.error().code == Code::function_died) return load_error(describer.error().message);
+  if (!describer.ok()) return describer.error();
   pair.theirs.close();
   LineChannel channel(std::move(pair.ours));
   auto line = channel.read_line(describe_timeout_ms);
+  auto status = parent.kill(*describer);
   if (line.ok()) return read_document(*line);
-  process.kill(SIGKILL);
-  auto status = process.wait(1'000);
-  return load_error(fmt::format("{} -m headrace.worker describe gave no answer ({})", options.python,
-                                status ? status->text() : line.error().message));
+  return load_error(
+      fmt::format("the functions could not be described ({})", status ? status->text() : line.error().message));
 }
 
 }  // namespace headrace

@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "base/json_text.h"
 #include "udf/call_detail.h"
-#include "udf/describe.h"
 #include "udf/function.h"
+#include "udf/interpreters.h"
 #include "udf/known_failures.h"
 #include "udf/output_log.h"
 #include "udf/worker.h"
@@ -218,26 +218,22 @@ bool is_same_to_sql(const FunctionDescription& a, const FunctionDescription& b) 
 
 class ProcessFunctionHost final : public FunctionHost {
  public:
-  ProcessFunctionHost(const FunctionHostOptions& options, std::vector<FunctionDescription> descriptions)
-      : options_(options), project_functions_(descriptions.size()), descriptions_(std::move(descriptions)) {
-    for (const FunctionDescription& description : descriptions_) {
-      bases_.push_back(bases_.size());
-      hashes_.push_back(description.hash);
-    }
-  }
+  explicit ProcessFunctionHost(const FunctionHostOptions& options)
+      : interpreters_(std::make_unique<Interpreters>(options)) {}
 
   Result<> start() {
-    HEADRACE_ASSIGN(int parent_output, output_.add("(parent of the function workers)"));
-    parent_output_ = parent_output;
+    HEADRACE_ASSIGN(descriptions_, interpreters_->describe());
+    project_functions_ = descriptions_.size();
     for (const FunctionDescription& description : descriptions_) {
       HEADRACE_TRY(check_layout(description));
       HEADRACE_ASSIGN(int output, output_.add(description.name));
       outputs_[description.name] = output;
-      hosted_.push_back(std::make_unique<HostedFunction>(description, parent_for(description), output));
+      bases_.push_back(bases_.size());
+      hashes_.push_back(description.hash);
+      hosted_.push_back(std::make_unique<HostedFunction>(description, interpreters_->parent_of(description), output));
     }
     HEADRACE_TRY(output_.start());
-    for (auto& [python, parent] : parents_) HEADRACE_TRY(parent->start());
-    return {};
+    return interpreters_->start();
   }
 
   const std::vector<FunctionDescription>& functions() const override { return descriptions_; }
@@ -254,7 +250,8 @@ class ProcessFunctionHost final : public FunctionHost {
     for (size_t i = 0; i < descriptions_.size(); ++i)
       if (bases_[i] == base && same_columns(descriptions_[i].rows, rows)) return i;
     HEADRACE_TRY(check_layout(special));
-    hosted_.push_back(std::make_unique<HostedFunction>(special, parent_for(special), outputs_.at(special.name)));
+    hosted_.push_back(
+        std::make_unique<HostedFunction>(special, interpreters_->parent_of(special), outputs_.at(special.name)));
     bases_.push_back(base);
     hashes_.push_back(hashes_[base]);
     descriptions_.push_back(std::move(special));
@@ -266,7 +263,7 @@ class ProcessFunctionHost final : public FunctionHost {
     return hosted_[index]->call(arguments, result);
   }
 
-  Result<std::vector<FunctionDescription>> describe_again() const override { return describe_functions(options_); }
+  Result<std::vector<FunctionDescription>> describe_again() const override { return interpreters_->describe(); }
 
   Result<std::vector<std::string>> take_up(const std::vector<FunctionDescription>& described) override {
     bool same = described.size() == project_functions_;
@@ -274,13 +271,13 @@ class ProcessFunctionHost final : public FunctionHost {
     if (!same)
       return user_error(Code::state_mismatch, "the functions are others than before, or of other kinds or types")
           .with_remedy("restart the pipeline");
-    for (auto& [python, parent] : parents_) HEADRACE_TRY(parent->refresh());
+    HEADRACE_TRY(interpreters_->refresh());
     std::vector<std::string> changed;
     for (size_t i = 0; i < hosted_.size(); ++i) {
       FunctionDescription now = described[bases_[i]];
       if (now.hash == hashes_[i]) continue;
       now.rows = descriptions_[i].rows;
-      hosted_[i]->take_up(now, parent_for(now));
+      hosted_[i]->take_up(now, interpreters_->parent_of(now));
       hashes_[i] = now.hash;
       if (i < project_functions_) changed.push_back(now.name);
     }
@@ -297,38 +294,23 @@ class ProcessFunctionHost final : public FunctionHost {
   }
 
  private:
-  /// The parent of an environment's workers.
-  WorkerParent& parent_for(const FunctionDescription& description) {
-    FunctionHostOptions options = options_;
-    if (!description.python.empty()) options.python = description.python;
-    std::unique_ptr<WorkerParent>& parent = parents_[options.python];
-    if (parent == nullptr) parent = std::make_unique<WorkerParent>(options, parent_output_);
-    return *parent;
-  }
-
-  const FunctionHostOptions options_;
-  const size_t project_functions_;
+  size_t project_functions_ = 0;
   std::vector<FunctionDescription> descriptions_;  ///< As the plan was made with: the project's, then special ones.
   std::vector<size_t> bases_;                      ///< Which of the project's functions each one is.
   std::vector<std::string> hashes_;                ///< Of the code that runs now.
   std::map<std::string, int> outputs_;             ///< Where each function's output goes.
-  int parent_output_ = -1;
-  // In this order: workers end before the parent that reaps them, and that before the reader of what they print.
+  // In this order: workers end before the parents that reap them, and those before the reader of what they print.
   OutputLog output_;
-  std::map<std::string, std::unique_ptr<WorkerParent>> parents_;  ///< By interpreter.
+  const std::unique_ptr<Interpreters> interpreters_;
   std::vector<std::unique_ptr<HostedFunction>> hosted_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<FunctionHost>> start_function_host(const FunctionHostOptions& options) {
-  std::vector<FunctionDescription> descriptions;
+  auto host = std::make_unique<ProcessFunctionHost>(options);
   HEADRACE_ASSIGN(auto files, glob_files(options.project_directory + "/functions/*.py"));
-  if (!files.empty()) {
-    HEADRACE_ASSIGN(descriptions, describe_functions(options));
-  }
-  auto host = std::make_unique<ProcessFunctionHost>(options, std::move(descriptions));
-  if (!host->functions().empty()) HEADRACE_TRY(host->start());
+  if (!files.empty()) HEADRACE_TRY(host->start());
   return std::unique_ptr<FunctionHost>(std::move(host));
 }
 

@@ -6,11 +6,9 @@
 #include <simdjson.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 
 #include "base/clock.h"
@@ -329,7 +327,7 @@ Error Worker::died() {
   ::poll(&entry, 1, last_breath_ms);
   std::string how = "it closed its connection to the engine, and was killed";
   if (is_readable(forked_.death.number())) {
-    if (auto status = parent_.reap(forked_.pid)) how = status->text();
+    if (auto status = parent_.reap(forked_)) how = status->text();
     forked_.pid = -1;
   }
   end_failed();
@@ -358,12 +356,7 @@ bool Worker::request_stands() {
 
 void Worker::end() {
   if (!segment_) return;
-  if (forked_.pid > 0) {
-    ::kill(-forked_.pid,
-           SIGKILL);  // With what the function has started. Not reaped yet, so the number is still its own.
-    ::syscall(SYS_pidfd_send_signal, forked_.death.number(), SIGKILL, nullptr, 0);
-    parent_.reap(forked_.pid);
-  }
+  if (forked_.pid > 0) parent_.kill(forked_);
   forked_ = {};
   channel_.close();
   segment_.reset();

@@ -1,9 +1,12 @@
 #include "udf/worker_parent.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <poll.h>
 #include <simdjson.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -13,7 +16,6 @@
 
 #include "base/file.h"
 #include "base/json_text.h"
-#include "udf/describe.h"
 #include "udf/fields_json.h"
 
 namespace headrace {
@@ -76,6 +78,20 @@ Result<std::string> receive_with_descriptor(int socket, Descriptor* received) {
   return environment_error(Code::function_died, "the parent of the function workers does not answer");
 }
 
+/// What makes the interpreter find the headrace package, and behave as a parent of many.
+std::vector<std::string> python_environment(const FunctionHostOptions& options) {
+  std::vector<std::string> out = {
+      "PYTHONUNBUFFERED=1",
+      "ARROW_DEFAULT_MEMORY_POOL=system",               // The others reserve memory that a budget would count.
+      "JE_ARROW_MALLOC_CONF=background_thread:false"};  // The parent has one thread: forking is safe.
+  if (!options.python_path.empty()) out.push_back(fmt::format("PYTHONPATH={}", fmt::join(options.python_path, ":")));
+  // Threads of a BLAS would be forked into nothing, and a worker has one core at best.
+  for (const char* name : {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}) {
+    if (std::getenv(name) == nullptr) out.push_back(fmt::format("{}=1", name));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string find_worker_library() {
@@ -98,14 +114,6 @@ Result<> WorkerParent::ensure_running() {
   ProcessSpec spec{.arguments = {options_.python, "-m", "headrace.worker", "serve", "--project",
                                  options_.project_directory, "--library", library}};
   spec.environment = python_environment(options_);
-  spec.environment.push_back(
-      "ARROW_DEFAULT_MEMORY_POOL=system");  // The others reserve memory that a budget would count.
-  spec.environment.push_back(
-      "JE_ARROW_MALLOC_CONF=background_thread:false");  // The parent has one thread: forking is safe.
-  // Threads of a BLAS would be forked into nothing, and a worker has one core at best.
-  for (const char* name : {"OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}) {
-    if (std::getenv(name) == nullptr) spec.environment.push_back(fmt::format("{}=1", name));
-  }
   spec.descriptors = {pair.theirs.number()};
   spec.output = spec.error_output = output_;
   HEADRACE_ASSIGN(Process process, Process::start(spec));
@@ -132,17 +140,25 @@ Result<std::string> WorkerParent::ask(const std::string& request, const std::vec
 
 Result<WorkerParent::Forked> WorkerParent::fork_worker(const FunctionDescription& function, int64_t memory_bytes,
                                                        const std::vector<int>& descriptors) {
-  std::lock_guard lock(mutex_);
-  HEADRACE_TRY(ensure_running());
-  Forked forked;
   std::string writes;
   for (const std::string& path : function.writes) writes += (writes.empty() ? "" : ",") + json_string(path);
-  auto answer = ask(
+  return fork(
       fmt::format(
           R"({{"fork": {{"file": {}, "function": {}, "hash": {}, "memory_bytes": {}, "rows": {}, "network": {}, "writes": [{}]}}}})",
           json_string(function.file), json_string(function.name), json_string(function.hash), memory_bytes,
           fields_json(function.rows), function.network, writes),
-      descriptors, &forked.death);
+      descriptors);
+}
+
+Result<WorkerParent::Forked> WorkerParent::fork_describer(const std::vector<int>& descriptors) {
+  return fork(R"({"describe": true})", descriptors);
+}
+
+Result<WorkerParent::Forked> WorkerParent::fork(const std::string& request, const std::vector<int>& descriptors) {
+  std::lock_guard lock(mutex_);
+  HEADRACE_TRY(ensure_running());
+  Forked forked;
+  auto answer = ask(request, descriptors, &forked.death);
   simdjson::dom::parser parser;
   int64_t pid = -1;
   if (!answer.ok() || parser.parse(*answer)["pid"].get(pid) != simdjson::SUCCESS || !forked.death.is_open()) {
@@ -163,10 +179,16 @@ Result<> WorkerParent::refresh() {
   return std::move(answer).error();
 }
 
-std::optional<ExitStatus> WorkerParent::reap(pid_t pid) {
+std::optional<ExitStatus> WorkerParent::kill(const Forked& forked) {
+  ::kill(-forked.pid, SIGKILL);  // With what it has started. Not reaped yet, so the number is still its own.
+  ::syscall(SYS_pidfd_send_signal, forked.death.number(), SIGKILL, nullptr, 0);
+  return reap(forked);
+}
+
+std::optional<ExitStatus> WorkerParent::reap(const Forked& forked) {
   std::lock_guard lock(mutex_);
   if (!process_ || process_->wait(0)) return std::nullopt;
-  auto answer = ask(fmt::format(R"({{"reap": {}}})", pid), {}, nullptr);
+  auto answer = ask(fmt::format(R"({{"reap": {}}})", forked.pid), {}, nullptr);
   simdjson::dom::parser parser;
   simdjson::dom::element document;
   int64_t code = 0, signal = 0;

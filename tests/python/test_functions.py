@@ -362,3 +362,23 @@ def test_rows_with_null_stay_out_of_numpy_and_pandas() -> None:
     assert run(added, pa.array([1.0, None, 3.0, 4.0]), pa.array([1, 2, None, 4]), pa.array([None, "b", "c", "d"])) == [2.0, None, None, 8.0]
     assert run(added, pa.array([None], pa.float64()), pa.array([1]), pa.array(["a"])) == [None]
     assert seen == [2, 0]
+
+
+PANDAS_LATER = """
+import sys
+import pyarrow as pa
+from headrace.worker.pandas_later import pandas_later
+
+with pandas_later():
+    pa.array([1])
+assert pa.array(["a", None]).to_pylist() == ["a", None] and "pandas" not in sys.modules
+{use}
+import pandas as pd
+assert pa.array(pd.Series([1.0, float("nan")])).null_count == 1
+assert pa.array(pd.Categorical(["a", "b"])).type.value_type == pa.large_string()
+"""
+
+
+@pytest.mark.parametrize("use", ["", "assert type(pa.array([1]).to_pandas()).__name__ == 'Series'"])
+def test_pyarrow_knows_pandas_once_somebody_has_imported_it(use: str) -> None:
+    subprocess.run([sys.executable, "-c", PANDAS_LATER.format(use=use)], check=True)

@@ -21,7 +21,7 @@ def main() -> int:
     options = parser.parse_args()
     project = options.project.resolve()
     if options.command == "describe":
-        return describe.main(project, options.only)
+        describe.main(project, options.only)
     return parent.main(project, options.library)
 
 

@@ -13,8 +13,6 @@ from headrace.function import Function
 from headrace.process import ProcessFunction
 from headrace.user_function import UserFunction
 from headrace.worker.aggregates import accumulator_caller, accumulator_types, list_caller
-from headrace.worker.connectors import sink_caller, source_caller
-from headrace.worker.lookups import lookup_caller
 from headrace.worker.processes import process_caller, process_types
 from headrace.worker.rows import table_caller
 from headrace.worker.values import Caller, WrongResult, values_reader, values_writer
@@ -46,12 +44,14 @@ def caller_of(function: UserFunction, rows: dict[str, ColumnType] | None = None)
         return table_caller(function)
     if isinstance(function, ProcessFunction):
         return process_caller(function, rows or {})
-    if function.kind == "source":
-        return source_caller(function)
-    if function.kind == "sink":
-        return sink_caller(function)
+    if function.kind in ("source", "sink"):
+        from headrace.worker import connectors  # With asyncio, which no other kind needs: it takes a while to import.
+
+        return connectors.source_caller(function) if function.kind == "source" else connectors.sink_caller(function)
     if isinstance(function, Function) and function.concurrency:
-        return lookup_caller(function)
+        from headrace.worker import lookups
+
+        return lookups.lookup_caller(function)
     if function.kind == "scalar":
         return _scalar_caller(function)
     hints = list(function.signature.parameters.values())

@@ -1,4 +1,4 @@
-"""`describe`: the project's functions as one JSON document on standard output."""
+"""The project's functions as one line of JSON: what the engine asks for, and `describe` prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from headrace.environments import Environment, ensure, environment_of
 from headrace.errors import FunctionLoad, HeadraceError
@@ -50,17 +50,22 @@ def error_document(error: HeadraceError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message, "remedy": error.remedy, "file": file, "line": int(line or 0)}
 
 
-def main(project: pathlib.Path, only: Sequence[str] = ()) -> int:
-    """Prints {"functions": [...], "errors": [...], "sandbox": [...]}. What the user's files print while they load goes to standard
-    error. Files with an environment of their own are described by its interpreter; `only` names the files to look at, in this one."""
+def main(project: pathlib.Path, only: Sequence[str] = ()) -> NoReturn:
+    """Tells it on standard output. What the user's files print while they load goes to standard error."""
     answer = os.dup(1)
     os.dup2(2, 1)
+    tell(project, answer, only)
+
+
+def tell(project: pathlib.Path, answer: int, only: Sequence[str] = ()) -> NoReturn:
+    """Writes {"functions": [...], "errors": [...], "sandbox": [...]} to the descriptor `answer`, and ends the process. Files with an
+    environment of their own are described by its interpreter; `only` names the files to look at, in this one."""
     with contextlib.redirect_stdout(sys.stderr):
         document = _described(project, only) if only else _all_described(project)
+    sys.stderr.flush()  # Who has its answer does not wait for more.
     with os.fdopen(answer, "w", encoding="utf-8") as out:
         json.dump({**document, "sandbox": sandbox.available()}, out)
         out.write("\n")
-    sys.stderr.flush()
     os._exit(1 if document["errors"] else 0)  # Threads and atexit hooks of the user's modules must not keep the engine waiting.
 
 

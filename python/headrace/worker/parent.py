@@ -1,8 +1,10 @@
-"""`serve`: the parent of all workers. Single-threaded, without any of the user's code, so that forking it is safe and quick."""
+"""`serve`: the parent of all workers, and of what describes them. Single-threaded, without any of the user's code, so that forking it is
+safe and quick; pyarrow is imported here, once for all."""
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import json
 import os
@@ -10,21 +12,25 @@ import pathlib
 import signal
 import socket
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from headrace.snapshot import Snapshot
-from headrace.worker import serving
+from headrace.worker import describe, serving
+from headrace.worker.pandas_later import pandas_later
 
 CONTROL = 3  # The descriptor over which the engine asks.
 REQUEST_BYTES_MAX = 65_536
-DESCRIPTORS_PER_WORKER = 3  # Its channel, its shared memory, and where its output goes.
+DESCRIPTORS_MAX = 3  # Of a worker: its channel, its shared memory, and where its output goes.
 
 
 def main(project: pathlib.Path, library: str) -> int:
     """Answers one JSON request at a time until the engine is gone.
 
     {"fork": {"file", "function", "hash", "memory_bytes"}} with three descriptors: forks a worker; {"pid": n} with its pidfd comes back.
-    {"reap": pid}: waits for the end of that worker; {"code": n, "signal": n} comes back.
+    {"describe": true} with two descriptors: forks a process that writes what is in functions/ now to the first, as describe.tell does;
+    {"pid": n} with its pidfd comes back.
+    {"reap": pid}: waits for the end of that process; {"code": n, "signal": n} comes back.
     {"refresh": true}: workers that start from now on run the code as it is on the disk; {} comes back.
     """
     _warm_up()
@@ -34,15 +40,16 @@ def main(project: pathlib.Path, library: str) -> int:
     gc.collect()
     gc.freeze()  # The collector of a worker must not touch, and so copy, the pages it shares with us.
     while True:
-        data, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES_MAX, DESCRIPTORS_PER_WORKER)
+        data, descriptors, _, _ = socket.recv_fds(control, REQUEST_BYTES_MAX, DESCRIPTORS_MAX)
         if not data:
             return 0
         request = json.loads(data)
         if "fork" in request:
-            pid = _fork(project, snapshot, abi, control, request["fork"], descriptors)
-            watch = os.pidfd_open(pid)
-            socket.send_fds(control, [json.dumps({"pid": pid}).encode()], [watch])
-            os.close(watch)
+            channel, memory, output = descriptors
+            _fork(abi, control, output, functools.partial(_work, project, snapshot, abi, channel, memory, request["fork"]))
+        elif "describe" in request:
+            answer, output = descriptors
+            _fork(abi, control, output, functools.partial(describe.tell, project, answer))
         elif "refresh" in request:
             snapshot.take()
             control.send(b"{}")
@@ -53,12 +60,12 @@ def main(project: pathlib.Path, library: str) -> int:
 
 
 def _warm_up() -> None:
-    """Does once what every worker would do in its first call, on that call's time: pyarrow imports numpy and pandas (where it is
-    installed) with the first conversion."""
+    """Does once what every worker would do in its first call, on that call's time."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    array = pa.array([None, 1], pa.int64())
+    with pandas_later():
+        array = pa.array([None, 1], pa.int64())
     array.fill_null(0).take(pc.indices_nonzero(array.is_valid())).to_pylist()
 
 
@@ -72,25 +79,34 @@ def _reap(pid: int) -> dict[str, int]:
     return {"code": os.WEXITSTATUS(status), "signal": 0}
 
 
-def _fork(project: pathlib.Path, snapshot: Snapshot, abi: ctypes.CDLL, control: socket.socket, request: dict[str, Any],
-          descriptors: list[int]) -> int:  # fmt: skip
+def _fork(abi: ctypes.CDLL, control: socket.socket, output: int, run: Callable[[], object]) -> None:
+    """Forks a process that runs `run` and prints to `output`, and tells the engine of it."""
     parent = os.getpid()
     pid = os.fork()
-    if pid != 0:
-        return pid
+    if pid == 0:
+        _run_forked(abi, parent, control, output, run)
+    watch = os.pidfd_open(pid)
+    socket.send_fds(control, [json.dumps({"pid": pid}).encode()], [watch])
+    os.close(watch)
+
+
+def _run_forked(abi: ctypes.CDLL, parent: int, control: socket.socket, output: int, run: Callable[[], object]) -> NoReturn:
     try:  # Nothing may leave this block: above it waits the loop of the parent.
         abi.headrace_die_with_parent(parent)
         os.setpgid(0, 0)  # What the function starts is killed with it.
         control.close()
-        channel, memory, output = descriptors
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        snapshot.install()
-        serving.serve(project, abi, channel, memory, **request)
+        run()
         os._exit(0)
     except SystemExit as end:  # The function has called sys.exit.
         os._exit(end.code if isinstance(end.code, int) else 1)
     except BaseException as failure:
-        print(f"the worker ended: {failure!r}", file=sys.stderr, flush=True)
+        print(f"the process ended: {failure!r}", file=sys.stderr, flush=True)
     os._exit(1)
+
+
+def _work(project: pathlib.Path, snapshot: Snapshot, abi: ctypes.CDLL, channel: int, memory: int, request: dict[str, Any]) -> None:
+    snapshot.install()
+    serving.serve(project, abi, channel, memory, **request)
