@@ -5,7 +5,8 @@ from __future__ import annotations
 import collections
 import datetime
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -88,7 +89,7 @@ class _Run:
             timers.name, timers._not_before = "", -_NEVER
 
 
-#: Hands the rows [begin, end) of a key over.
+#: Hands the rows [begin, end) of a key over; keys come in the order of their rows.
 Give = Callable[[Any, int, int], None]
 
 
@@ -101,27 +102,27 @@ def process_caller(function: ProcessFunction, rows: dict[str, ColumnType]) -> Ca
     keys = len(signature.key)
     key_readers = [values_reader(kind) for kind in process_types(function, rows)[0][:keys]]
     states = StateColumns(function.name, signature.state)
-    read_us, read_text = values_reader(_BIGINT), values_reader(_VARCHAR)
+    read_us = values_reader(_BIGINT)
     timers_writer = RowsWriter(list(_TIMERS.items()))
     output = RowsWriter(signature.result.type.inner)
-    feed = _batch_feeder(instance) if hasattr(instance, "on_rows") else _row_feeder(instance, rows)
+    feed = _feeder(instance, rows)
 
     def call(arguments: list[pa.Array], count: int) -> pa.Array:
         key_columns = [read(column) for read, column in zip(key_readers, arguments, strict=False)]
         all_keys = key_columns[0] if keys == 1 else list(zip(*key_columns, strict=True))
         held, waiting, lists, stamps, watermarks = arguments[keys:]
         held_states = states.read(held)
-        times, names, timer_ends = read_us(waiting.values.field(0)), read_text(waiting.values.field(1)), offsets_of(waiting)
         run = _Run(instance)
         state, timers, given = run.state, run.timers, run.given
-        give = feed(run, lists.values, read_us(stamps.values))
+        give = feed(run, lists.values, stamps.values)
         ends, left, left_ends = [0], [], [0]
-        row_ends = offsets_of(lists)
-        for number, (key, held_state, watermark) in enumerate(zip(all_keys, held_states, read_us(watermarks), strict=True)):
+        row_ends = itertools.pairwise(offsets_of(lists))
+        each = zip(all_keys, held_states, row_ends, read_us(watermarks), _timers_of(waiting), strict=False)
+        for key, held_state, (begin, end), watermark, pending in each:
             state.__dict__ = held_state
-            timers._pending = pending = {names[at]: times[at] for at in range(timer_ends[number], timer_ends[number + 1])}
+            timers._pending = pending
             timers._next = min(pending.values()) if pending else _NEVER
-            give(key, row_ends[number], row_ends[number + 1])
+            give(key, begin, end)
             if timers._next <= watermark:
                 run.fire(key, watermark)
             ends.append(len(given))
@@ -135,53 +136,75 @@ def process_caller(function: ProcessFunction, rows: dict[str, ColumnType]) -> Ca
     return call
 
 
-def _row_feeder(instance: Any, columns: dict[str, ColumnType]) -> Callable[[_Run, pa.Array, list[int]], Give]:
-    """Calls on_row for each row."""
+def _timers_of(waiting: pa.Array) -> Iterator[dict[str, int]]:
+    """Each key's timers by name; without end where no key has any."""
+    times, names = (waiting.values.field(index).to_pylist() for index in range(2))
+    if not times:
+        return iter(dict, None)
+    return (dict(zip(names[begin:end], times[begin:end], strict=True)) for begin, end in itertools.pairwise(offsets_of(waiting)))
+
+
+def _feeder(instance: Any, columns: dict[str, ColumnType]) -> Callable[[_Run, pa.Array, pa.Array], Give]:
+    if hasattr(instance, "on_rows"):
+        return functools.partial(_feed_batches, instance)
     row_class = collections.namedtuple("Row", list(columns), rename=True)  # type: ignore[misc]
     make_row = functools.partial(tuple.__new__, row_class)
     readers = [values_reader(kind) for kind in columns.values()]
-    on_row = instance.on_row
+    feed = _feed_rows if getattr(instance, "on_timer", None) is None else _feed_timed_rows
 
-    def feed(run: _Run, structs: pa.Array, stamps: list[int]) -> Give:
+    def feed_rows(run: _Run, structs: pa.Array, stamps: pa.Array) -> Give:
         values = [read(structs.field(index)) for index, read in enumerate(readers)]
-        rows = list(map(make_row, zip(*values, strict=True)))
-        state, timers, extend = run.state, run.timers, run.given.extend
+        return feed(instance.on_row, run, map(make_row, zip(*values, strict=True)), stamps)
 
-        def give(key: Any, begin: int, end: int) -> None:
-            for row, stamp in zip(rows[begin:end], stamps[begin:end], strict=True):
-                if timers._next <= stamp:
-                    run.fire(key, stamp)
-                found = on_row(key, row, state, timers)
-                if found is not None:
-                    extend(found)
-
-        return give
-
-    return feed
+    return feed_rows
 
 
-def _batch_feeder(instance: Any) -> Callable[[_Run, pa.Array, list[int]], Give]:
+def _feed_rows(on_row: Any, run: _Run, rows: Iterator[Any], stamps: pa.Array) -> Give:
+    """Calls on_row for each row. Timers that nobody hears of need not come in between."""
+    state, timers, extend = run.state, run.timers, run.given.extend
+
+    def give(key: Any, begin: int, end: int) -> None:
+        for row in itertools.islice(rows, end - begin):
+            found = on_row(key, row, state, timers)
+            if found is not None:
+                extend(found)
+
+    return give
+
+
+def _feed_timed_rows(on_row: Any, run: _Run, rows: Iterator[Any], stamps: pa.Array) -> Give:
+    """Calls on_row for each row, and before it the timers that have come."""
+    state, timers, extend, stamps_us = run.state, run.timers, run.given.extend, stamps.to_pylist()
+
+    def give(key: Any, begin: int, end: int) -> None:
+        for row, stamp in zip(itertools.islice(rows, end - begin), stamps_us[begin:end], strict=True):
+            if timers._next <= stamp:
+                run.fire(key, stamp)
+            found = on_row(key, row, state, timers)
+            if found is not None:
+                extend(found)
+
+    return give
+
+
+def _feed_batches(instance: Any, run: _Run, structs: pa.Array, stamps: pa.Array) -> Give:
     """Calls on_rows with as many rows as lie between two timers."""
     on_rows = instance.on_rows
+    batch = pa.RecordBatch.from_struct_array(structs)
+    timers, given, stamps_us = run.timers, run.given, stamps.to_pylist()
 
-    def feed(run: _Run, structs: pa.Array, stamps: list[int]) -> Give:
-        batch = pa.RecordBatch.from_struct_array(structs)
-        timers, given = run.timers, run.given
+    def give(key: Any, begin: int, end: int) -> None:
+        while begin < end:
+            if timers._next <= stamps_us[begin]:
+                run.fire(key, stamps_us[begin])
+            until = end
+            if timers._next < _NEVER:
+                until = next((number for number in range(begin + 1, end) if timers._next <= stamps_us[number]), end)
+            found = on_rows(key, batch.slice(begin, until - begin), run.state, timers)
+            if isinstance(found, (pa.RecordBatch, pa.Table)):
+                found = found.to_pylist()
+            if found is not None:
+                given.extend(found)
+            begin = until
 
-        def give(key: Any, begin: int, end: int) -> None:
-            while begin < end:
-                if timers._next <= stamps[begin]:
-                    run.fire(key, stamps[begin])
-                until = end
-                if timers._next < _NEVER:
-                    until = next((number for number in range(begin + 1, end) if timers._next <= stamps[number]), end)
-                found = on_rows(key, batch.slice(begin, until - begin), run.state, timers)
-                if isinstance(found, (pa.RecordBatch, pa.Table)):
-                    found = found.to_pylist()
-                if found is not None:
-                    given.extend(found)
-                begin = until
-
-        return give
-
-    return feed
+    return give

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import array
 import collections.abc
 import datetime
 import decimal
-import itertools
 import operator
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from headrace.column_types import ColumnType
 
@@ -24,47 +23,25 @@ class WrongResult(Exception):
 
 
 _EPOCH = datetime.datetime(1970, 1, 1)
-_MEMORY_CODES: dict[str, Any] = {"TINYINT": "b", "SMALLINT": "h", "INTEGER": "i", "BIGINT": "q", "UTINYINT": "B", "USMALLINT": "H",
-                 "UINTEGER": "I", "UBIGINT": "Q", "FLOAT": "f", "DOUBLE": "d"}  # fmt: skip
+_EPOCH_DAY = _EPOCH.toordinal()
+
+#: Types whose values pyarrow makes slowly, one Scalar each: what they are stored as, and what makes a value of that.
+_STORED: dict[str, tuple[pa.DataType, Callable[[int], Any]]] = {
+    "TIMESTAMP": (pa.int64(), lambda us: _EPOCH + datetime.timedelta(0, 0, us)),
+    "DATE": (pa.int32(), lambda day: datetime.date.fromordinal(_EPOCH_DAY + day)),
+}
 
 
 def values_reader(column: ColumnType) -> Callable[[pa.Array], list[Any]]:
-    """Gives what turns an array into Python values; to_pylist makes a Scalar for each value, which costs several times more."""
-    read = _rows_reader(column)
-    return lambda array: read(array) if len(array) else []  # Without rows there may be no buffers.
-
-
-def _rows_reader(column: ColumnType) -> Callable[[pa.Array], list[Any]]:
-    code = _MEMORY_CODES.get(column.name)
-    if code is not None:
-        return lambda array: _with_nulls(memoryview(array.buffers()[1]).cast("B").cast(code)[: len(array)].tolist(), array)
-    if column.name == "VARCHAR":
-        return lambda array: _with_nulls(_texts(array), array)
-    if column.name == "TIMESTAMP":
-        return lambda array: _with_nulls(
-            [_EPOCH + datetime.timedelta(microseconds=value)
-             for value in memoryview(array.fill_null(0).buffers()[1]).cast("B").cast("q")[: len(array)]], array)  # fmt: skip
+    """Gives what turns an array into Python values."""
+    if column.name in _STORED:
+        stored, make = _STORED[column.name]
+        make_or_none = _or_none(make)
+        return lambda array: list(map(make_or_none if array.null_count else make, array.view(stored).to_pylist()))
     convert = _record_reader(column)
     if convert is None:
         return lambda array: array.to_pylist()
-    return lambda array: [convert(value) for value in array.to_pylist()]
-
-
-def _with_nulls(values: list[Any], array: pa.Array) -> list[Any]:
-    if array.null_count:
-        for row in pc.indices_nonzero(array.is_null()).to_pylist():
-            values[row] = None
-    return values
-
-
-def _texts(array: pa.Array) -> list[str]:
-    _, offsets, data = array.buffers()
-    ends = memoryview(offsets).cast("B").cast("i")[: len(array) + 1].tolist()
-    raw = bytes(data)[: ends[-1]] if data is not None else b""
-    if raw.isascii():
-        text = raw.decode("ascii")
-        return [text[start:end] for start, end in itertools.pairwise(ends)]
-    return [raw[start:end].decode() for start, end in itertools.pairwise(ends)]
+    return lambda array: list(map(convert, array.to_pylist()))
 
 
 def _record_reader(column: ColumnType) -> Callable[[Any], Any] | None:
@@ -84,9 +61,28 @@ def _record_reader(column: ColumnType) -> Callable[[Any], Any] | None:
 
 
 def values_writer(column: ColumnType) -> Callable[[list[Any]], pa.Array]:
-    """Gives what makes an array of the declared type from a scalar function's results.
+    """Gives what makes an array of the declared type from a scalar function's results."""
+    write_any = _any_writer(column)
+    if column.name not in _NUMBERS:
+        return write_any
+    arrow, code = column.arrow(), _NUMBERS[column.name]
 
-    pa.array alone is too kind: it cuts 1.5 to 1 for an integer and takes bytes for text. So values are of the right Python type,
+    def write(values: list[Any]) -> pa.Array:
+        try:
+            numbers = array.array(code, values)
+        except Exception:  # There is a None, or something that does not fit.
+            return write_any(values)
+        return pa.Array.from_buffers(arrow, len(numbers), [None, pa.py_buffer(numbers)])
+
+    return write
+
+
+#: Types whose values, but for None, array.array takes in one go; it is as strict as _SCALARS.
+_NUMBERS = {"BIGINT": "q", "DOUBLE": "d"}
+
+
+def _any_writer(column: ColumnType) -> Callable[[list[Any]], pa.Array]:
+    """pa.array alone is too kind: it cuts 1.5 to 1 for an integer and takes bytes for text. So values are of the right Python type,
     or go through a converter that is strict."""
     arrow = column.arrow()
     exact = _EXACT.get(column.name)
