@@ -51,7 +51,7 @@ class Environment:
 
 
 def environment_of(project: pathlib.Path, file: str) -> Environment | None:
-    """Reads off a function file, without running it, which environment its decorators name.
+    """Reads off a function file, without running it, which environment its decorators and models name.
 
     Raises:
         FunctionLoad: two decorators name two, or there is no such lock file (code 4005).
@@ -79,10 +79,13 @@ def environment_of(project: pathlib.Path, file: str) -> Environment | None:
 
 def _named(module: ast.Module) -> Iterator[tuple[str, int]]:
     for node in ast.walk(module):
-        for decorator in getattr(node, "decorator_list", []):
-            for keyword in getattr(decorator, "keywords", []):
+        calls: list[ast.expr] = getattr(node, "decorator_list", [])
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "model":
+            calls = [node]
+        for call in calls:
+            for keyword in getattr(call, "keywords", []):
                 if keyword.arg == "env" and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str):
-                    yield keyword.value.value, decorator.lineno
+                    yield keyword.value.value, call.lineno
 
 
 def _lock_file(path: pathlib.Path) -> pathlib.Path | None:
