@@ -3,7 +3,8 @@
     python bench/udf/cost.py --kit ../shared/bench --events 1000000 [--pairs 7]
 
 CPU seconds of the whole process tree per million bids, start included, median over interleaved pairs with the spread. All read the same
-Parquet files; the pipeline writes to `blackhole`. `none` is the pipeline without a function: what is above it is the function's.
+Parquet files; the pipeline writes to `blackhole`. `none` is the pipeline without a function: what is above it is the function's. The model of `onnx` is
+the kit's: a logistic regression over four numbers; it runs in the engine, and in a worker.
 """
 
 from __future__ import annotations
@@ -22,13 +23,26 @@ from measuring import cost_of, run_to_end, spread  # noqa: E402
 
 from run import make_data, read_kit  # noqa: E402
 
+SCORE = "SELECT {}(ln(1 + price), auction % 97, bidder % 89, length(extra)) AS score FROM bid"
 CASES = {
     "none": ("SELECT price, channel, url FROM bid", None),
     "scalar": ("SELECT feat(price, channel, url) AS feature FROM bid", "scalar"),
     "vectorized": ("SELECT feat_batch(price, channel, url) AS feature FROM bid", "vector"),
     "keyed": ("SELECT * FROM Ewm(TABLE (SELECT price, bidder FROM bid) PARTITION BY bidder)", "keyed"),
     "keyed, in batches": ("SELECT * FROM EwmBatches(TABLE (SELECT price, bidder FROM bid) PARTITION BY bidder)", "keyed"),
+    "onnx": (SCORE.format("score_bid"), None),
+    "onnx, in a worker": (SCORE.format("score_bid_apart"), None),
 }
+
+
+def write_model(path: Path) -> None:
+    import numpy as np
+    from skl2onnx import to_onnx
+    from sklearn.linear_model import LogisticRegression
+
+    rows = np.random.RandomState(0).rand(2000, 4) * [18, 97, 89, 90]
+    model = LogisticRegression().fit(rows, rows[:, 0] * 3 + rows[:, 3] * 0.1 > 35)
+    path.write_bytes(to_onnx(model, np.zeros((1, 4), np.float32), options={"zipmap": False}).SerializeToString())
 
 
 def headrace(source: str, select: str, data: Path, scratch: Path, shards: int) -> float:
@@ -36,7 +50,9 @@ def headrace(source: str, select: str, data: Path, scratch: Path, shards: int) -
     shutil.rmtree(project, ignore_errors=True)
     (project / "sql").mkdir(parents=True)
     (project / "headrace.toml").write_text('name = "cost"\n')
-    shutil.copytree(ROOT / "bench" / "udf" / "cost" / "functions", project / "functions")
+    if "score_bid" in select:
+        write_model(project / "bids.onnx")
+    shutil.copytree(ROOT / "bench" / "udf" / "cost" / ("models" if "score_bid" in select else "functions"), project / "functions")
     (project / "sql" / "q.sql").write_text(f"{source}\nCREATE SINK out WITH (connector = 'blackhole') AS {select};")
     return run_to_end(project, shards, DATA=str(data)).cpu_s
 
