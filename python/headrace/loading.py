@@ -33,9 +33,9 @@ def function_files(project: pathlib.Path) -> list[str]:
     return sorted(f"{FOLDER}/{path.name}" for path in (project / FOLDER).glob("*.py"))
 
 
-def load_file(project: pathlib.Path, file: str, name: str = "") -> list[FoundFunction]:
+def load_file(project: pathlib.Path, file: str, name: str = "", *, try_out: bool = False) -> list[FoundFunction]:
     """Imports one function file as the module `functions.<stem>` and gives the functions that it defines, in order, or the one called
-    `name`.
+    `name`. With `try_out` the project is read to be planned: models that are for the engine are opened apart first.
 
     The project's directory is on `sys.path` meanwhile and afterwards, so that files may import one another
     (`from functions.shared import ...`).
@@ -60,7 +60,7 @@ def load_file(project: pathlib.Path, file: str, name: str = "") -> list[FoundFun
             raise
         raise FunctionLoad(f"{type(failure).__name__}: {failure}", at=_place(project, file, failure)) from failure
     return [
-        _found(value, file, text, environment)
+        _found(value, file, text, environment, try_out)
         for value in vars(module).values()
         if isinstance(value, UserFunction) and value.module == module.__name__ and name in ("", value.name)
     ]
@@ -72,7 +72,7 @@ def load_project(project: pathlib.Path, files: Iterable[str] | None = None) -> t
     errors: list[HeadraceError] = []
     for file in function_files(project) if files is None else files:
         try:
-            for found in load_file(project, file):
+            for found in load_file(project, file, try_out=True):
                 name = found.function.name
                 earlier = functions.get(name.lower())
                 if earlier is not None:
@@ -105,10 +105,12 @@ def _imported(name: str, path: pathlib.Path) -> types.ModuleType:
     return module
 
 
-def _found(function: UserFunction, file: str, text: str, environment: Environment | None) -> FoundFunction:
+def _found(function: UserFunction, file: str, text: str, environment: Environment | None, try_out: bool) -> FoundFunction:
     if function.options.env and environment is None:
         raise FunctionLoad("env must stand in the decorator as a text: it is read before the file is run", at=f"{file}:{function.line}")
     try:
+        if try_out:
+            function.try_out()
         _ = function.signature
     except BadConfig as failure:
         raise FunctionLoad(failure.message, remedy=failure.remedy, at=f"{file}:{function.line}") from failure

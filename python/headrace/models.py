@@ -6,7 +6,7 @@ import functools
 import pathlib
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from headrace.column_types import ColumnHint, ColumnType
 from headrace.errors import BadConfig
@@ -15,9 +15,12 @@ from headrace.user_function import FunctionOptions, Options, Signature, UserFunc
 if TYPE_CHECKING:  # Not at run time: `import headrace` stays quick.
     import pyarrow as pa
 
-    from headrace.scoring import Drift, Scorer, Scores
+    from headrace.model_trial import Trial
+    from headrace.scoring import Drift, OpenModel, Scores
 
 FORMATS = (".onnx", ".joblib", ".pkl")
+#: What only a process can be held to: a model with one of these options stays in a worker.
+OF_A_PROCESS = ("isolation", "memory", "timeout", "workers")
 
 
 class Model(UserFunction):
@@ -25,11 +28,12 @@ class Model(UserFunction):
 
     Attributes:
         path, shadow: the files of the live model and of the one beside it, if any.
+        in_engine: the engine calls onnxruntime itself; otherwise a worker does.
         features: the names of the arguments in SQL, all DOUBLE.
     """
 
-    def __init__(self, path: pathlib.Path, features: tuple[str, ...], shadow: pathlib.Path | None, module: str, line: int, name: str,
-                 options: FunctionOptions) -> None:  # fmt: skip
+    def __init__(self, path: pathlib.Path, features: tuple[str, ...], shadow: pathlib.Path | None, in_engine: bool, module: str, line: int,
+                 name: str, options: FunctionOptions) -> None:  # fmt: skip
         def body(*columns: pa.Array) -> pa.Array:
             import pyarrow
 
@@ -40,8 +44,9 @@ class Model(UserFunction):
         body.__module__ = module
         super().__init__(body, options)
         self.kind = "vectorized"
-        self.path, self.shadow = path, shadow
+        self.path, self.shadow, self.in_engine = path, shadow, in_engine
         self._features, self._line = features, line
+        self._trials: tuple[Trial, ...] = ()
 
     def __call__(self, *columns: pa.Array) -> pa.Array:
         return self.body(*columns)
@@ -52,13 +57,13 @@ class Model(UserFunction):
 
     @functools.cached_property
     def features(self) -> tuple[str, ...]:
-        return self._features or self._live[1]
+        return self._features or self._names_in(0)
 
     def score(self, columns: list[Scores]) -> Scores:
         """Scores rows given as one column per feature, and lets the shadow model score them, too."""
-        scores = self._live[0](columns)
+        scores = self._opened[0].score(columns)
         if self.shadow is not None:
-            self._drift.note(scores, self._beside[0](columns))
+            self._drift.note(scores, self._opened[1].score(columns))
         return scores
 
     @property
@@ -70,6 +75,18 @@ class Model(UserFunction):
         """How far the shadow's scores lie from the live ones: "psi" and "mean_difference"."""
         return {} if self.shadow is None else {"psi": self._drift.psi(), "mean_difference": self._drift.mean_difference()}
 
+    def try_out(self) -> None:
+        if self.in_engine:
+            from headrace.model_trial import try_apart
+
+            self._trials = tuple(try_apart(file) for file in self.files)
+
+    def model_document(self) -> dict[str, Any] | None:
+        if not self._trials:
+            return None
+        files = [{"path": str(file), **trial} for file, trial in zip(self.files, self._trials, strict=True)]
+        return {"library": files[0].pop("library"), "version": files[0].pop("version"), "files": files}
+
     @functools.cached_property
     def _drift(self) -> Drift:
         from headrace.scoring import Drift
@@ -77,21 +94,21 @@ class Model(UserFunction):
         return Drift()
 
     @functools.cached_property
-    def _live(self) -> tuple[Scorer, tuple[str, ...]]:
+    def _opened(self) -> tuple[OpenModel, ...]:
         from headrace.scoring import open_model
 
-        return open_model(self.path)
+        return tuple(open_model(file) for file in self.files)
 
-    @functools.cached_property
-    def _beside(self) -> tuple[Scorer, tuple[str, ...]]:
-        assert self.shadow is not None
-        from headrace.scoring import open_model
-
-        return open_model(self.shadow)
+    def _names_in(self, place: int) -> tuple[str, ...]:
+        """The names of the features as the live model's file (0) or the shadow's (1) says them."""
+        return tuple(self._trials[place]["features"]) if self._trials else self._opened[place].features
 
     def _read_signature(self) -> Signature:
-        if self.shadow is not None and len(self._beside[1]) != len(self.features):
-            raise BadConfig(f"{self.path.name} takes {len(self.features)} features, and its shadow {len(self._beside[1])}")
+        if self._trials or self.shadow is not None:
+            for place, file in enumerate(self.files):
+                takes = len(self._names_in(place))
+                if takes != len(self.features):
+                    raise BadConfig(f"{file.name} takes {takes} features, and here are {len(self.features)}: {', '.join(self.features)}")
         column = ColumnHint(ColumnType("DOUBLE"), False, "numpy")
         return Signature(dict.fromkeys(self.features, ColumnHint(ColumnType("DOUBLE"), True, "arrow")), column)
 
@@ -103,8 +120,9 @@ def model(path: str, *, name: str = "", features: Sequence[str] = (), shadow: st
     For a classifier of two classes the score is the probability of the second; otherwise it is the prediction. NULL is NaN to the model.
 
     Args:
-        path: in the project. `.onnx` runs in onnxruntime, which must be installed (`env=`); `.joblib` and `.pkl` are scikit-learn
-            estimators. Unpickling runs code of the file: such a file is as trusted as the project's own code.
+        path: in the project. `.onnx` runs in onnxruntime, which must be installed (`env=`): the engine calls it, unless an option needs a
+            process (`isolation="process"`, `memory`, `timeout`, `workers`). `.joblib` and `.pkl` are scikit-learn estimators. Unpickling
+            runs code of the file: such a file is as trusted as the project's own code.
         name: in SQL; default "predict_" and the file's name.
         features: names of the arguments; default what the file says, else f0, f1, ...
         shadow: a second model that scores the same rows; SQL sees the first. How far the two differ stands as gauge `psi` (population
@@ -122,5 +140,6 @@ def model(path: str, *, name: str = "", features: Sequence[str] = (), shadow: st
             raise BadConfig(f"there is no model {file}", remedy="its path is relative to the project's folder")
         if file.suffix not in FORMATS:
             raise BadConfig(f"{file.name} is of no known kind", remedy=f"one of {', '.join(FORMATS)}")
-    return Model(files[0], tuple(features), files[1] if shadow else None, frame.f_globals["__name__"], frame.f_lineno,
+    in_engine = all(file.suffix == ".onnx" for file in files) and not any(option in options for option in OF_A_PROCESS)
+    return Model(files[0], tuple(features), files[1] if shadow else None, in_engine, frame.f_globals["__name__"], frame.f_lineno,
                  name or f"predict_{files[0].stem}", read_options(options))  # fmt: skip

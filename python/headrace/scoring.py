@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,40 +17,130 @@ from headrace.errors import BadConfig
 Scores = npt.NDArray[np.float64]
 Scorer = Callable[[list[Scores]], Scores]
 
+ROWS_STEP = 16  # As in src/udf/onnx.cc.
 
-def open_model(path: pathlib.Path) -> tuple[Scorer, tuple[str, ...]]:
-    """Opens a model; gives what scores columns, and the names of its features."""
+
+@dataclasses.dataclass(frozen=True)
+class OnnxInput:
+    """One input of an ONNX file: `columns` arguments as a tensor [rows, columns], or [rows] where its rank is 1."""
+
+    name: str
+    number: str  #: "float", "double" or "int64".
+    columns: int
+    rank: int
+
+
+@dataclasses.dataclass(frozen=True)
+class OnnxLayout:
+    """How an ONNX file is asked; src/udf/onnx.h says the same."""
+
+    inputs: tuple[OnnxInput, ...]
+    output: str
+    maps: bool  #: The output is a map by class a row (ZipMap), not a tensor.
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenModel:
+    """A model that has been opened.
+
+    Attributes:
+        scorer: gives one number a row, of one column per feature; of one length.
+        features: the names of the columns; none where the file does not say.
+        onnx: of an ONNX file, how it is asked.
+    """
+
+    scorer: Scorer
+    features: tuple[str, ...]
+    onnx: OnnxLayout | None = None
+
+    def score(self, columns: list[Scores]) -> Scores:
+        """Gives one number a row. The rows are filled up to a multiple of ROWS_STEP, so that no score depends on how rows were cut into
+        calls: a matrix product takes a lone row, or the odd one of a few, by another way, whose sums differ in the last bit.
+
+        Raises:
+            ValueError: the number of columns, or the shape of what the model gives, is wrong.
+            Exception: whatever its package raises.
+        """
+        if self.features and len(columns) != len(self.features):
+            raise ValueError(f"it takes {len(self.features)} features, and is given {len(columns)}")
+        rows = len(columns[0])
+        if rows == 0:
+            return np.empty(0)
+        missing = -rows % ROWS_STEP
+        scores = self.scorer([np.append(column, [column[-1]] * missing) for column in columns] if missing else columns)
+        if scores.shape != (rows + missing,):
+            raise ValueError(f"its output has the shape {scores.shape} for {rows + missing} rows")
+        return scores[:rows]
+
+
+def open_model(path: pathlib.Path) -> OpenModel:
+    """Opens a model.
+
+    Raises:
+        BadConfig: it is broken, needs a package that is not there, or takes or gives what SQL cannot (code 1001).
+    """
     return _OPENERS[path.suffix](path)
 
 
-def _open_onnx(path: pathlib.Path) -> tuple[Scorer, tuple[str, ...]]:
+def _open_onnx(path: pathlib.Path) -> OpenModel:
     try:
         import onnxruntime
     except ImportError as failure:
         raise BadConfig(f"{path.name} needs onnxruntime", remedy="name it in the lock file of env=, or install it") from failure
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # A worker has one core; several workers share the rows.
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
-    kinds = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
-    for each in inputs:
-        if each.type not in kinds:
-            raise BadConfig(f"{path.name}: the input {each.name} is {each.type}, and SQL gives numbers")
-    wide = len(inputs) == 1 and len(inputs[0].shape) == 2 and isinstance(inputs[0].shape[1], int) and inputs[0].shape[1] != 1
-    names = tuple(f"f{place}" for place in range(inputs[0].shape[1])) if wide else tuple(each.name for each in inputs)
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as failure:  # onnxruntime has a dozen kinds, and none above them.
+        raise BadConfig(f"{path.name} cannot be opened: {failure}", remedy="export the model again") from failure
+    layout = _layout_of(path, session.get_inputs(), session.get_outputs()[-1])
+    features = tuple(
+        name for each in layout.inputs for name in ([each.name] if each.columns == 1 else [f"f{place}" for place in range(each.columns)])
+    )
 
     def score(columns: list[Scores]) -> Scores:
-        if wide:
-            given = {inputs[0].name: np.column_stack(columns).astype(kinds[inputs[0].type])}
-        else:
-            given = {each.name: column.astype(kinds[each.type]).reshape((-1, 1) if len(each.shape) == 2 else (-1,))
-                     for each, column in zip(inputs, columns, strict=True)}  # fmt: skip
-        return _score_of(session.run(outputs[-1:], given)[0])
+        given: dict[str, npt.NDArray[Any]] = {}
+        waiting = iter(columns)
+        with np.errstate(invalid="ignore", over="ignore"):  # What a narrower number cannot hold.
+            for each in layout.inputs:
+                tensor = np.column_stack(list(itertools.islice(waiting, each.columns))).astype(_NUMBERS[each.number])
+                given[each.name] = tensor if each.rank == 2 else tensor[:, 0]
+        return _score_of(session.run([layout.output], given)[0])
 
-    return score, names
+    return OpenModel(score, features, layout)
 
 
-def _open_joblib(path: pathlib.Path) -> tuple[Scorer, tuple[str, ...]]:
+#: What an input may be: as onnxruntime says it, and as numpy does.
+_NUMBERS = {"float": np.float32, "double": np.float64, "int64": np.int64}
+_SCORES = ("float", "double", "int32", "int64")
+
+
+def _layout_of(path: pathlib.Path, inputs: Sequence[Any], output: Any) -> OnnxLayout:
+    found = []
+    for each in inputs:
+        number = each.type.removeprefix("tensor(").removesuffix(")")
+        if number not in _NUMBERS or len(each.shape) not in (1, 2):
+            raise BadConfig(
+                f"{path.name}: the input {each.name} is {each.type} {each.shape}, and SQL gives numbers",
+                remedy="one input float, double or int64 [rows, features], or one [rows, 1] per feature",
+            )
+        if isinstance(each.shape[0], int):
+            raise BadConfig(
+                f"{path.name}: the input {each.name} takes {each.shape[0]} rows, and SQL gives any number",
+                remedy="export it with a first dimension that is open",
+            )
+        wide = len(inputs) == 1 and len(each.shape) == 2 and isinstance(each.shape[1], int)
+        found.append(OnnxInput(each.name, number, each.shape[1] if wide else 1, len(each.shape)))
+    maps = output.type in ("seq(map(int64,tensor(float)))", "seq(map(string,tensor(float)))")
+    if not maps and output.type not in [f"tensor({number})" for number in _SCORES]:
+        raise BadConfig(
+            f"{path.name}: its last output, {output.name}, is {output.type}, and a score is a number",
+            remedy="export it with the probabilities as the last output",
+        )
+    return OnnxLayout(tuple(found), output.name, maps)
+
+
+def _open_joblib(path: pathlib.Path) -> OpenModel:
     import joblib
 
     estimator: Any = joblib.load(path)
@@ -65,10 +157,10 @@ def _open_joblib(path: pathlib.Path) -> tuple[Scorer, tuple[str, ...]]:
             rows = pandas.DataFrame(rows, columns=list(names))
         return _score_of(predict(rows))
 
-    return score, names
+    return OpenModel(score, names)
 
 
-_OPENERS: dict[str, Callable[[pathlib.Path], tuple[Scorer, tuple[str, ...]]]] = {
+_OPENERS: dict[str, Callable[[pathlib.Path], OpenModel]] = {
     ".onnx": _open_onnx,
     ".joblib": _open_joblib,
     ".pkl": _open_joblib,

@@ -31,7 +31,7 @@ class Options(TypedDict, total=False):
     workers: processes that run this function side by side, 1 to 64; by default as many as the engine calls at once, at most one a
         shard, and one for sources, sinks and look-ups.
     deterministic: equal arguments give equal results, always. False keeps the planner from calling it twice for one row.
-    isolation: "process": the function runs in its own supervised process.
+    isolation: "process": the function runs in its own supervised process, as all do but ONNX models (see `hr.model`).
     network: may open sockets. Enforced where the kernel has seccomp.
     writes: files and folders, absolute or in the project, that it may write to. Enforced where the kernel has Landlock.
     env: a lock file, or a folder with a requirements.lock, in the project: the functions of the file run in an environment made of it.
@@ -158,6 +158,17 @@ class UserFunction:
     def gauges(self) -> dict[str, float]:
         """What the function measures of itself; shown with its workers."""
         return {}
+
+    def try_out(self) -> None:
+        """What is tried once, when the project is read, before the signature.
+
+        Raises:
+            BadConfig: it failed (code 1001).
+        """
+
+    def model_document(self) -> dict[str, Any] | None:
+        """Of a model that the engine runs itself: what it needs to know (src/udf/describe.cc reads it)."""
+        return None
 
     def _read_signature(self) -> Signature:
         raise NotImplementedError

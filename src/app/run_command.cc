@@ -18,6 +18,7 @@
 #include "serve/server.h"
 #include "serve/settings.h"
 #include "serve/webhooks.h"
+#include "udf/onnx.h"
 
 namespace headrace {
 namespace {
@@ -112,13 +113,13 @@ class Progress {
   std::thread thread_;
 };
 
-/// Which code a plan's functions are, and in which environments they run.
+/// Which code a plan's functions are, and where they run.
 std::string functions_text(const std::vector<FunctionDescription>& functions) {
   std::string out = functions.empty() ? "" : "\nfunctions\n";
   for (const FunctionDescription& function : functions)
     out += "  " + function.name + "  " + function.file + ":" + std::to_string(function.line) + "  code " +
            function.hash.substr(0, 12) + (function.environment.empty() ? "" : "  environment " + function.environment) +
-           "\n";
+           (function.model ? "  in the engine, onnxruntime " + function.model->version : "") + "\n";
   return out;
 }
 

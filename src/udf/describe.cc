@@ -5,6 +5,7 @@
 
 #include "base/process.h"
 #include "duck/arrow.h"
+#include "udf/onnx.h"
 
 namespace headrace {
 namespace {
@@ -54,6 +55,40 @@ OnError read_on_error(std::string_view text) {
   return OnError::quarantine;
 }
 
+OnnxInput read_input(element document) {
+  const std::string_view number = document["number"].get_string();
+  OnnxInput input;
+  input.name = std::string(document["name"].get_string().value());
+  input.number = number == "float"    ? OnnxInput::Number::real32
+                 : number == "double" ? OnnxInput::Number::real64
+                                      : OnnxInput::Number::int64;
+  input.columns = static_cast<int32_t>(document["columns"].get_int64().value());
+  input.rank = static_cast<int32_t>(document["rank"].get_int64().value());
+  return input;
+}
+
+OnnxFile read_onnx_file(element document) {
+  OnnxFile file;
+  file.path = std::string(document["path"].get_string().value());
+  file.output = std::string(document["output"].get_string().value());
+  file.maps = document["maps"].get_bool();
+  file.sha256 = std::string(document["sha256"].get_string().value());
+  if (double score = 0; document["zero_score"].get(score) == simdjson::SUCCESS) file.zero_score = score;
+  const simdjson::dom::array inputs = document["inputs"].get_array();
+  for (element input : inputs) file.inputs.push_back(read_input(input));
+  return file;
+}
+
+std::shared_ptr<const ModelSpec> read_model(element document) {
+  if (document.is_null()) return nullptr;
+  auto model = std::make_shared<ModelSpec>();
+  model->library = std::string(document["library"].get_string().value());
+  model->version = std::string(document["version"].get_string().value());
+  const simdjson::dom::array files = document["files"].get_array();
+  for (element file : files) model->files.push_back(read_onnx_file(file));
+  return model;
+}
+
 Result<FunctionDescription> read_function(element document) {
   FunctionDescription function;
   function.name = std::string(document["name"].get_string().value());
@@ -79,6 +114,7 @@ Result<FunctionDescription> read_function(element document) {
   function.timeout_ms = document["timeout_ms"].get_int64();
   function.environment = std::string(document["environment"].get_string().value());
   function.python = std::string(document["python"].get_string().value());
+  function.model = read_model(document["model"].value());
   function.network = document["network"].get_bool();
   const simdjson::dom::array writes = document["writes"].get_array();
   for (element path : writes) function.writes.emplace_back(path.get_string().value());

@@ -11,6 +11,8 @@
 
 namespace headrace {
 
+struct ModelSpec;
+
 enum class FunctionKind : uint8_t { scalar, vectorized, aggregate, accumulator, table, process, source, sink };
 enum class OnError : uint8_t { quarantine, null, fail };
 
@@ -30,13 +32,13 @@ struct FunctionDescription {
   int64_t memory_bytes = 0;  ///< 0 = the default budget.
   int64_t timeout_ms = 0;    ///< 0 = the default budget.
   int32_t workers = 1;
-  bool in_process = false;          ///< isolation = "none"
   bool network = false;             ///< May open sockets.
   std::vector<std::string> writes;  ///< Paths below which it may write.
   std::string hash;  ///< SHA-256 of the function's body and what it refers to; part of the plan and of checkpoints.
   std::string environment;  ///< Its own virtual environment: the lock file and its digest; "" = the engine's.
   std::string python;       ///< The interpreter of that environment; "" = the engine's.
-  std::string file;         ///< functions/risk.py
+  std::shared_ptr<const ModelSpec> model;  ///< Of a model that the engine runs itself; else nullptr.
+  std::string file;                        ///< functions/risk.py
   int32_t line = 0;
 };
 
@@ -63,8 +65,8 @@ struct FunctionHostOptions {
   std::vector<std::string> python_path;
 };
 
-/// Runs functions in supervised worker processes over shared memory. Safe from several shard threads: each call takes a
-/// worker's slot.
+/// Runs functions in supervised worker processes over shared memory, and ONNX models in this one. Safe from several
+/// shard threads: each call takes a worker's slot.
 class FunctionHost {
  public:
   virtual ~FunctionHost() = default;

@@ -16,6 +16,7 @@
 #include "udf/function.h"
 #include "udf/interpreters.h"
 #include "udf/known_failures.h"
+#include "udf/model.h"
 #include "udf/output_log.h"
 #include "udf/worker.h"
 
@@ -26,20 +27,26 @@ constexpr int64_t default_memory_bytes = int64_t{1} << 30;
 constexpr int64_t default_timeout_ms = 30'000;
 constexpr int64_t rows_per_call_max = 32'768;
 
+/// Where a function runs: in workers that a parent forks, or, a model, in the engine. The other one is nullptr.
+struct Place {
+  WorkerParent* parent = nullptr;
+  std::shared_ptr<Model> model;
+};
+
 /// A function with its workers; a call takes a free one, makes one, or waits.
 class HostedFunction {
  public:
-  HostedFunction(const FunctionDescription& description, WorkerParent& parent, int output)
-      : description_(description), types_(call_types(description)), parent_(&parent), output_(output) {}
+  HostedFunction(const FunctionDescription& description, Place place, int output)
+      : description_(description), types_(call_types(description)), place_(std::move(place)), output_(output) {}
 
   /// Goes on with other code of the same kind and types. Waits for the calls that run.
-  void take_up(const FunctionDescription& description, WorkerParent& parent) {
+  void take_up(const FunctionDescription& description, Place place) {
     std::unique_lock lock(mutex_);
     freed_.wait(lock, [&] { return free_.size() == workers_.size(); });
     free_.clear();
     workers_.clear();
     description_ = description;
-    parent_ = &parent;
+    place_ = std::move(place);
     known_failures_.clear();
   }
 
@@ -48,7 +55,7 @@ class HostedFunction {
     if (std::optional<Error> error = known_failures_.first_of(arguments)) return *std::move(error);
     const auto rows = static_cast<int64_t>(arguments.size());
     result.SetVectorType(duckdb::VectorType::FLAT_VECTOR);
-    Worker& worker = take();
+    Callee& worker = take();
     Result<> outcome;
     for (int64_t first = 0; first < rows && outcome.ok(); first += rows_per_call_max)
       outcome = call_part(worker, arguments, first, std::min(rows_per_call_max, rows - first), result);
@@ -65,7 +72,7 @@ class HostedFunction {
     double leak = 0;
     std::string report;
     for (const auto& worker : workers_) {
-      Worker::Counts counts = worker->counts();
+      Callee::Counts counts = worker->counts();
       restarts += std::max<int64_t>(0, counts.starts - 1);
       busy_us += counts.busy_us;
       resident_bytes += counts.resident_bytes;
@@ -74,16 +81,17 @@ class HostedFunction {
       leak = std::max(leak, counts.leak_bytes_per_call);
     }
     out += fmt::format(
-        R"({{"name":{},"workers":{},"calls":{},"rows":{},"errors":{},"restarts":{},"busy_us":{},"worker_bytes":{},"back_us_max":{},"leak_bytes_per_call":{:.0f},{},"hash":{},"file":{},"environment":{}}})",
-        json_string(description_.name), workers_.size(), calls_.load(), rows_.load(), errors_.load(), restarts, busy_us,
-        resident_bytes, back_us_max, leak, report.empty() ? R"("growing":[],"gauges":{})" : report,
-        json_string(description_.hash), json_string(description_.file), json_string(description_.environment));
+        R"({{"name":{},"in_engine":{},"workers":{},"calls":{},"rows":{},"errors":{},"restarts":{},"busy_us":{},"worker_bytes":{},"back_us_max":{},"leak_bytes_per_call":{:.0f},{},"hash":{},"file":{},"environment":{}}})",
+        json_string(description_.name), place_.model != nullptr, place_.model ? 0 : workers_.size(), calls_.load(),
+        rows_.load(), errors_.load(), restarts, busy_us, resident_bytes, back_us_max, leak,
+        report.empty() ? R"("growing":[],"gauges":{})" : report, json_string(description_.hash),
+        json_string(description_.file), json_string(description_.environment));
   }
 
  private:
   /// Calls with rows [first, first + rows). When they fail, the rows to blame are found one by one: `on_error` says
   /// what becomes of them.
-  Result<> call_part(Worker& worker, DataChunk& arguments, int64_t first, int64_t rows, Vector& result) {
+  Result<> call_part(Callee& worker, DataChunk& arguments, int64_t first, int64_t rows, Vector& result) {
     Result<> outcome = worker.call(arguments, first, rows, result);
     if (outcome.ok() || outcome.error().blame != Blame::user || outcome.error().code == Code::function_load)
       return outcome;
@@ -92,14 +100,14 @@ class HostedFunction {
       if (rows == 1) error.detail = call_detail(description_, arguments, first);
       return error;  // The caller looks further, by its own halves.
     }
-    std::vector<Worker::RowFailure> failures;
+    std::vector<Callee::RowFailure> failures;
     if (rows == 1) failures.push_back({first, outcome.error()});
     for (int64_t at = first; rows > 1 && at < first + rows; at = failures.back().row + 1) {
-      HEADRACE_ASSIGN(std::optional<Worker::RowFailure> found, worker.first_failure(arguments, at, first + rows - at));
+      HEADRACE_ASSIGN(std::optional<Callee::RowFailure> found, worker.first_failure(arguments, at, first + rows - at));
       if (!found) break;
       failures.push_back(*std::move(found));
     }
-    for (Worker::RowFailure& failure : failures)
+    for (Callee::RowFailure& failure : failures)
       failure.error.detail = call_detail(description_, arguments, failure.row);
     switch (description_.on_error) {
       case OnError::null:
@@ -112,13 +120,13 @@ class HostedFunction {
     // Each row alone is fine: it was bad luck, or it is their number.
     if (failures.empty()) return worker.call(arguments, first, rows, result);
     if (description_.deterministic)
-      for (const Worker::RowFailure& failure : failures) known_failures_.add(arguments, failure.row, failure.error);
+      for (const Callee::RowFailure& failure : failures) known_failures_.add(arguments, failure.row, failure.error);
     return failures.front().error;
   }
 
   /// NULL for the rows that fail, and calls with the stretches between them.
-  Result<> fill_around(Worker& worker, DataChunk& arguments, int64_t first, int64_t rows,
-                       const std::vector<Worker::RowFailure>& failures, Vector& result) {
+  Result<> fill_around(Callee& worker, DataChunk& arguments, int64_t first, int64_t rows,
+                       const std::vector<Callee::RowFailure>& failures, Vector& result) {
     auto call_stretch = [&](int64_t from, int64_t count) -> Result<> {
       if (count > 1 && count == rows) {  // No row is to blame: it is their number.
         HEADRACE_TRY(call_part(worker, arguments, from, count / 2, result));
@@ -127,7 +135,7 @@ class HostedFunction {
       return count > 0 ? call_part(worker, arguments, from, count, result) : Result<>();
     };
     int64_t at = first;
-    for (const Worker::RowFailure& failure : failures) {
+    for (const Callee::RowFailure& failure : failures) {
       HEADRACE_TRY(call_stretch(at, failure.row - at));
       duckdb::FlatVector::SetNull(result, static_cast<duckdb::idx_t>(failure.row), true);
       at = failure.row + 1;
@@ -150,25 +158,27 @@ class HostedFunction {
                  fmt::format("{} was called with columns that are not of its types", description_.name)};
   }
 
-  Worker& take() {
+  Callee& take() {
     std::unique_lock lock(mutex_);
     // workers = 0: as many as call at once, so at most one a shard.
     if (free_.empty() && (description_.workers == 0 || workers_.size() < static_cast<size_t>(description_.workers)))
       return make_worker();
     freed_.wait(lock, [&] { return !free_.empty(); });
-    Worker* worker = free_.back();  // The last one used: its memory is warm.
+    Callee* worker = free_.back();  // The last one used: its memory is warm.
     free_.pop_back();
     return *worker;
   }
 
   /// A further worker, taken at once. Its process starts with its first call.
-  Worker& make_worker() {
+  Callee& make_worker() {
+    if (place_.model) return *workers_.emplace_back(std::make_unique<ModelCallee>(place_.model));
     const Worker::Budgets budgets{description_.memory_bytes > 0 ? description_.memory_bytes : default_memory_bytes,
                                   description_.timeout_ms > 0 ? description_.timeout_ms : default_timeout_ms};
-    return *workers_.emplace_back(std::make_unique<Worker>(description_, types_.result, budgets, *parent_, output_));
+    return *workers_.emplace_back(
+        std::make_unique<Worker>(description_, types_.result, budgets, *place_.parent, output_));
   }
 
-  void give_back(Worker& worker) {
+  void give_back(Callee& worker) {
     {
       std::lock_guard lock(mutex_);
       free_.push_back(&worker);
@@ -178,13 +188,13 @@ class HostedFunction {
 
   FunctionDescription description_;  ///< Changes only while no worker is taken.
   const CallTypes types_;
-  WorkerParent* parent_;
+  Place place_;
   KnownFailures known_failures_;
-  std::vector<std::unique_ptr<Worker>> workers_;  ///< As many as have been needed so far.
+  std::vector<std::unique_ptr<Callee>> workers_;  ///< As many as have been needed so far.
   const int output_;
   mutable std::mutex mutex_;
   std::condition_variable freed_;
-  std::vector<Worker*> free_;
+  std::vector<Callee*> free_;
   std::atomic<int64_t> calls_ = 0, rows_ = 0, errors_ = 0;
 };
 
@@ -230,7 +240,8 @@ class ProcessFunctionHost final : public FunctionHost {
       outputs_[description.name] = output;
       bases_.push_back(bases_.size());
       hashes_.push_back(description.hash);
-      hosted_.push_back(std::make_unique<HostedFunction>(description, interpreters_->parent_of(description), output));
+      HEADRACE_ASSIGN(Place place, place_for(description));
+      hosted_.push_back(std::make_unique<HostedFunction>(description, std::move(place), output));
     }
     HEADRACE_TRY(output_.start());
     return interpreters_->start();
@@ -250,8 +261,8 @@ class ProcessFunctionHost final : public FunctionHost {
     for (size_t i = 0; i < descriptions_.size(); ++i)
       if (bases_[i] == base && same_columns(descriptions_[i].rows, rows)) return i;
     HEADRACE_TRY(check_layout(special));
-    hosted_.push_back(
-        std::make_unique<HostedFunction>(special, interpreters_->parent_of(special), outputs_.at(special.name)));
+    HEADRACE_ASSIGN(Place place, place_for(special));
+    hosted_.push_back(std::make_unique<HostedFunction>(special, std::move(place), outputs_.at(special.name)));
     bases_.push_back(base);
     hashes_.push_back(hashes_[base]);
     descriptions_.push_back(std::move(special));
@@ -271,13 +282,17 @@ class ProcessFunctionHost final : public FunctionHost {
     if (!same)
       return user_error(Code::state_mismatch, "the functions are others than before, or of other kinds or types")
           .with_remedy("restart the pipeline");
+    std::map<size_t, Place> places;  // All of them first: one that cannot be had leaves everything as it is.
+    for (size_t i = 0; i < hosted_.size(); ++i) {
+      if (described[bases_[i]].hash == hashes_[i]) continue;
+      HEADRACE_ASSIGN(places[i], place_for(described[bases_[i]]));
+    }
     HEADRACE_TRY(interpreters_->refresh());
     std::vector<std::string> changed;
-    for (size_t i = 0; i < hosted_.size(); ++i) {
+    for (auto& [i, place] : places) {
       FunctionDescription now = described[bases_[i]];
-      if (now.hash == hashes_[i]) continue;
       now.rows = descriptions_[i].rows;
-      hosted_[i]->take_up(now, interpreters_->parent_of(now));
+      hosted_[i]->take_up(now, std::move(place));
       hashes_[i] = now.hash;
       if (i < project_functions_) changed.push_back(now.name);
     }
@@ -294,6 +309,14 @@ class ProcessFunctionHost final : public FunctionHost {
   }
 
  private:
+  /// Errors: function_load (a model that cannot be opened).
+  Result<Place> place_for(const FunctionDescription& description) {
+    if (description.model == nullptr) return Place{&interpreters_->parent_of(description), nullptr};
+    Result<std::shared_ptr<Model>> model = Model::open(*description.model);
+    if (!model) return std::move(model).error().with_location({description.file, description.line, 0});
+    return Place{nullptr, *std::move(model)};
+  }
+
   size_t project_functions_ = 0;
   std::vector<FunctionDescription> descriptions_;  ///< As the plan was made with: the project's, then special ones.
   std::vector<size_t> bases_;                      ///< Which of the project's functions each one is.

@@ -8,6 +8,7 @@
 
 #include "base/process.h"
 #include "duck/arrow.h"
+#include "udf/callee.h"
 #include "udf/memory_slope.h"
 #include "udf/segment.h"
 #include "udf/spin.h"
@@ -34,7 +35,7 @@ class Segment {
   std::byte* memory_ = nullptr;
 };
 
-class Worker {
+class Worker final : public Callee {
  public:
   struct Budgets {
     int64_t memory_bytes = 0;
@@ -44,33 +45,20 @@ class Worker {
   /// `output` takes what the function prints; it stays open as long as this.
   Worker(const FunctionDescription& function, LogicalType result, Budgets budgets, WorkerParent& parent, int output)
       : function_(function), result_(std::move(result)), budgets_(budgets), parent_(parent), output_(output) {}
-  ~Worker() { end(); }
+  ~Worker() override { end(); }
 
-  /// Runs the function on rows [first, first + rows) of `arguments`; writes them to the same rows of `result`. Rows
-  /// that do not fit the shared memory together are sent in halves. Errors: as FunctionHost::call.
-  Result<> call(DataChunk& arguments, int64_t first, int64_t rows, Vector& result);
+  /// Rows that do not fit the shared memory together are sent in halves.
+  Result<> call(DataChunk& arguments, int64_t first, int64_t rows, Vector& result) override;
 
-  struct RowFailure {
-    int64_t row = 0;
-    Error error;
-  };
-  /// Calls the function with each row by itself, throws the results away, and gives the first row that fails; also when
-  /// that row kills or hangs the process. Each row has the whole time budget. A row is to blame for the end of a
-  /// process only where it was the first that the process had: what earlier rows left behind may have killed it.
-  /// Errors: those that no row is to blame for.
-  Result<std::optional<RowFailure>> first_failure(DataChunk& arguments, int64_t first, int64_t rows);
+  /// Finds the row also when it kills or hangs the process. Each row has the whole time budget. A row is to blame for
+  /// the end of a process only where it was the first that the process had: what earlier rows left behind may have
+  /// killed it.
+  Result<std::optional<RowFailure>> first_failure(DataChunk& arguments, int64_t first, int64_t rows) override;
 
-  struct Counts {
-    int64_t starts = 0, busy_us = 0, resident_bytes = 0;
-    double leak_bytes_per_call = 0;  ///< Slope of its resident memory.
-    int64_t back_us_max = 0;  ///< Longest time from noticing that a process had ended to the next one's being ready.
-  };
-  /// Safe from any thread, at any time.
-  Counts counts() const {
+  Counts counts() const override {
     return {starts_.load(), busy_us_.load(), resident_bytes_.load(), leak_.load(), back_us_max_.load()};
   }
-  /// Members of a JSON object, "growing" (types of objects) and "gauges"; "" = it has told nothing yet.
-  std::string report() const;
+  std::string report() const override;
 
  private:
   enum class Fit : uint8_t { fits, too_large };

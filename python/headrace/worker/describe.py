@@ -38,6 +38,7 @@ def description(found: FoundFunction) -> dict[str, Any]:
         "writes": list(options.writes),
         "environment": "" if found.environment is None else found.environment.text(),
         "python": "",
+        "model": function.model_document(),
         "beside": [str(path) for path in (*function.files, *((found.environment.lock,) if found.environment else ()))],
         "hash": found.hash,
         "file": found.file,
