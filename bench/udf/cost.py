@@ -1,10 +1,10 @@
 """What Python functions cost in a pipeline, beside the same functions in one bare Python process and in DuckDB.
 
-    python bench/udf/cost.py --kit ../shared/bench --events 1000000 [--pairs 7]
+    python bench/udf/cost.py --kit ../shared/bench --events 1000000 [--pairs 7] [--cases none onnx]
 
 CPU seconds of the whole process tree per million bids, start included, median over interleaved pairs with the spread. All read the same
-Parquet files; the pipeline writes to `blackhole`. `none` is the pipeline without a function: what is above it is the function's. The model of `onnx` is
-the kit's: a logistic regression over four numbers; it runs in the engine, and in a worker.
+Parquet files; the pipeline writes to `blackhole`. `none` is the pipeline without a function: what is above it is the function's. The
+model of `onnx` is the kit's: a logistic regression over four numbers; it runs in the engine, and in a worker.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--shards", type=int, default=1)
+    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES), metavar="CASE")
     parser.add_argument("--scratch", type=Path, default=Path("/tmp/headrace-nexmark"))
     parser.set_defaults(seed=42, ooo=1, parts=1)
     arguments = parser.parse_args()
@@ -78,7 +79,8 @@ def main() -> int:
     source = f"CREATE SOURCE bid{read_kit(arguments.kit).sources['bid']}"
     rows = arguments.events * 0.92 / 1e6
     print(f"{'':18} {'headrace':20} {'bare python':20} {'duckdb udf':20} ratio to bare")
-    for name, (select, case) in CASES.items():
+    for name in arguments.cases:
+        select, case = CASES[name]
         ours, bare, duck = [], [], []
         for _ in range(arguments.pairs):
             ours.append(headrace(source, select, data, arguments.scratch, arguments.shards) / rows)
