@@ -6,6 +6,7 @@
 #include "ops/aggregate.h"
 #include "ops/alert.h"
 #include "ops/asof_join.h"
+#include "ops/distinct.h"
 #include "ops/filter.h"
 #include "ops/join.h"
 #include "ops/joins.h"
@@ -151,7 +152,10 @@ std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext&
                  },
                  [&](const LateFilterNode& n) -> Made { return std::make_unique<LateFilterOperator>(n); },
                  [&](const LateNode& n) -> Made { return std::make_unique<LateOperator>(n); },
-                 [&](const AggregateNode& n) -> Made { return std::make_unique<AggregateOperator>(n, context); },
+                 [&](const AggregateNode& n) -> Made {
+                   if (n.aggregates.empty() && n.output.watermark) return std::make_unique<DistinctOperator>(n);
+                   return std::make_unique<AggregateOperator>(n, context);
+                 },
                  [&](const WindowAggregateNode& n) -> Made {
                    if (n.assign && n.assign->kind == WindowKind::session)
                      return std::make_unique<SessionAggregateOperator>(n, context);
