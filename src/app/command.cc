@@ -48,6 +48,8 @@ PipelineOptions ProjectOptions::pipeline(const Project& project) const {
     out.checkpoint_interval_ms = std::atoll(setting("engine.checkpoint_interval_ms").c_str());
   if (!setting("engine.state_memory_bytes").empty())
     out.state_memory_bytes = std::atoll(setting("engine.state_memory_bytes").c_str());
+  if (!setting("engine.source_drift_ms").empty())
+    out.source_drift_ms = std::atoll(setting("engine.source_drift_ms").c_str());
   return out;
 }
 

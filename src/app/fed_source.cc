@@ -25,6 +25,7 @@ class FedSource final : public Source {
       out.morsels.push_back(std::move(morsel));
     }
     out.caught_up = next_ == log.pieces.size();
+    if (!out.caught_up) out.backlog = {0};
     out.end_of_input = log.ended && out.caught_up;
     return out;
   }

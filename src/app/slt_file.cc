@@ -22,6 +22,8 @@ bool read_head(const std::string& line, SltStep& step) {
     step.kind = Kind::functions;
   else if (kind == "feed" && !second.empty())
     step.kind = Kind::feed;
+  else if (kind == "backlog" && !second.empty())
+    step.kind = Kind::backlog;
   else if (kind == "changes" && !second.empty())
     step.kind = Kind::changes;
   else if (kind == "late" && !second.empty())
@@ -59,7 +61,8 @@ Result<std::vector<SltStep>> parse_slt(const std::string& text, const std::strin
       if (!read_head(line, step))
         return user_error(Code::syntax_error, "not a directive: " + line)
             .with_remedy(
-                "one of: functions, statement ok, statement error CODE, feed, changes, query, late, quarantine, end")
+                "one of: functions, statement ok, statement error CODE, feed, backlog, changes, query, late, "
+                "quarantine, end")
             .with_location({file, number, 1});
       out.push_back(std::move(step));
       inside = true;
@@ -67,7 +70,7 @@ Result<std::vector<SltStep>> parse_slt(const std::string& text, const std::strin
       below = true;
     } else if (below) {
       out.back().expected.push_back(line);
-    } else if (out.back().kind == SltStep::Kind::feed) {
+    } else if (out.back().kind == SltStep::Kind::feed || out.back().kind == SltStep::Kind::backlog) {
       out.back().lines.push_back(line);
     } else {
       out.back().text += line + "\n";

@@ -14,6 +14,7 @@ struct SltStep {
     functions,
     statement,
     feed,
+    backlog,
     changes,
     query,
     late,
@@ -21,11 +22,11 @@ struct SltStep {
     end
   } kind = Kind::statement;
   int32_t line = 0;
-  std::string name;                   ///< feed, changes, late: source or view; functions: a folder beside the file.
-  int error_code = 0;                 ///< statement error CODE
-  bool ordered = false;               ///< query ordered
-  std::string text;                   ///< statement, query: the SQL.
-  std::vector<std::string> lines;     ///< feed: the rows as written.
+  std::string name;      ///< feed, backlog, changes, late: source or view; functions: a folder beside the file.
+  int error_code = 0;    ///< statement error CODE
+  bool ordered = false;  ///< query ordered
+  std::string text;      ///< statement, query: the SQL.
+  std::vector<std::string> lines;     ///< feed, backlog: the rows as written.
   std::vector<std::string> expected;  ///< What stands below ----.
 };
 

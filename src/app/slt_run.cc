@@ -87,9 +87,12 @@ class Run {
         case Kind::feed:
           feed(step);
           break;
+        case Kind::backlog:
+          backlog(step);
+          break;
         case Kind::end:
           for (auto& [name, log] : fed_logs()) log.ended = true;
-          tick(step);
+          drain(step);
           break;
         case Kind::changes:
           changes(step);
@@ -123,6 +126,7 @@ class Run {
     out.shards = way_.shards;
     out.python = python_interpreter();
     out.functions = functions_;
+    out.source_drift_ms = way_.drift_ms;
     return out;
   }
 
@@ -247,11 +251,25 @@ class Run {
       piece += feed_record(line, *schema->second) + "\n";
       if (!way_.row_by_row) continue;
       fed_logs()[lower_case(step.name)].pieces.push_back(std::exchange(piece, {}));
-      tick(step);
+      drain(step);
     }
     if (way_.row_by_row) return;
     fed_logs()[lower_case(step.name)].pieces.push_back(piece);
-    tick(step);
+    drain(step);
+  }
+
+  /// Rows that wait in their source: each is a poll's worth.
+  void backlog(const SltStep& step) {
+    auto schema = schemas_.find(lower_case(step.name));
+    if (schema == schemas_.end()) return fail(step, "there is no source " + step.name);
+    for (const std::string& line : step.lines)
+      fed_logs()[lower_case(step.name)].pieces.push_back(feed_record(line, *schema->second) + "\n");
+    waiting_ += step.lines.size();
+  }
+
+  /// Ticks until everything that waits is taken: with each comes at least one row of it.
+  void drain(const SltStep& step) {
+    for (size_t ticks = std::exchange(waiting_, 0) + 1; ticks > 0; --ticks) tick(step);
   }
 
   void tick(const SltStep& step) {
@@ -340,6 +358,7 @@ class Run {
   std::map<std::string, std::vector<std::pair<std::string, std::string>>> noted_;
   std::optional<Tick> restored_at_;
   bool restored_ = false;
+  size_t waiting_ = 0;  ///< Rows of backlogs.
   std::vector<std::string> failures_;
 };
 

@@ -21,11 +21,11 @@ int test_command(const std::vector<std::string>& files, const std::vector<std::s
     Result<std::vector<std::string>> inside = glob_files(file + "/*.slt");
     if (inside) found.insert(found.end(), inside->begin(), inside->end());
   }
-  const std::vector<SltWay> all = {{"whole", 1, false, false},
-                                   {"rows", 1, true, false},
-                                   {"shards", 2, false, false},
-                                   {"shards", 7, false, false},
-                                   {"restore", 1, false, true}};
+  const std::vector<SltWay> all = {{"whole", 1, false, false, 60'000},
+                                   {"rows", 1, true, false, 0},
+                                   {"shards", 2, false, false, -1},
+                                   {"shards", 7, false, false, 0},
+                                   {"restore", 1, false, true, 0}};
   SltFunctions functions;
   int passed = 0, failed = 0;
   for (const std::string& file : found) {

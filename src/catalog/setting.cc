@@ -11,6 +11,10 @@ constexpr std::array settings{
     Setting{"engine.checkpoint_interval_ms", SettingKind::integer, "Time between two checkpoints, in milliseconds."},
     Setting{"engine.state_memory_bytes", SettingKind::integer,
             "State held in memory; what is beyond moves to the disk. Half of what the process may use when not set."},
+    Setting{"engine.source_drift_ms", SettingKind::integer,
+            "How far a split that catches up may be ahead of the slowest it is read together with, in milliseconds of "
+            "event "
+            "time; -1 = as far as it likes. 60000 when not set."},
     Setting{"engine.python", SettingKind::text, "The interpreter that has the headrace package."},
     Setting{"engine.speed", SettingKind::real, "Speed of replay sources; overrides their own."},
     Setting{"engine.optimize", SettingKind::boolean,

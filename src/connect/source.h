@@ -47,6 +47,7 @@ struct Polled {
   bool caught_up = false;       ///< Position = the end that is there now (the proof of idleness).
   int64_t wait_us =
       0;  ///< > 0: poll again after so long, unless woken before. 0: woken only (or at once if there was input).
+  std::vector<uint32_t> backlog;  ///< Splits that have more right now: `bytes_max` had no room for it.
 };
 
 /// Where a source stands, as text that only it understands (JSON by convention). Covers all its splits.
@@ -79,6 +80,9 @@ class Source {
   virtual Result<> open(const std::optional<Position>& from) = 0;
   /// Gives up to about `bytes_max` bytes (or as many rows as make that) that are there now; never blocks.
   virtual Result<Polled> poll(int64_t bytes_max) = 0;
+  /// Polls leave these splits alone, until it is called again; by split, those beyond are read. False: the source reads
+  /// its splits in an order of its own.
+  virtual bool pause(const std::vector<bool>&) { return false; }
   /// Number of splits known, with or without rows; may grow at a poll.
   virtual uint32_t splits() const { return 1; }
   /// What people call a split, such as its file; "" where there is but one.

@@ -220,8 +220,9 @@ class ChangeOver {
       auto known = next_.sources.find(name);
       if (known == next_.sources.end() || !is_rebuilt_source(name)) continue;
       // Its contract or its watermark is another one; its place is the same.
-      for (size_t split = 0; split < std::min(source.splits.size(), known->second.splits.size()); ++split)
-        known->second.splits[split].watermark = source.splits[split].watermark;
+      for (SplitCheckpoint& split : known->second.splits)
+        for (const SplitCheckpoint& now : source.splits)
+          if (now.name == split.name) split.watermark = now.watermark;
       known->second.records_read = source.records_read;
       known->second.records_accepted = source.records_accepted;
       known->second.records_quarantined = source.records_quarantined;

@@ -15,7 +15,7 @@ namespace headrace {
 namespace {
 
 constexpr const char* manifest_name = "checkpoint.json";
-constexpr int64_t manifest_format = 3;
+constexpr int64_t manifest_format = 4;
 
 Error corrupt(const std::string& what) {
   return {Code::corrupt_state, Blame::environment, Retry::never, what,
@@ -69,7 +69,8 @@ std::string Manifest::json() const {
   for (const auto& [name, source] : sources) {
     std::vector<std::string> splits;
     for (const SplitCheckpoint& split : source.splits)
-      splits.push_back(fmt::format("{{\"watermark_ms\":{},\"ended\":{}}}", split.watermark.ms, split.ended));
+      splits.push_back(fmt::format("{{\"name\":{},\"watermark_ms\":{},\"ended\":{}}}", json_string(split.name),
+                                   split.watermark.ms, split.ended));
     out += fmt::format(
         "{}{}:{{\"position\":{},\"read\":{},\"accepted\":{},\"quarantined\":{},\"ended\":{},\"splits\":[{}]}}", comma,
         json_string(name), json_string(source.position), source.records_read, source.records_accepted,
@@ -148,7 +149,7 @@ Result<Manifest> Manifest::parse(std::string_view text) {
       into.records_quarantined = int64_t(source["quarantined"]);
       into.ended = bool(source["ended"]);
       for (simdjson::dom::element split : simdjson::dom::array(source["splits"]))
-        into.splits.push_back({EventTime{int64_t(split["watermark_ms"])}, bool(split["ended"])});
+        into.splits.push_back({string(split["name"]), EventTime{int64_t(split["watermark_ms"])}, bool(split["ended"])});
     }
     for (auto [name, sink] : simdjson::dom::object(root["sinks"]))
       out.sinks[std::string(name)] = {string(sink["prepared"]), int64_t(sink["rows"])};

@@ -21,6 +21,7 @@
 namespace headrace {
 
 struct SplitCheckpoint {
+  std::string name;  ///< By which it is found again; "" = the source has but one.
   EventTime watermark = EventTime::min();
   bool ended = false;
 };

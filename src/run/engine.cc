@@ -46,6 +46,7 @@ Engine::Engine(PipelineOptions options, CheckedProject project)
           options_.state_memory_bytes > 0 ? options_.state_memory_bytes : memory_limit_bytes() / 2,
           options_.state_directory)),
       feeds_(graph_.plan),
+      alignment_(graph_.plan, options_.source_drift_ms),
       passed_(graph_.plan.nodes.size()),
       errands_([this] { wake(); }) {
   for (const Node& node : graph_.plan.nodes) {
@@ -433,13 +434,26 @@ Result<> Engine::put_back(const QuarantineRow& row, const std::vector<EventTime>
   return {};
 }
 
+/// True when something came, or more is there to be taken at once.
 Result<bool> Engine::poll(TickWork& work) {
+  const auto replayed = static_cast<std::ptrdiff_t>(work.jobs.size());
   bool input = false;
-  for (auto& source : inputs_) {
-    const bool ended = source->ended();
-    HEADRACE_TRY(source->poll(bytes_per_poll, work));
-    input = input || source->ended() != ended;
+  std::vector<bool> polled(inputs_.size());
+  // A source that gives all it has releases those that waited for it, in the same tick.
+  for (bool any = true; std::exchange(any, false);) {
+    alignment_.pause(inputs_);
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      SourceInput& source = *inputs_[i];
+      input = input || source.splits_paused() > 0;
+      if (polled[i] || source.paused()) continue;
+      polled[i] = any = true;
+      const bool ended = source.ended();
+      HEADRACE_TRY(source.poll(bytes_per_poll, work));
+      input = input || source.ended() != ended;
+    }
   }
+  std::stable_sort(work.jobs.begin() + replayed, work.jobs.end(),
+                   [](const MorselJob& a, const MorselJob& b) { return a.source.value < b.source.value; });
   return input || !work.jobs.empty();
 }
 
@@ -647,7 +661,10 @@ void Engine::refresh_status() {
     nodes.push_back(std::move(status));
   }
   std::vector<SourceStatus> sources;
-  for (const auto& input : inputs_) sources.push_back(input->status());
+  for (const auto& input : inputs_) {
+    sources.push_back(input->status());
+    sources.back().paused_reason = alignment_.reason(*input);
+  }
   std::vector<SinkStatus> sinks;
   for (size_t i = 0; i < sinks_.size(); ++i) {
     const SinkCommit commit = writer_->committed(i);
@@ -828,7 +845,7 @@ Result<WhyOpen> Engine::why_open(const std::string& view, const std::string& win
     errands_.run([&] {
       std::vector<NodeCounters> counters;
       for (const Node& any : graph_.plan.nodes) counters.push_back(counters_of(base_of(any).id));
-      out = explain_open({graph_, inputs_, shards_, quarantine_, marks_below(graph_.plan, source_marks()),
+      out = explain_open({graph_, inputs_, alignment_, shards_, quarantine_, marks_below(graph_.plan, source_marks()),
                           std::move(counters), clock_.now_us()},
                          *found, start);
       if (out) out->tick = manifest_.tick;

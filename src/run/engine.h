@@ -9,6 +9,7 @@
 
 #include "connect/http/source.h"
 #include "plan/planner.h"
+#include "run/alignment.h"
 #include "run/checkpoint_writer.h"
 #include "run/errands.h"
 #include "run/input.h"
@@ -150,8 +151,9 @@ class Engine final : public Pipeline {
   std::unique_ptr<StateDirectory> directory_;
   Manifest manifest_;                                 ///< Of the last checkpoint begun.
   std::vector<std::unique_ptr<SourceInput>> inputs_;  ///< In order of their nodes.
-  NodeMarks passed_;                                  ///< How far the sources had come after the last tick.
-  LowPoints low_points_;                              ///< Of the tick that runs.
+  Alignment alignment_;
+  NodeMarks passed_;      ///< How far the sources had come after the last tick.
+  LowPoints low_points_;  ///< Of the tick that runs.
   std::map<std::string, std::shared_ptr<HttpDoor>> doors_;
   std::vector<SinkOutput> sinks_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 
 #include "ops/waiting.h"
 #include "ops/window_math.h"
+#include "run/time_text.h"
 
 namespace headrace {
 namespace {
@@ -16,26 +16,6 @@ using Reason = WhyOpen::Reason;
 
 constexpr size_t parts_max = 20;     ///< Windows shown of each operator.
 constexpr size_t results_max = 100;  ///< Results shown of each window.
-
-std::string text_of(EventTime time) {
-  if (time == EventTime::min()) return "the beginning";
-  if (time == EventTime::max()) return "the end";
-  return duckdb::Value::TIMESTAMP(duckdb::timestamp_t(time.ms * 1000)).ToString();
-}
-
-/// "1 day 02:00:00.5" and the like, without a sign.
-std::string duration_text(int64_t ms) {
-  ms = std::abs(ms);
-  const int64_t days = ms / 86'400'000;
-  const double seconds = static_cast<double>(ms % 60'000) / 1000;
-  const int64_t hours = ms / 3'600'000 % 24, minutes = ms / 60'000 % 60;
-  std::string out = days > 0 ? fmt::format("{} d ", days) : "";
-  if (hours > 0) out += fmt::format("{} h ", hours);
-  if (minutes > 0) out += fmt::format("{} min ", minutes);
-  if (seconds > 0 || out.empty()) out += fmt::format("{} s ", seconds);
-  out.pop_back();
-  return out;
-}
 
 std::optional<EventTime> if_set(EventTime time) {
   return time == EventTime::min() || time == EventTime::max() ? std::nullopt : std::optional(time);
@@ -97,8 +77,7 @@ class Explanation {
  private:
   void find_below(NodeId node) {
     if (!below_.insert(node.value).second) return;
-    const NodeBase& base = base_of(plan_[node]);
-    for (size_t i = 0; i < (looks_up(plan_[node]) ? 1 : base.inputs.size()); ++i) find_below(base.inputs[i].node);
+    for (const Input& input : timed_inputs(plan_[node])) find_below(input.node);
   }
 
   const SourceInput& input_of(NodeId source) const {
@@ -121,7 +100,7 @@ class Explanation {
     source.ended = status.ended;
     for (uint32_t number = 0; number < input.splits().size(); ++number) {
       const SourceInput::Split& split = input.splits()[number];
-      source.splits.push_back({number, input.split_name(number), split.ended || input.ended(), if_set(split.watermark),
+      source.splits.push_back({number, split.name, split.ended || input.ended(), split.paused, if_set(split.watermark),
                                split.rows, split.latest_time, split.last_time, split.last_us});
     }
   }
@@ -225,16 +204,13 @@ class Explanation {
 
   /// The sources whose watermark must reach something for `node` to reach `mark`, with what.
   void find_needs(NodeId node, EventTime mark, std::vector<Need>& out) const {
-    const NodeBase& base = base_of(plan_[node]);
-    if (base.inputs.empty()) {
+    const std::span<const Input> inputs = timed_inputs(plan_[node]);
+    if (inputs.empty()) {
       const bool known = std::any_of(out.begin(), out.end(), [&](const Need& n) { return n.source == node; });
       if (!known) out.push_back({node, mark});
       return;
     }
-    for (size_t i = 0; i < (looks_up(plan_[node]) ? 1 : base.inputs.size()); ++i) {
-      const NodeId from = base.inputs[i].node;
-      find_needs(from, EventTime{mark.ms + hold_ms_of(plan_[from])}, out);
-    }
+    for (const Input& input : inputs) find_needs(input.node, EventTime{mark.ms + hold_ms_of(plan_[input.node])}, out);
   }
 
   /// Which splits of which sources keep `node` from reaching `mark`, and why.
@@ -256,9 +232,7 @@ class Explanation {
     const std::vector<SourceInput::Split>& splits = input.splits();
     const SourceInput::Split& split = splits[number];
     const std::string source = "source " + input.node().name;
-    std::string who = source;
-    if (splits.size() > 1) who = fmt::format("split {} of {}", number, source);
-    if (splits.size() > 1 && !input.split_name(number).empty()) who += " (" + input.split_name(number) + ")";
+    const std::string who = input.title(number);
     auto reason = [&](const char* code, std::string text) {
       return Reason{code, std::move(text), input.node().name, number};
     };
@@ -268,6 +242,7 @@ class Explanation {
     if (split.watermark == EventTime::min())
       return reason("split_empty",
                     fmt::format("{} has had no row yet, and it has not ended: rows of any time may come", who));
+    if (split.paused) return reason("paused", engine_.alignment.reason(input, number));
     const std::string stands = fmt::format("{} stands at {}, {} short of {}{}", who, text_of(split.watermark),
                                            duration_text(need.ms - split.watermark.ms), text_of(need), last_row(split));
     const bool others_passed = std::any_of(splits.begin(), splits.end(), [&](const SourceInput::Split& s) {

@@ -2,6 +2,7 @@
 // that hold it.
 #pragma once
 
+#include "run/alignment.h"
 #include "run/graph.h"
 #include "run/input.h"
 #include "run/quarantine.h"
@@ -15,6 +16,7 @@ namespace headrace {
 struct StandingEngine {
   const Graph& graph;
   const std::vector<std::unique_ptr<SourceInput>>& inputs;
+  const Alignment& alignment;
   const std::vector<std::unique_ptr<Shard>>& shards;
   const Quarantine& quarantine;
   NodeMarks marks;                     ///< Of all nodes.

@@ -1,5 +1,7 @@
 #include "run/input.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace headrace {
@@ -62,22 +64,43 @@ Result<> SourceInput::open(const SourceCheckpoint* from) {
   }
   Result<> opened = source_->open(position);
   if (!opened) return Error(std::move(opened).error()).with_location(node_.at);
-  find_splits();
+  number_splits();
   return {};
 }
 
 void SourceInput::take_splits(const SourceCheckpoint& from) {
   for (const SplitCheckpoint& split : from.splits) {
-    splits_.emplace_back().watermark = split.watermark;
+    splits_.emplace_back().name = split.name;
+    splits_.back().watermark = split.watermark;
     splits_.back().ended = split.ended;
   }
 }
 
-/// A split that shows up later begins where the others are: time does not go back.
+/// The source's numbers may be others than they were before a restart: splits are known by their names.
+void SourceInput::number_splits() {
+  std::vector<Split> numbered;
+  for (uint32_t number = 0; number < source_->splits(); ++number) {
+    const Split later = later_split(number);
+    const auto known =
+        std::find_if(splits_.begin(), splits_.end(), [&](const Split& split) { return split.name == later.name; });
+    numbered.push_back(known == splits_.end() ? later : *known);
+  }
+  splits_ = std::move(numbered);
+}
+
 void SourceInput::find_splits() {
-  Split later;
-  later.watermark = reached();
-  splits_.resize(std::max<size_t>(splits_.size(), source_->splits()), later);
+  std::vector<Split> found;
+  for (auto number = static_cast<uint32_t>(splits_.size()); number < source_->splits(); ++number)
+    found.push_back(later_split(number));
+  splits_.insert(splits_.end(), found.begin(), found.end());
+}
+
+/// A split that shows up later begins where the others are: time does not go back.
+SourceInput::Split SourceInput::later_split(uint32_t number) const {
+  Split out;
+  out.name = source_->split_name(number);
+  out.watermark = reached();
+  return out;
 }
 
 Result<> SourceInput::open_again(const SourceCheckpoint& until, bool is_there) {
@@ -102,11 +125,38 @@ bool names_data(const std::string& connector, const std::string& option) {
   return true;
 }
 
+void SourceInput::pause_ahead_of(EventTime limit) {
+  std::vector<bool> ahead;
+  bool any = false, all = true;
+  for (Split& split : splits_) {
+    split.paused = !ended_ && !split.ended && split.watermark > limit;
+    ahead.push_back(split.paused);
+    any = any || split.paused;
+    all = all && (split.paused || split.ended);
+  }
+  paused_ = any && all;
+  if (paused_ || splits_.size() == 1 || source_->pause(ahead)) return;
+  for (Split& split : splits_) split.paused = false;
+}
+
+int64_t SourceInput::splits_paused() const {
+  return std::count_if(splits_.begin(), splits_.end(), [](const Split& split) { return split.paused; });
+}
+
+std::string SourceInput::title(uint32_t split) const {
+  const std::string source = "source " + node_.name;
+  if (splits_.size() == 1) return source;
+  const std::string& name = splits_[split].name;
+  return fmt::format("split {} of {}{}", split, source, name.empty() ? "" : " (" + name + ")");
+}
+
 Result<> SourceInput::poll(int64_t bytes_max, TickWork& work) {
-  if (ended_) return {};
+  if (ended_ || paused_) return {};
   Result<Polled> polled = source_->poll(bytes_max);
   if (!polled) return Error(std::move(polled).error()).with_location(node_.at);
   find_splits();
+  for (Split& split : splits_) split.backlog = false;
+  for (const uint32_t split : polled->backlog) splits_[split].backlog = true;
   uint64_t number = 0;
   for (Morsel& morsel : polled->morsels) {
     MorselJob job;
@@ -173,7 +223,7 @@ EventTime SourceInput::reached() const {
 SourceCheckpoint SourceInput::checkpoint() const {
   SourceCheckpoint out;
   out.position = source_->position().text;
-  for (const Split& split : splits_) out.splits.push_back({split.watermark, split.ended});
+  for (const Split& split : splits_) out.splits.push_back({split.name, split.watermark, split.ended});
   out.records_read = records_read_;
   out.records_accepted = records_accepted_;
   out.records_quarantined = records_quarantined_;
@@ -190,6 +240,7 @@ SourceStatus SourceInput::status() const {
   out.records_quarantined = records_quarantined_;
   out.caught_up = caught_up_;
   out.ended = ended_;
+  out.splits_paused = splits_paused();
   out.lag_bytes = source_->lag_bytes();
   if (node_.watermark) out.watermark = watermark();
   return out;

@@ -49,7 +49,9 @@ class SourceInput {
   Result<> open_again(const SourceCheckpoint& until, bool is_there);
   /// Brings nothing: what it has will be read later, from its beginning.
   void leave_out();
-  /// Takes what is there, as jobs of the tick, numbered from `ordinal`.
+  /// Leaves alone, in the polls to come, the splits ahead of `limit`: some where the source can, else all or none.
+  void pause_ahead_of(EventTime limit);
+  /// Takes what is there, as jobs of the tick, numbered from `ordinal`. Not while it is paused.
   Result<> poll(int64_t bytes_max, TickWork& work);
   /// After intake: gives each job of this source the watermark before it.
   void stamp(TickWork& work);
@@ -62,8 +64,11 @@ class SourceInput {
 
   /// Whether a split has more to come, and how far its rows have got.
   struct Split {
+    std::string name;  ///< Such as its file; "" = the source has but one.
     EventTime watermark = EventTime::min();
     bool ended = false;
+    bool backlog = true;  ///< The last poll left some of what was there; so it is taken to be before the first.
+    bool paused = false;  ///< Polls leave it alone.
     // Since the engine started:
     int64_t rows = 0;
     std::optional<EventTime> latest_time;  ///< The greatest event time.
@@ -74,13 +79,17 @@ class SourceInput {
   const SourceNode& node() const { return node_; }
   Source& source() { return *source_; }
   bool ended() const { return ended_; }
+  /// True when no split is to be read now, though some have more.
+  bool paused() const { return paused_; }
+  int64_t splits_paused() const;
   int64_t wait_us() const { return wait_us_; }
   /// Nothing will come below this.
   EventTime watermark() const;
   /// The same without the end: up to where its rows have brought it.
   EventTime reached() const;
   const std::vector<Split>& splits() const { return splits_; }
-  std::string split_name(uint32_t split) const { return split < source_->splits() ? source_->split_name(split) : ""; }
+  /// "source clicks", "split 2 of source clicks (day_2.ndjson)": for people.
+  std::string title(uint32_t split) const;
   SourceCheckpoint checkpoint() const;
   SourceStatus status() const;
 
@@ -88,12 +97,14 @@ class SourceInput {
   SourceInput(const SourceNode& node, std::unique_ptr<Source> source) : node_(node), source_(std::move(source)) {}
 
   void take_splits(const SourceCheckpoint& from);
+  void number_splits();
   void find_splits();
+  Split later_split(uint32_t number) const;
 
   const SourceNode node_;
   std::unique_ptr<Source> source_;
   std::vector<Split> splits_;
-  bool ended_ = false, caught_up_ = false;
+  bool ended_ = false, caught_up_ = false, paused_ = false;
   bool time_ends_ = true;  ///< The end of input is the end of time.
   int64_t wait_us_ = 0;
   int64_t records_read_ = 0, records_accepted_ = 0, records_quarantined_ = 0;

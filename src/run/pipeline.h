@@ -73,6 +73,8 @@ struct SourceStatus {
   bool caught_up = false, ended = false;
   std::optional<int64_t> lag_bytes;
   std::optional<EventTime> watermark;
+  int64_t splits_paused = 0;  ///< Not read now: their time is too far ahead of another split's.
+  std::string paused_reason;  ///< Of the first of them; "" = none is.
 };
 
 struct SinkStatus {
@@ -178,8 +180,9 @@ struct PipelineOptions {
   bool until_end = false;
   std::string profile;
   int64_t checkpoint_interval_ms = 1000;
-  int64_t state_memory_bytes = 0;  ///< Cap of state in memory; 0 = half of what the process may use.
-  double speed = 0;                ///< Overrides the speed of replay sources; 0 = as the project says.
+  int64_t state_memory_bytes = 0;    ///< Cap of state in memory; 0 = half of what the process may use.
+  int64_t source_drift_ms = 60'000;  ///< How far a split with a backlog may be ahead of the slowest; < 0 = as it likes.
+  double speed = 0;                  ///< Overrides the speed of replay sources; 0 = as the project says.
   std::string python = "python3";
   std::shared_ptr<FunctionHost> functions;  ///< nullptr = started for the project, if it has functions.
   const Clock* clock = nullptr;             ///< nullptr = the machine's.

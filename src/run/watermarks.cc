@@ -12,14 +12,19 @@ EventTime held_back(EventTime time, int64_t hold_ms) {
 
 }  // namespace
 
+std::span<const Input> timed_inputs(const Node& node) {
+  const std::vector<Input>& inputs = base_of(node).inputs;
+  return {inputs.data(), looks_up(node) ? 1 : inputs.size()};
+}
+
 NodeMarks marks_below(const Plan& plan, NodeMarks sources) {
   NodeMarks marks = std::move(sources);
   for (uint32_t node = 0; node < plan.nodes.size(); ++node) {
-    const NodeBase& base = base_of(plan.nodes[node]);
-    if (base.inputs.empty()) continue;
+    const std::span<const Input> inputs = timed_inputs(plan.nodes[node]);
+    if (inputs.empty()) continue;
     marks.watermark[node] = marks.reached[node] = EventTime::max();
-    for (size_t i = 0; i < (looks_up(plan.nodes[node]) ? 1 : base.inputs.size()); ++i) {
-      const uint32_t from = base.inputs[i].node.value;
+    for (const Input& input : inputs) {
+      const uint32_t from = input.node.value;
       const int64_t hold_ms = hold_ms_of(plan.nodes[from]);
       marks.watermark[node] = std::min(marks.watermark[node], held_back(marks.watermark[from], hold_ms));
       marks.reached[node] = std::min(marks.reached[node], held_back(marks.reached[from], hold_ms));

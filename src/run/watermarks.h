@@ -1,6 +1,7 @@
 // The watermarks of nodes: how far time has come on each edge of the graph.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "data/event_time.h"
@@ -15,6 +16,9 @@ struct NodeMarks {
 
   explicit NodeMarks(size_t nodes) : watermark(nodes, EventTime::min()), reached(nodes, EventTime::min()) {}
 };
+
+/// The inputs over which a node's watermark comes: all but static tables.
+std::span<const Input> timed_inputs(const Node& node);
 
 /// From the marks of the sources those of all nodes: the low point over the inputs; a table that is looked up in has
 /// none. What holds at the end stays where the rows have brought it.

@@ -22,6 +22,7 @@ struct WhyOpen {
     uint32_t number = 0;
     std::string name;  ///< Such as its file; "" = the source has but one.
     bool ended = false;
+    bool paused = false;  ///< It is not read now: its time is too far ahead of another split's.
     std::optional<EventTime> watermark;
     // Of the rows since the engine started:
     int64_t rows = 0;

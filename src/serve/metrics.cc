@@ -102,6 +102,9 @@ const MetricSpec metrics[] = {
        each_source(s, o,
                    [](auto& x) { return x.lag_bytes ? std::optional<double>(double(*x.lag_bytes)) : std::nullopt; });
      }},
+    {"headrace_source_paused_splits", gauge, "source, connector",
+     "Splits that are not read now, for their time is too far ahead of another's (engine.source_drift_ms).",
+     [](S s, Samples& o) { each_source(s, o, [](auto& x) { return double(x.splits_paused); }); }},
     {"headrace_source_watermark_timestamp_seconds", gauge, "source, connector", "The source's watermark as Unix time.",
      [](S s, Samples& o) {
        each_source(s, o, [](auto& x) {

@@ -64,8 +64,9 @@ constexpr Component components[] = {
       "sources":{"type":"array","items":{"type":"object","required":["name","connector","watermark_ms","caught_up","ended","splits"],
         "properties":{"name":{"type":"string"},"connector":{"type":"string"},"watermark_ms":{"type":["integer","null"]},
         "records_read":{"type":"integer"},"records_quarantined":{"type":"integer"},"caught_up":{"type":"boolean"},"ended":{"type":"boolean"},
-        "splits":{"type":"array","items":{"type":"object","required":["split","name","ended","watermark_ms","rows"],"properties":{
-          "split":{"type":"integer"},"name":{"type":"string"},"ended":{"type":"boolean"},"watermark_ms":{"type":["integer","null"]},
+        "splits":{"type":"array","items":{"type":"object","required":["split","name","ended","paused","watermark_ms","rows"],"properties":{
+          "split":{"type":"integer"},"name":{"type":"string"},"ended":{"type":"boolean"},
+          "paused":{"type":"boolean","description":"It is not read now: its time is too far ahead of another split's."},"watermark_ms":{"type":["integer","null"]},
           "rows":{"type":"integer","description":"Since the engine started, as the three below."},
           "latest_time_ms":{"type":["integer","null"]},"last_time_ms":{"type":["integer","null"]},"last_row_us":{"type":["integer","null"]}}}}}}}}})"},
     {"Status",

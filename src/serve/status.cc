@@ -45,7 +45,9 @@ json::object source_json(const SourceStatus& source) {
           {"caught_up", source.caught_up},
           {"ended", source.ended},
           {"lag_bytes", source.lag_bytes ? json::value(*source.lag_bytes) : json::value(nullptr)},
-          {"watermark_ms", time_ms(source.watermark)}};
+          {"watermark_ms", time_ms(source.watermark)},
+          {"splits_paused", source.splits_paused},
+          {"paused_reason", source.paused_reason.empty() ? json::value(nullptr) : json::value(source.paused_reason)}};
 }
 
 json::object sink_json(const SinkStatus& sink) {

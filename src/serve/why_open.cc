@@ -28,6 +28,7 @@ json::object split_json(const WhyOpen::Split& split) {
   return {{"split", split.number},
           {"name", split.name},
           {"ended", split.ended},
+          {"paused", split.paused},
           {"watermark_ms", time_ms(split.watermark)},
           {"rows", split.rows},
           {"latest_time_ms", time_ms(split.latest_time)},

@@ -87,6 +87,33 @@ TEST(FileSource, AnyStopAndRestoreGivesTheSameRecords) {
   }
 }
 
+TEST(FileSource, APausedSplitIsReadLater) {
+  for (const std::string mode : {"bounded", "follow"}) {
+    TestFolder folder;
+    for (const char* name : {"in/0", "in/1"}) folder.write(name, ndjson_rows(0, 30'000));  // Two morsels each.
+    SourceReader reader{ab, {{"path", "in/*"}, {"splits", "file"}, {"mode", mode}}, folder.path()};
+    ASSERT_TRUE(reader.open("file").ok());
+    auto polled = reader.poll(1);
+    ASSERT_EQ(polled->morsels.size(), 1u);
+    EXPECT_EQ(polled->morsels[0].split, 0u);
+    EXPECT_EQ(polled->backlog, (std::vector<uint32_t>{0, 1}));
+    ASSERT_TRUE(reader.source->pause({true}));
+    polled = reader.poll(10 << 20);
+    EXPECT_GT(polled->morsels.size(), 1u);
+    for (const Morsel& morsel : polled->morsels) EXPECT_EQ(morsel.split, 1u);
+    EXPECT_EQ(polled->backlog, (std::vector<uint32_t>{0}));
+    EXPECT_FALSE(polled->caught_up);
+    EXPECT_FALSE(polled->end_of_input);
+    ASSERT_TRUE(reader.source->pause({}));
+    polled = reader.poll(10 << 20);
+    for (const Morsel& morsel : polled->morsels) EXPECT_EQ(morsel.split, 0u);
+    EXPECT_TRUE(polled->backlog.empty());
+    EXPECT_TRUE(polled->caught_up);
+    EXPECT_EQ(polled->end_of_input, mode == "bounded");
+    EXPECT_EQ(reader.records, 60'000);
+  }
+}
+
 TEST(FileSource, SaysWhereABrokenRecordStands) {
   TestFolder folder;
   folder.write("in/x.ndjson", ndjson_rows(0, 20'000) + "\n{\"a\":\"no\"}\n" + ndjson_rows(0, 20'000) + "{broken\n");

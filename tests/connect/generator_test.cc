@@ -30,6 +30,7 @@ TEST(Generator, AnyCutGivesTheSameRows) {
     ASSERT_TRUE(parts.open("generator", position).ok());
     auto polled = parts.poll(9'999);
     ended = polled->end_of_input;
+    EXPECT_EQ(polled->backlog.empty(), ended);
     position = parts.source->position();
   }
   EXPECT_EQ(parts.rows, whole.rows);

@@ -142,6 +142,14 @@ TEST_F(HttpDoorTest, SmallRequestsBecomeFullBatches) {
   EXPECT_LE(polled->morsels[0].rows.size(), 6u);
 }
 
+TEST_F(HttpDoorTest, WhatAPollHasNoRoomForIsItsBacklog) {
+  std::unique_ptr<Source> source = opened();
+  for (int i = 0; i < 3; ++i) send(*source, "{\"id\":\"s\",\"n\":1}");
+  EXPECT_EQ(source->poll(1)->backlog, std::vector<uint32_t>{0});
+  EXPECT_EQ(source->poll(1)->backlog, std::vector<uint32_t>{0});
+  EXPECT_TRUE(source->poll(1)->backlog.empty());
+}
+
 TEST_F(HttpDoorTest, ColumnsAreProjectedFromWhatIsStored) {
   std::unique_ptr<Source> source = opened();
   send(*source, "{\"id\":\"a\",\"n\":1}");

@@ -63,6 +63,25 @@ TEST(Parquet, AnyStopAndRestoreGivesTheSameRows) {
   EXPECT_TRUE(parts.rows == whole.rows);
 }
 
+TEST(Parquet, APausedSplitIsReadLater) {
+  TestFolder folder;
+  write_rows(folder.path() + "/a.parquet", 30'000);
+  write_rows(folder.path() + "/b.parquet", 30'000);
+  SourceReader reader{typed, {{"path", "*.parquet"}, {"format", "parquet"}, {"splits", "file"}}, folder.path()};
+  ASSERT_TRUE(reader.open("file").ok());
+  auto polled = reader.poll(1);
+  EXPECT_EQ(polled->backlog, (std::vector<uint32_t>{0, 1}));
+  ASSERT_TRUE(reader.source->pause({true}));
+  polled = reader.poll(100 << 20);
+  for (const Morsel& morsel : polled->morsels) EXPECT_EQ(morsel.split, 1u);
+  EXPECT_EQ(polled->backlog, (std::vector<uint32_t>{0}));
+  EXPECT_FALSE(polled->end_of_input);
+  ASSERT_TRUE(reader.source->pause({}));
+  polled = reader.poll(100 << 20);
+  EXPECT_TRUE(polled->end_of_input);
+  EXPECT_EQ(reader.records, 60'000);
+}
+
 TEST(Parquet, DamagedFilesAndOtherTypesAreSaidAtOpen) {
   TestFolder folder;
   write_rows(folder.path() + "/a.parquet", 5'000);

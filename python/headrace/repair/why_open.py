@@ -77,7 +77,7 @@ def window_lines(window: Mapping[str, Any]) -> Iterator[str]:
 
 def split_line(split: Mapping[str, Any]) -> str:
     name = f" ({split['name']})" if split["name"] else ""
-    end = ", ended" if split["ended"] else ""
+    end = ", ended" if split["ended"] else ", paused" if split["paused"] else ""
     latest = f", latest time {moment(split['latest_time_ms'])}" if split["latest_time_ms"] is not None else ""
     return f"split {split['split']}{name}: watermark {moment(split['watermark_ms'])}, {split['rows']} rows since the start{latest}{end}"
 

@@ -146,7 +146,9 @@ Result<std::optional<Morsel>> ParquetSource::next_morsel() {
   for (size_t tried = 0; tried < files_.size(); ++tried) {
     const size_t file = current_;
     if (split_per_file_) current_ = (current_ + 1) % files_.size();
+    if (files_[file].paused) continue;
     HEADRACE_ASSIGN(std::optional<Morsel> morsel, read(file));
+    files_[file].dry = !morsel;
     if (morsel) return morsel;
     if (split_per_file_ && !end_ && !std::exchange(files_[file].end_told, true))
       return std::optional(end_of_split(static_cast<uint32_t>(file)));
@@ -163,13 +165,27 @@ Result<Polled> ParquetSource::poll(int64_t bytes_max) {
   for (int64_t bytes = 0; bytes < bytes_max;) {
     HEADRACE_ASSIGN(std::optional<Morsel> morsel, next_morsel());
     if (!morsel) {
-      polled.end_of_input = polled.caught_up = true;
+      polled.end_of_input = polled.caught_up = !split_per_file_ || backlog().empty();
       break;
     }
     bytes += morsel->records_read * row_bytes;
     polled.morsels.push_back(std::move(*morsel));
   }
+  if (!polled.caught_up) polled.backlog = backlog();
   return polled;
+}
+
+bool ParquetSource::pause(const std::vector<bool>& splits) {
+  for (size_t file = 0; file < files_.size(); ++file) files_[file].paused = file < splits.size() && splits[file];
+  return true;
+}
+
+std::vector<uint32_t> ParquetSource::backlog() const {
+  if (!split_per_file_) return {0};
+  std::vector<uint32_t> out;
+  for (uint32_t file = 0; file < files_.size(); ++file)
+    if (!files_[file].dry) out.push_back(file);
+  return out;
 }
 
 Position ParquetSource::position() const {

@@ -18,6 +18,7 @@ class ParquetSource final : public Source {
 
   Result<> open(const std::optional<Position>& from) override;
   Result<Polled> poll(int64_t bytes_max) override;
+  bool pause(const std::vector<bool>& splits) override;
   Position position() const override;
   Result<> committed(const Position&) override { return {}; }
   uint32_t splits() const override { return split_per_file_ ? static_cast<uint32_t>(files_.size()) : 1; }
@@ -30,12 +31,15 @@ class ParquetSource final : public Source {
     std::unique_ptr<ParquetReader> reader;
     std::optional<uint64_t> end;  ///< Rows behind it are not read.
     bool ended = false, end_told = false;
+    bool dry = false;     ///< It had nothing when it was last asked.
+    bool paused = false;  ///< Not to be asked.
   };
 
   explicit ParquetSource(const SourceContext& context);
   Result<> stop_at_end();
   Result<std::optional<Morsel>> next_morsel();
   Result<std::optional<Morsel>> read(size_t file);
+  std::vector<uint32_t> backlog() const;
   void take(DataChunk& rows, const std::string& file, int64_t first_row, Morsel& morsel) const;
 
   const std::string directory_, pattern_;

@@ -162,7 +162,8 @@ void ReplaySource::release(Morsel& out) {
 Result<Polled> ReplaySource::poll(int64_t bytes_max) {
   Polled polled;
   constexpr int64_t record_bytes = 100;  // What a released record is taken to weigh.
-  for (int64_t bytes = 0; bytes < bytes_max;) {
+  int64_t bytes = 0;
+  while (bytes < bytes_max) {
     if (!loaded()) {
       HEADRACE_ASSIGN(const bool more, load());
       if (std::exchange(split_ends_, false)) {
@@ -182,6 +183,8 @@ Result<Polled> ReplaySource::poll(int64_t bytes_max) {
   polled.end_of_input = ended_ && !loaded();
   polled.caught_up = polled.end_of_input;
   if (loaded()) polled.wait_us = wait_us();
+  if (bytes >= bytes_max)
+    for (uint32_t split = 0; split < splits(); ++split) polled.backlog.push_back(split);
   return polled;
 }
 

@@ -271,6 +271,7 @@ Result<> FileSource::find_files(const FilePlaces& restored) {
     if (!split_per_file_ && !restored.places.empty() && place.file < restored.places.front().file) continue;
     files_.push_back(std::make_unique<FileCutter>(path, place, format_));
     ended_.push_back(false);
+    dry_.push_back(false);
     if (watch_) watch_->add(directory_of(path));
     if (stops_at_end_of_now_) {
       HEADRACE_ASSIGN(File file, File::open(path, File::Mode::read));
@@ -342,7 +343,9 @@ Result<std::optional<Morsel>> FileSource::next_of_all_splits() {
   for (size_t tried = 0; tried < files_.size(); ++tried) {
     const size_t file = current_;
     current_ = (current_ + 1) % files_.size();
+    if (is_paused(file)) continue;
     HEADRACE_ASSIGN(std::optional<Morsel> morsel, files_[file]->next(is_final(file)));
+    dry_[file] = !morsel;
     if (!morsel && !growing_ && !stops_at_end_of_now_ && !end_ && !ended_[file]) {
       ended_[file] = true;
       return std::optional(end_of_split(static_cast<uint32_t>(file)));
@@ -357,17 +360,19 @@ Result<std::optional<Morsel>> FileSource::next_of_all_splits() {
 
 Result<Polled> FileSource::poll(int64_t bytes_max) {
   Polled polled;
-  int64_t bytes = 0;
-  while (bytes < bytes_max) {
+  for (int64_t bytes = 0; bytes < bytes_max;) {
     HEADRACE_ASSIGN(std::optional<Morsel> morsel, next_morsel());
     if (!morsel) {
-      polled.caught_up = true;
+      polled.caught_up = !split_per_file_ || backlog().empty();
       break;
     }
     bytes += static_cast<int64_t>(morsel->text().size()) + 1;
     polled.morsels.push_back(std::move(*morsel));
   }
-  if (!polled.caught_up) return polled;
+  if (!polled.caught_up) {
+    polled.backlog = backlog();
+    return polled;
+  }
   if (!growing_) {
     polled.end_of_input = true;
     return polled;
@@ -382,6 +387,19 @@ Result<Polled> FileSource::poll(int64_t bytes_max) {
     polled.wait_us = poll_wait_us_;
   }
   return polled;
+}
+
+bool FileSource::pause(const std::vector<bool>& splits) {
+  paused_ = splits;
+  return true;
+}
+
+std::vector<uint32_t> FileSource::backlog() const {
+  if (!split_per_file_) return {0};
+  std::vector<uint32_t> out;
+  for (uint32_t file = 0; file < files_.size(); ++file)
+    if (!dry_[file]) out.push_back(file);
+  return out;
 }
 
 Position FileSource::position() const {

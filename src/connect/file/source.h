@@ -94,6 +94,7 @@ class FileSource final : public Source {
 
   Result<> open(const std::optional<Position>& from) override;
   Result<Polled> poll(int64_t bytes_max) override;
+  bool pause(const std::vector<bool>& splits) override;
   Position position() const override;
   Result<> committed(const Position&) override { return {}; }
   std::optional<int64_t> lag_bytes() const override;
@@ -111,6 +112,8 @@ class FileSource final : public Source {
   bool is_final(size_t file) const { return !growing_ || (!split_per_file_ && file + 1 < files_.size()); }
   Result<std::optional<Morsel>> next_morsel();
   Result<std::optional<Morsel>> next_of_all_splits();
+  bool is_paused(size_t file) const { return file < paused_.size() && paused_[file]; }
+  std::vector<uint32_t> backlog() const;
 
   const std::string directory_, pattern_;
   const bool split_per_file_;
@@ -122,6 +125,8 @@ class FileSource final : public Source {
   FileFormat format_;
   std::vector<std::unique_ptr<FileCutter>> files_;  ///< In name order.
   std::vector<bool> ended_;                         ///< By file: its end was told.
+  std::vector<bool> dry_;                           ///< By file: it had nothing when it was last asked.
+  std::vector<bool> paused_;                        ///< By file: not to be asked; those beyond are.
   std::unique_ptr<FolderWatch> watch_;
   size_t current_ = 0;  ///< One split: the file being read. A split per file: the one whose turn it is.
 };

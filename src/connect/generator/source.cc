@@ -65,7 +65,8 @@ class GeneratorSource final : public Source {
 
   Result<Polled> poll(int64_t bytes_max) override {
     Polled polled;
-    int64_t wanted = std::max<int64_t>(bytes_max / row_bytes, 1);
+    const int64_t room = std::max<int64_t>(bytes_max / row_bytes, 1);
+    int64_t wanted = room;
     if (rows_) wanted = std::min(wanted, *rows_ - next_);
     if (rows_per_second_ > 0) wanted = std::min(wanted, due() - next_);
     Morsel morsel;
@@ -79,6 +80,7 @@ class GeneratorSource final : public Source {
     }
     polled.end_of_input = rows_ && next_ >= *rows_;
     polled.caught_up = polled.end_of_input || rows_per_second_ > 0;
+    if (wanted == room && !polled.end_of_input) polled.backlog = {0};
     if (rows_per_second_ > 0)
       polled.wait_us = std::clamp<int64_t>(static_cast<int64_t>(1e6 / rows_per_second_), 1'000, 100'000);
     return polled;

@@ -130,6 +130,8 @@ Result<Polled> HttpSource::poll(int64_t bytes_max) {
     }
     door_->consumed(next_);
     out.morsels.push_back(std::move(morsel));
+    // Only what was there when the poll began: at the head of a busy log there is always something new.
+    if (next_.number < end) out.backlog = {0};
   }
   out.end_of_input = until_end_ && next_.number >= end_number_;
   out.caught_up = next_.number >= door_->log().end();

@@ -92,6 +92,7 @@ Result<Polled> PythonSource::poll(int64_t bytes_max) {
       out.morsels.push_back(std::move(morsel));
     }
     out.caught_up = pieces_.empty();
+    if (!pieces_.empty()) out.backlog = {0};
     out.end_of_input = ended_ && pieces_.empty();
   }
   change_.notify_all();

@@ -39,6 +39,8 @@ export type SourceStatus = {
   ended: boolean;
   lag_bytes: number | null;
   watermark_ms: number | null;
+  splits_paused: number;
+  paused_reason: string | null;
 };
 
 export type SinkStatus = {

@@ -42,6 +42,8 @@ const source_zero = {
   ended: false,
   lag_bytes: null,
   watermark_ms: null,
+  splits_paused: 0,
+  paused_reason: null,
 };
 const sink_zero = { connector: '', rows_written: 0, committed_epoch: 0, last_commit_us: 0 };
 const status_zero = {

@@ -131,6 +131,10 @@ function Sources({ sources, now_ms }: { sources: SourceStatus[]; now_ms: number 
                   <td>
                     {source.ended ? (
                       <Pill tone="quiet">ended</Pill>
+                    ) : source.splits_paused > 0 ? (
+                      <>
+                        <Pill tone="info">paused</Pill> <small>{source.paused_reason}</small>
+                      </>
                     ) : source.caught_up ? (
                       <Pill tone="good">caught up</Pill>
                     ) : (
