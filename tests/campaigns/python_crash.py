@@ -158,7 +158,7 @@ class Campaign:
     """Lives, until enough was killed."""
 
     def __init__(self, scratch: Path, rows: int, seed: int) -> None:
-        self.scratch, self.random = scratch, Random(seed)
+        self.scratch, self.random, self.engine_is_next = scratch, Random(seed), False
         self.project = make_project(scratch, rows, seed)
         self.variables = {"DATA": str(scratch)}
         began = time.monotonic()
@@ -202,11 +202,12 @@ class Campaign:
 
     def _kill(self, process: subprocess.Popen[bytes], life: Life, kills: int) -> bool:
         """Kills until the engine is among the killed, has ended, or `kills` are done; says whether the engine was killed. A
-        function's process is first and the two take turns, so that both kinds are in every campaign."""
+        function's process is first and the two take turns from life to life, so that both kinds are in every campaign."""
         for _ in range(kills):
             if ended(process, self.random.uniform(0.05, 0.4) * self.run_s):
                 return False
-            if life.workers > life.engines:
+            if self.engine_is_next:
+                self.engine_is_next = False
                 process.send_signal(signal.SIGKILL)
                 return True
             while not (workers := worker_processes(process.pid)):
@@ -215,6 +216,7 @@ class Campaign:
             with contextlib.suppress(ProcessLookupError):  # It has just ended.
                 os.kill(self.random.choice(workers), signal.SIGKILL)
                 life.workers += 1
+                self.engine_is_next = True
         return False
 
     def live(self, number: int, kills: int) -> Life:

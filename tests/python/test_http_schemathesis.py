@@ -25,6 +25,7 @@ ARGUMENTS = ["--exclude-path-regex", "changes$", "--exclude-checks", "positive_d
 COMMAND = [sys.executable, "-c", "import schemathesis.cli as cli; cli.schemathesis(prog_name='schemathesis')"]
 
 
+@pytest.mark.timeout(1200)  # A thousand requests, one after the other.
 def test_the_document_holds(tmp_path: Path) -> None:
     pytest.importorskip("schemathesis")
     with RunningEngine(running_engine.write_project(tmp_path / "project", SQL), tmp_path / "state") as engine:
