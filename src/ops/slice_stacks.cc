@@ -9,8 +9,8 @@ void SliceStacks::add(Slot slot) {
   const Bounds bounds = slices_.bounds_of(slot);
   if (bounds.start == bounds.end)
     stragglers_[bounds.start].push_back(slot);
-  else if (bounds.end - bounds.start == math_.size_ms)
-    back_.push_back(slot);
+  else if (is_sum(slot))
+    sums_.push_back(slot);
   else
     slices_.open[bounds].push_back(slot);
 }
@@ -20,26 +20,55 @@ void SliceStacks::drop(std::vector<Slot>& slots) {
   slots.clear();
 }
 
-/// Adds rows to those of their groups in the back, or of their slices.
-Result<> SliceStacks::add_to(const std::vector<Slot>& slots, bool back) {
-  for (size_t at = 0; at < slots.size(); at += rows_per_batch) {
-    const size_t count = std::min<size_t>(rows_per_batch, slots.size() - at);
+/// Adds stragglers to their slices, and writes which row each was added to.
+Result<> SliceStacks::add_to_slices(const std::vector<Slot>& stragglers, Homes& homes) {
+  for (size_t at = 0; at < stragglers.size(); at += rows_per_batch) {
+    const size_t count = std::min<size_t>(rows_per_batch, stragglers.size() - at);
     int64_t starts[STANDARD_VECTOR_SIZE], ends[STANDARD_VECTOR_SIZE];
     uint64_t hashes[STANDARD_VECTOR_SIZE];
     for (size_t i = 0; i < count; ++i) {
-      hashes[i] = slices_.group_hash(slots[at + i]);
-      starts[i] = back ? boundary_ : slices_.start_of(slots[at + i]);
-      ends[i] = starts[i] + (back ? math_.size_ms : math_.slice_ms);
+      hashes[i] = slices_.group_hash(stragglers[at + i]);
+      starts[i] = slices_.start_of(stragglers[at + i]);
+      ends[i] = starts[i] + math_.slice_ms;
     }
     DataChunk groups, keys;
-    slices_.gather_groups(&slots[at], count, groups);
+    slices_.gather_groups(&stragglers[at], count, groups);
     Slot into[STANDARD_VECTOR_SIZE];
     uint8_t created[STANDARD_VECTOR_SIZE];
     slices_.find_or_create(groups, hashes, starts, ends, count, keys, into, created);
     for (size_t i = 0; i < count; ++i) {
       if (created[i]) add(into[i]);
-      HEADRACE_TRY(accumulators_.merge(slices_.table, into[i], slots[at + i]));
+      homes[stragglers[at + i]] = into[i];
+      HEADRACE_TRY(accumulators_.merge(slices_.table, into[i], stragglers[at + i]));
     }
+  }
+  return {};
+}
+
+/// Adds slices, or stragglers that have been added to their slices, to the back.
+Result<> SliceStacks::add_to_back(const std::vector<Slot>& slots, const Homes& homes) {
+  if (slots.empty()) return {};
+  std::vector<Slot> all = std::move(back_);
+  all.insert(all.end(), slots.begin(), slots.end());
+  const MergedSlots groups = slices_.by_group(all);
+  back_.clear();
+  auto home_of = [&](Slot slot) {
+    const auto found = homes.find(slot);
+    return found == homes.end() ? slot : found->second;
+  };
+  for (size_t row = 0; row < groups.rows(); ++row) {
+    Slot kept = home_of(groups.slots[groups.begin(row)]);
+    for (uint32_t i = groups.begin(row) + 1; i < groups.ends[row]; ++i) {
+      if (home_of(groups.slots[i]) == kept) continue;
+      if (!is_sum(kept)) {
+        const Slot only = kept;
+        kept = slices_.create_like(only, slices_.start_of(only) + math_.size_ms);
+        sums_.push_back(kept);
+        HEADRACE_TRY(accumulators_.merge(slices_.table, kept, only));
+      }
+      HEADRACE_TRY(accumulators_.merge(slices_.table, kept, groups.slots[i]));
+    }
+    back_.push_back(kept);
   }
   return {};
 }
@@ -51,15 +80,17 @@ Result<> SliceStacks::put_back_stragglers(bool turns) {
   for (auto slice = first; slice != stragglers_.end(); ++slice)
     slots.insert(slots.end(), slice->second.begin(), slice->second.end());
   stragglers_.erase(first, stragglers_.end());
-  HEADRACE_TRY(add_to(slots, false));
-  if (!turns) HEADRACE_TRY(add_to(slots, true));
+  Homes homes;
+  HEADRACE_TRY(add_to_slices(slots, homes));
+  if (!turns) HEADRACE_TRY(add_to_back(slots, homes));
   drop(slots);
   return {};
 }
 
 /// Makes the slices before a new boundary the front. What was before has no open window any more.
 Result<> SliceStacks::turn(int64_t boundary) {
-  drop(back_);
+  drop(sums_);
+  back_.clear();
   drop_front(INT64_MAX);
   boundary_ = boundary;
   std::vector<Slot> newest_first;
@@ -104,7 +135,7 @@ Result<> SliceStacks::cover(int64_t end) {
   if (turns) HEADRACE_TRY(turn(boundary));
   std::vector<Slot> fresh;
   slices_.collect(std::max(covered_, boundary), end, fresh);
-  HEADRACE_TRY(add_to(fresh, true));
+  HEADRACE_TRY(add_to_back(fresh, {}));
   covered_ = end;
   drop_front(end - math_.size_ms);
   return {};
@@ -119,7 +150,7 @@ int64_t SliceStacks::last_end(EventTime closed) const {
 Result<> SliceStacks::cover_until(EventTime closed) {
   const int64_t end = last_end(closed);
   if (end > covered_) return cover(end);
-  if (closed == EventTime::max()) drop(back_);
+  if (closed == EventTime::max()) drop(sums_);
   return {};
 }
 
@@ -155,7 +186,7 @@ std::vector<int64_t> SliceStacks::starts() const {
 void SliceStacks::restored(EventTime closed) {
   covered_ = last_end(closed);
   boundary_ = covered_ == INT64_MIN ? INT64_MIN : math_.floor_to(math_.size_ms, covered_);
-  back_.clear();
+  sums_.clear();
   stragglers_.clear();
   slices_.open.clear();
   for (Slot slot : slices_.table.slots()) add(slot);
@@ -167,6 +198,12 @@ void SliceStacks::restored(EventTime closed) {
   }
   slices_.open.erase(begin, end);
   stack(newest_first);
+  // A slice stands for itself where its group has no sum.
+  std::vector<Slot> covered = sums_;
+  slices_.collect(boundary_, covered_, covered);
+  const MergedSlots groups = slices_.by_group(covered);
+  back_.clear();
+  for (size_t row = 0; row < groups.rows(); ++row) back_.push_back(groups.slots[groups.begin(row)]);
 }
 
 }  // namespace headrace

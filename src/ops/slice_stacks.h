@@ -11,8 +11,11 @@
 //
 // The front: slices before the boundary; each group's row of a slice holds that slice and all later ones up to the
 // boundary, so that the group's first row at or after the window's start is all that the window has there. The back:
-// per group one row that grows with each closing. A window is its front row and its back row of each group.
+// per group a sum of its slices that grows with each closing, or its slice while there is only one. A window is the
+// front row and the back row of each group.
 #pragma once
+
+#include <unordered_map>
 
 #include "ops/slice_table.h"
 #include "ops/window_math.h"
@@ -21,7 +24,7 @@ namespace headrace {
 
 /// Works on the rows of a SliceTable. What a row of bounds [start, end) is, its length says:
 ///   a slice     a slice: in the front it holds what comes up to the boundary as well
-///   a window    a back row; it starts at the boundary
+///   a window    a sum in the back
 ///   0           a straggler: what came to the slice from `start` on after it had been put together
 /// and how far slices have been put together follows from which windows have closed: that is all that a restore needs.
 /// For aggregates whose states are plain bytes only: rows are added to others and stay. One thread.
@@ -58,11 +61,19 @@ class SliceStacks {
     uint32_t begin, end;
   };
 
+  /// By straggler: the row of its slice.
+  using Homes = std::unordered_map<Slot, Slot>;
+
   int64_t last_end(EventTime closed) const;
+  bool is_sum(Slot slot) const {
+    const Bounds bounds = slices_.bounds_of(slot);
+    return bounds.end - bounds.start == math_.size_ms;
+  }
   Result<> put_back_stragglers(bool turns);
+  Result<> add_to_slices(const std::vector<Slot>& stragglers, Homes& homes);
+  Result<> add_to_back(const std::vector<Slot>& slots, const Homes& homes);
   Result<> turn(int64_t boundary);
   void stack(const std::vector<Slot>& newest_first);
-  Result<> add_to(const std::vector<Slot>& slots, bool back);
   void drop_front(int64_t before);
   void drop(std::vector<Slot>& slots);
 
@@ -70,10 +81,11 @@ class SliceStacks {
   SliceTable& slices_;
   Accumulators& accumulators_;
   int64_t boundary_ = INT64_MIN;  ///< Slices before it are in the front.
-  int64_t covered_ = INT64_MIN;   ///< Slices from the boundary to here are in the back rows, and open too.
+  int64_t covered_ = INT64_MIN;   ///< Slices from the boundary to here are in the back, and open too.
   std::vector<Slot> front_slots_;
   std::vector<Run> front_;                           ///< In order of the groups' hashes.
-  std::vector<Slot> back_;                           ///< One per group.
+  std::vector<Slot> back_;                           ///< One per group, in order of the groups' hashes.
+  std::vector<Slot> sums_;                           ///< Those of the back that are no slices.
   std::map<int64_t, std::vector<Slot>> stragglers_;  ///< By slice; those behind the boundary wait for the next closing.
 };
 

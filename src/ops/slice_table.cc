@@ -4,6 +4,15 @@
 #include <cstring>
 
 namespace headrace {
+namespace {
+
+/// The upper bits stay those of the group: they say on which shard it lives. The rest mixes the bounds in.
+uint64_t row_hash(uint64_t group_hash, int64_t end) {
+  const uint64_t mixed = (group_hash ^ static_cast<uint64_t>(end)) * 0x9E3779B97F4A7C15;
+  return (group_hash & 0xFFC0000000000000) | ((mixed ^ mixed >> 29) & 0x003FFFFFFFFFFFFF);
+}
+
+}  // namespace
 
 void SliceTable::find_or_create(DataChunk& groups, const uint64_t* group_hashes, int64_t* starts, int64_t* ends,
                                 size_t count, DataChunk& keys, Slot* slots, uint8_t* created) {
@@ -14,14 +23,17 @@ void SliceTable::find_or_create(DataChunk& groups, const uint64_t* group_hashes,
   duckdb::FlatVector::SetData(keys.data[columns + 1], reinterpret_cast<duckdb::data_ptr_t>(ends));
   keys.SetCardinality(count);
   uint64_t hashes[STANDARD_VECTOR_SIZE];
-  for (size_t row = 0; row < count; ++row) {
-    // The upper bits stay those of the group: they say on which shard it lives. The rest mixes the bounds in.
-    const uint64_t mixed = (group_hashes[row] ^ static_cast<uint64_t>(ends[row])) * 0x9E3779B97F4A7C15;
-    hashes[row] = (group_hashes[row] & 0xFFC0000000000000) | ((mixed ^ mixed >> 29) & 0x003FFFFFFFFFFFFF);
-  }
+  for (size_t row = 0; row < count; ++row) hashes[row] = row_hash(group_hashes[row], ends[row]);
   table.find_or_create(keys, hashes, count, slots, created);
   for (size_t row = 0; row < count; ++row)
     if (created[row]) std::memcpy(table.plain(slots[row]) + hash_offset_, &group_hashes[row], sizeof(uint64_t));
+}
+
+Slot SliceTable::create_like(Slot like, int64_t end) {
+  const uint64_t hash = group_hash(like);
+  const Slot out = table.create_like(like, group_columns() + 1, end, row_hash(hash, end));
+  std::memcpy(table.plain(out) + hash_offset_, &hash, sizeof(hash));
+  return out;
 }
 
 void SliceTable::gather_groups(const Slot* slots, size_t count, DataChunk& out) const {
@@ -36,24 +48,27 @@ MergedSlots SliceTable::by_group(const std::vector<Slot>& slots) const {
   std::vector<std::pair<uint64_t, Slot>> sorted;
   sorted.reserve(slots.size());
   for (Slot slot : slots) sorted.emplace_back(group_hash(slot), slot);
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  // Often the first ones are in order already.
+  auto before = [](const auto& a, const auto& b) { return a.first < b.first; };
+  const auto middle = std::is_sorted_until(sorted.begin(), sorted.end(), before);
+  std::stable_sort(middle, sorted.end(), before);
+  std::inplace_merge(sorted.begin(), middle, sorted.end(), before);
   MergedSlots out;
   out.slots.reserve(sorted.size());
-  std::vector<Slot> same, rest;
+  std::vector<Slot> same;
   for (size_t i = 0; i < sorted.size();) {
     same.clear();
     for (const uint64_t hash = sorted[i].first; i < sorted.size() && sorted[i].first == hash; ++i)
       same.push_back(sorted[i].second);
     // One hash is one group, unless two collide.
     while (!same.empty()) {
-      rest.clear();
-      for (Slot slot : same)
-        (same_columns(table.layout(), table.address(same[0]), table.layout(), table.address(slot), group_columns())
-             ? out.slots
-             : rest)
-            .push_back(slot);
+      const auto rest = std::stable_partition(same.begin() + 1, same.end(), [&](Slot slot) {
+        return same_columns(table.layout(), table.address(same[0]), table.layout(), table.address(slot),
+                            group_columns());
+      });
+      out.slots.insert(out.slots.end(), same.begin(), rest);
       out.ends.push_back(static_cast<uint32_t>(out.slots.size()));
-      std::swap(same, rest);
+      same.erase(same.begin(), rest);
     }
   }
   return out;

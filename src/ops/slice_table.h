@@ -25,6 +25,8 @@ class SliceTable {
   /// `groups` may have more columns than the key has.
   void find_or_create(DataChunk& groups, const uint64_t* group_hashes, int64_t* starts, int64_t* ends, size_t count,
                       DataChunk& keys, Slot* slots, uint8_t* created);
+  /// Makes the row of another end; it must be missing.
+  Slot create_like(Slot like, int64_t end);
   /// The groups' columns of rows.
   void gather_groups(const Slot* slots, size_t count, DataChunk& out) const;
   size_t group_columns() const { return table.layout().key_columns - 2; }
