@@ -62,6 +62,8 @@ WindowAggregateOperator::WindowAggregateOperator(const WindowAggregateNode& node
       pace_(node.emit_every_ms) {
   if (!node.assign) return;
   math_.emplace(*node.assign);
+  // Values in bags would be copied into each slice of the front; a user's merge() that fails costs one window its
+  // value, and shared it would cost many: such windows are put together from their slices.
   if (accumulators_.are_plain() && SliceStacks::help(*math_)) stacks_.emplace(*math_, slices_, accumulators_);
 }
 
