@@ -36,12 +36,13 @@ void check(Decoder& decoder, std::string_view bytes) {
 }  // namespace headrace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  for (const char* format : {"changelog-ndjson", "debezium-json", "maxwell-json", "canal-json"}) {
-    for (const bool keyed : {false, true}) {
-      const auto decoder = headrace::decoder_of(format, keyed ? std::vector<size_t>{0} : std::vector<size_t>{});
-      headrace::check(*decoder, bytes);
-    }
-  }
+  static const std::vector<std::unique_ptr<headrace::Decoder>> decoders = [] {
+    std::vector<std::unique_ptr<headrace::Decoder>> out;
+    for (const char* format : {"changelog-ndjson", "debezium-json", "maxwell-json", "canal-json"})
+      for (const bool keyed : {false, true})
+        out.push_back(headrace::decoder_of(format, keyed ? std::vector<size_t>{0} : std::vector<size_t>{}));
+    return out;
+  }();
+  for (const auto& decoder : decoders) headrace::check(*decoder, {reinterpret_cast<const char*>(data), size});
   return 0;
 }
