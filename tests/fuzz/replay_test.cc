@@ -11,7 +11,8 @@
 #define FUZZER(name) extern "C" int name##_fuzz(const uint8_t* data, size_t size);
 FUZZER(statement)
 FUZZER(rewrite)
-FUZZER(ndjson) FUZZER(csv) FUZZER(changelog) FUZZER(state) FUZZER(log)
+FUZZER(ndjson)
+FUZZER(csv) FUZZER(changelog) FUZZER(state) FUZZER(log)
 
     namespace headrace {
   namespace {

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from workshop import reference, running, suites
+from workshop import fuzzing, reference, running, sanitizing, suites
 from workshop.place import BUILD, PYTHON, ROOT, environment
 
 
@@ -55,6 +55,19 @@ def tidy(options: argparse.Namespace) -> int:
         )
         files = changed.stdout.split()
     return run("clang-tidy", "-p", str(BUILD), "--quiet", *files) if files else 0
+
+
+def sanitize(options: argparse.Namespace) -> int:
+    """Builds with sanitizers and runs suites so: unit and slt, or those that filters name."""
+    return sanitizing.run(options.kind, options.filters or ["unit", "slt"])
+
+
+def fuzz(options: argparse.Namespace) -> int:
+    """Builds the fuzzers and runs all, or one, each for so many seconds."""
+    try:
+        return fuzzing.run(options.fuzzer, options.seconds)
+    except LookupError as error:
+        sys.exit(f"fuzz: {error}")
 
 
 def check_includes(options: argparse.Namespace) -> int:
@@ -104,6 +117,12 @@ def main(arguments: Sequence[str]) -> int:
     command("build", build, "build everything, or one target").add_argument("target", nargs="?")
     command("tidy", tidy, "clang-tidy on the files given, or on what changed since main").add_argument("files", nargs="*")
     command("check-includes", check_includes, "the directions of includes only")
+    sanitized = command("sanitize", sanitize, "build with sanitizers into build-KIND and run unit and slt, or the suites named, so")
+    sanitized.add_argument("kind", choices=list(sanitizing.KINDS))
+    sanitized.add_argument("filters", nargs="*", metavar="SUITE[:TEXT] | PATH")
+    fuzzed = command("fuzz", fuzz, "build the fuzzers with clang into build-fuzz and run all, or one")
+    fuzzed.add_argument("fuzzer", nargs="?")
+    fuzzed.add_argument("--seconds", type=int, default=600, help="for each; default 600")
     command("docs", docs, "make docs/reference anew").add_argument("--check", action="store_true", help="only say whether it is current")
     command("lock", lock, "make tools/requirements from pyproject.toml")
     tests = command("test", test, "the same as ./test")

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
+BUILD = ROOT / os.environ.get("HEADRACE_BUILD", "build")
+"""Where the programs lie that are tested; `tools/dev sanitize` names another folder than the usual one."""
 BINARY = BUILD / "headrace"
 PYTHON = ROOT / ".venv" / "bin" / "python"
 SHARED = ROOT.parent / "shared"
