@@ -144,7 +144,7 @@ std::string sha256(std::string_view bytes) {
 
 Result<const OnnxRuntime*> OnnxRuntime::at(const std::string& path) {
   static std::mutex mutex;
-  static std::map<std::string, std::unique_ptr<OnnxRuntime>> loaded;
+  static auto& loaded = *new std::map<std::string, std::unique_ptr<OnnxRuntime>>;  // Outlives whoever is still at it.
   std::lock_guard lock(mutex);
   std::unique_ptr<OnnxRuntime>& found = loaded[path];
   if (found == nullptr) {

@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from headrace.door import Door
 from headrace.environments import environment_of
 from headrace.loading import load_file
+from headrace.repair.records import records
+from headrace.repair.repro import write
 from headrace.scoring import open_model
 from running_engine import BINARY, ROOT, RunningEngine, why_not
 
@@ -47,22 +50,28 @@ def train(folder: pathlib.Path, seed: int = 1) -> None:
         (folder / f"{name}.onnx").write_bytes(exported.SerializeToString())
 
 
-def write_project(folder: pathlib.Path) -> pathlib.Path:
+def write_parts(folder: pathlib.Path, functions: str, sql: str) -> pathlib.Path:
     for part in ("functions", "sql"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "headrace.toml").write_text('name = "scores"\n')
-    code = "import headrace as hr\n"
-    for name in MODELS:
-        code += f"{name} = hr.model('{name}.onnx', name='{name}', features={FEATURES})\n"
-    code += f"apart = hr.model('boosted.onnx', name='apart', features={FEATURES}, isolation='process')\n"
-    code += f"beside = hr.model('boosted.onnx', name='beside', features={FEATURES}, shadow='logistic.onnx')\n"
-    (folder / "functions" / "models.py").write_text(code)
-    calls = ", ".join(f"{name}(a, b, c) AS {name}" for name in (*MODELS, "apart", "beside"))
-    (folder / "sql" / "q.sql").write_text(
-        "CREATE SOURCE rows (id BIGINT, a DOUBLE, b DOUBLE, c DOUBLE) WITH (connector = 'http');\n"
-        f"CREATE MATERIALIZED VIEW scores AS SELECT id, a, b, c, {calls} FROM rows;\n"
-    )
+    (folder / "functions" / "models.py").write_text(f"import headrace as hr\n\n{functions}")
+    (folder / "sql" / "q.sql").write_text(sql)
     return folder
+
+
+def write_project(folder: pathlib.Path) -> pathlib.Path:
+    functions = ""
+    for name in MODELS:
+        functions += f"{name} = hr.model('{name}.onnx', name='{name}', features={FEATURES})\n"
+    functions += f"apart = hr.model('boosted.onnx', name='apart', features={FEATURES}, isolation='process')\n"
+    functions += f"beside = hr.model('boosted.onnx', name='beside', features={FEATURES}, shadow='logistic.onnx')\n"
+    calls = ", ".join(f"{name}(a, b, c) AS {name}" for name in (*MODELS, "apart", "beside"))
+    return write_parts(
+        folder,
+        functions,
+        "CREATE SOURCE rows (id BIGINT, a DOUBLE, b DOUBLE, c DOUBLE) WITH (connector = 'http');\n"
+        f"CREATE MATERIALIZED VIEW scores AS SELECT id, a, b, c, {calls} FROM rows;\n",
+    )
 
 
 def engine_command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -187,3 +196,30 @@ def test_a_model_has_the_environment_that_it_names(tmp_path: pathlib.Path) -> No
     (tmp_path / "functions" / "m.py").write_text("import headrace as hr\n\nm = hr.model('m.onnx', env='models.lock')\n")
     found = environment_of(tmp_path, "functions/m.py")
     assert found is not None and found.name == "models.lock"
+
+
+@needs_engine
+def test_a_row_that_a_model_cannot_score_is_kept_and_made_again(tmp_path: pathlib.Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    make, project = onnx.helper, tmp_path / "project"
+    nodes = [make.make_node("Cast", ["n"], ["i"], to=onnx.TensorProto.INT64), make.make_node("Gather", ["t", "i"], ["score"])]
+    inputs = [make.make_tensor_value_info("n", onnx.TensorProto.DOUBLE, [None])]
+    output = make.make_tensor_value_info("score", onnx.TensorProto.FLOAT, [None])
+    table = onnx.numpy_helper.from_array(np.array([10, 20, 30], np.float32), "t")
+    graph = make.make_graph(nodes, "table", inputs, [output], [table])
+    write_parts(
+        project,
+        "table = hr.model('table.onnx', name='priced')\n",
+        "CREATE SOURCE rows (n DOUBLE) WITH (connector = 'http');\n"
+        "CREATE MATERIALIZED VIEW prices AS SELECT n, priced(n) AS price FROM rows;\n",
+    )
+    onnx.save(make.make_model(graph, opset_imports=[make.make_opsetid("", 17)], ir_version=9), project / "table.onnx")
+    with RunningEngine(project, tmp_path / "state") as running:
+        assert running.post_rows("rows", [{"n": n} for n in (0, 99, 2)])[0] == 200
+        running.wait_for("SELECT n, price FROM prices ORDER BY n", [[0, 10], [2, 30]])
+        (refused,) = records(Door(running.url))
+        assert refused.function == "priced" and "idx=99" in refused.reason
+        assert write(refused, project, tmp_path / "repro") == []
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "repro")]
+    again = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT / "python")}, capture_output=True, text=True, check=False)
+    assert again.returncode == 1 and "idx=99" in again.stdout
