@@ -216,21 +216,31 @@ bool write_list(Vector& column, const UnifiedVectorFormat& source, const Rows& r
   auto* offsets = reinterpret_cast<int32_t*>(area.take((static_cast<size_t>(rows.count) + 1) * sizeof(int32_t)));
   if (offsets == nullptr) return false;
   const auto* entries = UnifiedVectorFormat::GetDataUnsafe<list_entry_t>(source);
-  std::vector<uint32_t> positions;
+  uint64_t total = 0, first = 0;
+  bool adjacent = true;  // Common case: the items stand one list after another.
   offsets[0] = 0;
   for (int64_t row = 0; row < rows.count; ++row) {
     auto position = source.sel->get_index(rows.position(row));
-    if (source.validity.RowIsValid(position)) {
-      const list_entry_t& entry = entries[position];
-      if (entry.length > area.bytes.size()) return false;
-      for (uint64_t i = 0; i < entry.length; ++i) positions.push_back(static_cast<uint32_t>(entry.offset + i));
-      if (positions.size() > area.bytes.size()) return false;
+    if (const uint64_t length = source.validity.RowIsValid(position) ? entries[position].length : 0; length > 0) {
+      if (total == 0) first = entries[position].offset;
+      adjacent = adjacent && entries[position].offset == first + total;
+      total += length;
+      if (length > area.bytes.size() || total > area.bytes.size()) return false;
     }
-    offsets[row + 1] = static_cast<int32_t>(positions.size());
+    offsets[row + 1] = static_cast<int32_t>(total);
   }
-  Rows items{positions.data(), 0, static_cast<int64_t>(positions.size())};
-  if (positions.empty()) items.positions = nullptr;
-  return write_column(ListVector::GetEntry(column), items, area);
+  Vector& items = ListVector::GetEntry(column);
+  if (adjacent)
+    return write_column(items, Rows{nullptr, static_cast<int64_t>(first), static_cast<int64_t>(total)}, area);
+  std::vector<uint32_t> positions;
+  positions.reserve(total);
+  for (int64_t row = 0; row < rows.count; ++row) {
+    const list_entry_t& entry = entries[source.sel->get_index(rows.position(row))];
+    const int32_t length = offsets[row + 1] - offsets[row];
+    for (int32_t i = 0; i < length; ++i)
+      positions.push_back(static_cast<uint32_t>(entry.offset) + static_cast<uint32_t>(i));
+  }
+  return write_column(items, Rows{positions.data(), 0, static_cast<int64_t>(total)}, area);
 }
 
 bool write_structure(Vector& column, const Rows& rows, Area& area) {

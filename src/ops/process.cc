@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
-#include <unordered_map>
+#include <utility>
 
 #include "duck/lists.h"
 #include "ops/keys.h"
@@ -119,27 +119,27 @@ void ProcessOperator::note_timer(Slot slot, int64_t next_us) {
 /// shards; the rows of each in order of arrival.
 ProcessOperator::Work ProcessOperator::gather_work() {
   Work work;
-  std::unordered_map<Slot, uint32_t> numbers;
-  auto group_of = [&](Slot slot) {
-    auto [found, fresh] = numbers.emplace(slot, static_cast<uint32_t>(work.groups.size()));
-    if (fresh) work.groups.push_back(slot);
-    return found;
+  std::vector<std::pair<uint64_t, Slot>> hashed;
+  auto add = [&](Slot slot) {
+    if (slot >= groups_by_slot_.size()) groups_by_slot_.resize(std::max<size_t>(slot + 1, 2 * groups_by_slot_.size()));
+    if (std::exchange(groups_by_slot_[slot], 1) == 0) hashed.emplace_back(table_.hash(slot), slot);
   };
-  for (Slot slot : slots_) group_of(slot);
-  for (auto at = due_.begin(); at != due_.end() && at->first <= watermark_us_; ++at) group_of(at->second);
-  std::sort(work.groups.begin(), work.groups.end(), [&](Slot a, Slot b) {
-    const uint64_t x = table_.hash(a), y = table_.hash(b);
-    return x != y ? x < y : a < b;
-  });
-  for (uint32_t i = 0; i < work.groups.size(); ++i) numbers[work.groups[i]] = i;
+  for (Slot slot : slots_) add(slot);
+  for (auto at = due_.begin(); at != due_.end() && at->first <= watermark_us_; ++at) add(at->second);
+  std::sort(hashed.begin(), hashed.end());
+  for (const auto& [hash, slot] : hashed) {
+    groups_by_slot_[slot] = static_cast<uint32_t>(work.groups.size());
+    work.groups.push_back(slot);
+  }
   work.ends.resize(work.groups.size());
   work.watermarks_us.assign(work.groups.size(), watermark_us_);
-  for (Slot slot : slots_) ++work.ends[numbers[slot]];
+  for (Slot slot : slots_) ++work.ends[groups_by_slot_[slot]];
   std::partial_sum(work.ends.begin(), work.ends.end(), work.ends.begin());
   std::vector<uint32_t> next(work.groups.size());
   for (size_t i = 1; i < next.size(); ++i) next[i] = work.ends[i - 1];
   work.order.resize(slots_.size());
-  for (uint32_t row = 0; row < slots_.size(); ++row) work.order[next[numbers[slots_[row]]]++] = row;
+  for (uint32_t row = 0; row < slots_.size(); ++row) work.order[next[groups_by_slot_[slots_[row]]]++] = row;
+  for (Slot slot : work.groups) groups_by_slot_[slot] = 0;
   return work;
 }
 
@@ -288,10 +288,12 @@ Result<> ProcessOperator::emit(Vector& lists, size_t count, Emitter& out) {
   auto& fields = StructVector::GetEntries(ListVector::GetEntry(lists));
   for (size_t at = 0; at < items.size(); at += rows_per_batch) {
     const size_t rows = std::min<size_t>(rows_per_batch, items.size() - at);
-    duckdb::SelectionVector selection(items.data() + at);
-    Batch batch = Batch::make(schema_);
-    for (size_t i = 0; i < fields.size(); ++i)
-      duckdb::VectorOperations::Copy(*fields[i], batch.chunk.data[i], selection, rows, 0, 0);
+    duckdb::SelectionVector selection(rows);
+    for (size_t i = 0; i < rows; ++i) selection.set_index(i, items[at + i]);
+    Batch batch;
+    batch.schema = schema_;
+    batch.chunk.InitializeEmpty(schema_->types());
+    for (size_t i = 0; i < fields.size(); ++i) batch.chunk.data[i].Slice(*fields[i], selection, rows);
     batch.chunk.SetCardinality(rows);
     HEADRACE_TRY(out.emit(std::move(batch), 0));
   }

@@ -47,6 +47,7 @@ class ProcessOperator final : public Operator {
   DataChunk rows_;  ///< Of this tick, with their stamps in us and their keys' slots.
   std::vector<int64_t> stamps_us_;
   std::vector<Slot> slots_;
+  std::vector<uint32_t> groups_by_slot_;  ///< While work is gathered; else all 0.
 };
 
 }  // namespace headrace
