@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "duck/failure.h"
 #include "duck/streaming_call.h"
+#include "duck/user_function_info.h"
 
 namespace headrace {
 namespace {
@@ -320,6 +321,7 @@ Result<> register_function(duckdb::ClientContext& context, const ScalarFunctionS
                                     [body = spec.body](DataChunk& in, duckdb::ExpressionState&, Vector& out) {
                                       if (Result<> done = body(in, out); !done) throw_error(std::move(done).error());
                                     });
+    function.SetExtraFunctionInfo<UserFunctionInfo>(spec.body);
     // Never folded while planning: it runs in a worker, and only there.
     function.stability =
         spec.deterministic ? duckdb::FunctionStability::CONSISTENT_WITHIN_QUERY : duckdb::FunctionStability::VOLATILE;

@@ -6,6 +6,7 @@
 #include "ops/aggregate.h"
 #include "ops/alert.h"
 #include "ops/asof_join.h"
+#include "ops/calling_project.h"
 #include "ops/distinct.h"
 #include "ops/filter.h"
 #include "ops/join.h"
@@ -17,7 +18,6 @@
 #include "ops/over_changes.h"
 #include "ops/process.h"
 #include "ops/processing_time_join.h"
-#include "ops/project.h"
 #include "ops/session_aggregate.h"
 #include "ops/session_assign.h"
 #include "ops/set_operation.h"
@@ -144,7 +144,7 @@ std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext&
       overloaded{[&](const SourceNode&) -> Made { return nullptr; },
                  [&](const NormalizeNode& n) -> Made { return std::make_unique<NormalizeOperator>(n); },
                  [&](const FilterNode& n) -> Made { return std::make_unique<FilterOperator>(n, context); },
-                 [&](const ProjectNode& n) -> Made { return std::make_unique<ProjectOperator>(n, context); },
+                 [&](const ProjectNode& n) -> Made { return make_project(n, context); },
                  [&](const UnionNode& n) -> Made { return std::make_unique<UnionOperator>(n, context); },
                  [&](const WindowAssignNode& n) -> Made {
                    if (n.window.kind == WindowKind::session) return std::make_unique<SessionAssignOperator>(n);

@@ -48,6 +48,8 @@ class HostedFunction {
     description_ = description;
     place_ = std::move(place);
     known_failures_.clear();
+    rows_per_call_ = rows_per_batch;
+    rows_borne_ = rows_per_call_max;
   }
 
   Result<> call(DataChunk& arguments, Vector& result) {
@@ -56,9 +58,7 @@ class HostedFunction {
     const auto rows = static_cast<int64_t>(arguments.size());
     result.SetVectorType(duckdb::VectorType::FLAT_VECTOR);
     Callee& worker = take();
-    Result<> outcome;
-    for (int64_t first = 0; first < rows && outcome.ok(); first += rows_per_call_max)
-      outcome = call_part(worker, arguments, first, std::min(rows_per_call_max, rows - first), result);
+    Result<> outcome = call_parts(worker, arguments, 0, rows, result);
     give_back(worker);
     calls_.fetch_add(1, std::memory_order_relaxed);
     rows_.fetch_add(rows, std::memory_order_relaxed);
@@ -89,13 +89,43 @@ class HostedFunction {
   }
 
  private:
+  bool is_by_row() const {
+    return description_.kind == FunctionKind::scalar || description_.kind == FunctionKind::vectorized;
+  }
+
+  /// Calls with rows [first, first + rows), as many at a time as may be. A function's budgets are for a batch: more
+  /// rows than that go together only where the time they take leaves most of its budget, and where it bears them.
+  Result<> call_parts(Callee& worker, DataChunk& arguments, int64_t first, int64_t rows, Vector& result) {
+    const int64_t end = first + rows;
+    while (first < end) {
+      const int64_t part = std::min(is_by_row() ? rows_per_call_.load() : rows_per_call_max, end - first);
+      const int64_t began_ns = system_clock().steady_ns();
+      HEADRACE_TRY(call_part(worker, arguments, first, part, result));
+      first += part;
+      const int64_t share = timeout_ms() * 1'000'000 / std::max<int64_t>(1, system_clock().steady_ns() - began_ns);
+      if (share < 4) rows_per_call_ = std::max(rows_per_batch, part / 2);
+      if (share > 16 && part == rows_per_call_) rows_per_call_ = std::min(2 * part, rows_borne_.load());
+    }
+    return {};
+  }
+
+  /// More rows than a batch have failed together: each batch by itself, as if they had come so.
+  Result<> call_batches(Callee& worker, DataChunk& arguments, int64_t first, int64_t rows, Vector& result) {
+    for (int64_t at = first; at < first + rows; at += rows_per_batch)
+      HEADRACE_TRY(call_part(worker, arguments, at, std::min(rows_per_batch, first + rows - at), result));
+    rows_borne_ = std::max(rows_per_batch, rows / 2);  // It may have been their number.
+    rows_per_call_ = rows_per_batch;
+    return {};
+  }
+
   /// Calls with rows [first, first + rows). When they fail, the rows to blame are found one by one: `on_error` says
   /// what becomes of them.
   Result<> call_part(Callee& worker, DataChunk& arguments, int64_t first, int64_t rows, Vector& result) {
     Result<> outcome = worker.call(arguments, first, rows, result);
     if (outcome.ok() || outcome.error().blame != Blame::user || outcome.error().code == Code::function_load)
       return outcome;
-    if (description_.kind != FunctionKind::scalar && description_.kind != FunctionKind::vectorized) {
+    if (is_by_row() && rows > rows_per_batch) return call_batches(worker, arguments, first, rows, result);
+    if (!is_by_row()) {
       Error error = description_.on_error == OnError::fail ? stopped_by(outcome.error()) : outcome.error();
       if (rows == 1) error.detail = call_detail(description_, arguments, first);
       return error;  // The caller looks further, by its own halves.
@@ -173,10 +203,12 @@ class HostedFunction {
   Callee& make_worker() {
     if (place_.model) return *workers_.emplace_back(std::make_unique<ModelCallee>(place_.model));
     const Worker::Budgets budgets{description_.memory_bytes > 0 ? description_.memory_bytes : default_memory_bytes,
-                                  description_.timeout_ms > 0 ? description_.timeout_ms : default_timeout_ms};
+                                  timeout_ms()};
     return *workers_.emplace_back(
         std::make_unique<Worker>(description_, types_.result, budgets, *place_.parent, output_));
   }
+
+  int64_t timeout_ms() const { return description_.timeout_ms > 0 ? description_.timeout_ms : default_timeout_ms; }
 
   void give_back(Callee& worker) {
     {
@@ -190,7 +222,9 @@ class HostedFunction {
   const CallTypes types_;
   Place place_;
   KnownFailures known_failures_;
-  std::vector<std::unique_ptr<Callee>> workers_;  ///< As many as have been needed so far.
+  std::atomic<int64_t> rows_per_call_ = rows_per_batch;  ///< Of a call by row, at most; learned.
+  std::atomic<int64_t> rows_borne_ = rows_per_call_max;  ///< Above this, calls have failed for their number of rows.
+  std::vector<std::unique_ptr<Callee>> workers_;         ///< As many as have been needed so far.
   const int output_;
   mutable std::mutex mutex_;
   std::condition_variable freed_;

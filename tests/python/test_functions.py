@@ -24,6 +24,7 @@ from headrace.loading import load_file, load_project
 from headrace.source_hash import source_hash
 from headrace.worker.calling import caller_of
 from headrace.worker.values import WrongResult
+from running_engine import why_not, write_project
 
 PACKAGE = pathlib.Path(hr.__file__).parent.parent
 
@@ -362,6 +363,28 @@ def test_rows_with_null_stay_out_of_numpy_and_pandas() -> None:
     assert run(added, pa.array([1.0, None, 3.0, 4.0]), pa.array([1, 2, None, 4]), pa.array([None, "b", "c", "d"])) == [2.0, None, None, 8.0]
     assert run(added, pa.array([None], pa.float64()), pa.array([1]), pa.array(["a"])) == [None]
     assert seen == [2, 0]
+
+
+@pytest.mark.skipif(why_not() != "", reason=why_not() or "ready")
+def test_rows_of_several_batches_of_a_tick_go_together(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "in.ndjson").write_text("".join(f'{{"n": {n}, "word": "the word no. {n}"}}\n' for n in range(10_000)))
+    project = write_project(
+        tmp_path / "project",
+        f"""
+        CREATE SOURCE t (n BIGINT, word VARCHAR) WITH (connector = 'file', path = '{tmp_path}/in.ndjson');
+        CREATE SINK out WITH (connector = 'file', path = '{tmp_path}/out.ndjson') AS
+        SELECT n, word, together(n + 1) AS rows FROM t WHERE n % 2 = 0;
+        """,
+    )
+    (project / "functions").mkdir()
+    (project / "functions" / "f.py").write_text(
+        "import headrace as hr\nimport pyarrow as pa\n\n\n@hr.function(vectorized=True)\n"
+        "def together(n: pa.Int64Array) -> pa.Int64Array:\n    return pa.array([len(n)] * len(n), pa.int64())\n"
+    )
+    hr.Project(project).run()
+    rows = [json.loads(line) for line in (tmp_path / "out.ndjson").read_text().splitlines()]
+    assert [(row["n"], row["word"]) for row in rows] == [(n, f"the word no. {n}") for n in range(0, 10_000, 2)]
+    assert max(row["rows"] for row in rows) > 2048 // 2  # What passes of one batch.
 
 
 PANDAS_LATER = """

@@ -287,6 +287,57 @@ def narrower(a: pa.Int64Array) -> pa.DoubleArray:
   EXPECT_EQ(call("narrower", {{2}}), (Rows{"1.0"}));
 }
 
+TEST_F(FunctionHostTest, one_interpreter_describes_and_forks) {
+  const std::string note = (project_ / "described_by").string();
+  start(R"(
+import os
+try:
+    with open(")" +
+        note + R"(", "w") as out:
+        out.write(str(os.getppid()))
+except PermissionError:  # In a worker.
+    pass
+
+@hr.function
+def parent(n: int) -> int:
+    return os.getppid()
+)");
+  std::string described_by;
+  std::getline(std::ifstream(note), described_by);
+  EXPECT_EQ(call("parent", {{1}}), (Rows{described_by}));
+}
+
+TEST_F(FunctionHostTest, more_rows_than_a_batch_go_together_where_the_function_bears_them) {
+  start(R"(
+@hr.function(vectorized=True)
+def together(a: pa.Int64Array) -> pa.Int64Array:
+    return pa.array([len(a)] * len(a))
+
+@hr.function(vectorized=True)
+def weak(a: pa.Int64Array) -> pa.Int64Array:
+    if len(a) > 2048:
+        raise ValueError("too many")
+    return a
+
+@hr.function(vectorized=True, on_error="fail")
+def strict(a: pa.Int64Array) -> pa.Int64Array:
+    return weak.body(a)
+)");
+  std::vector<std::vector<Value>> rows;
+  Rows numbers;
+  for (int64_t row = 0; row < 7 * rows_per_batch; ++row) {
+    rows.push_back({Value::BIGINT(row)});
+    numbers.push_back(std::to_string(row));
+  }
+  const Rows counts = call("together", rows);
+  EXPECT_EQ(counts.front(), "2048");  // Nothing is known yet of the time that they take.
+  EXPECT_EQ(counts.back(), "8192");
+  for (int turn = 0; turn < 3; ++turn) {
+    EXPECT_EQ(call("weak", rows), numbers);
+    EXPECT_EQ(call("strict", rows), numbers);
+  }
+}
+
 TEST_F(FunctionHostTest, an_exception_tells_where_and_hurts_nobody) {
   start(R"(
 @hr.function
