@@ -1,5 +1,5 @@
-// What a call of a user function costs: the hop alone (identity over four fixed columns) and real work, beside
-// bench/udf/bare.py.
+// What a call of a user function costs: the hop alone (identity over four columns, fixed or one of them text) and real
+// work, beside bench/udf/bare.py.
 //   HEADRACE_PYTHON=.venv/bin/python build/bench/udf_bench && .venv/bin/python bench/udf/bare.py
 // One line per function and size: median and best microseconds of a call, nanoseconds per row at the median, and the
 // CPU time that this process spent per call (waiting included: an idle engine must not burn its core).
@@ -66,7 +66,7 @@ bool measure(FunctionHost& host, size_t index, int64_t rows) {
   const double cpu = static_cast<double>(cpu_us() - cpu_before_us) / calls_measured;
   std::sort(times.begin(), times.end());
   const auto median = static_cast<double>(times[times.size() / 2]);
-  fmt::print("headrace {:6} {:6} {:10.1f} {:10.1f} {:10.1f} {:10.1f}\n", function.name, rows, median / 1e3,
+  fmt::print("headrace {:8} {:6} {:10.1f} {:10.1f} {:10.1f} {:10.1f}\n", function.name, rows, median / 1e3,
              static_cast<double>(times[0]) / 1e3, median / static_cast<double>(rows), cpu);
   return true;
 }
@@ -82,7 +82,7 @@ int run() {
     fmt::print(stderr, "{}\n", host.error().text());
     return 1;
   }
-  fmt::print("         name     rows  median us    best us     ns/row cpu us/call\n");
+  fmt::print("         name       rows  median us    best us     ns/row cpu us/call\n");
   for (int64_t rows : {1, 256, 2048, 8192, 32'768}) {
     for (size_t index = 0; index < (*host)->functions().size(); ++index) {
       if (!measure(**host, index, rows)) return 1;

@@ -11,6 +11,11 @@ def hop(a: pa.Int64Array, b: pa.DoubleArray, c: pa.Int64Array, d: pa.DoubleArray
 
 
 @hr.function(vectorized=True)
+def hop_text(a: pa.Int64Array, b: pa.DoubleArray, c: pa.Int64Array, t: pa.StringArray) -> pa.Int64Array:
+    return a
+
+
+@hr.function(vectorized=True)
 def score(amount: pa.DoubleArray, limit: pa.DoubleArray) -> pa.DoubleArray:
     return pc.divide(pc.subtract(amount, limit), pc.add(pc.abs(limit), 1.0))
 
