@@ -59,9 +59,9 @@ OnnxInput read_input(element document) {
   const std::string_view number = document["number"].get_string();
   OnnxInput input;
   input.name = std::string(document["name"].get_string().value());
-  input.number = number == "float"    ? OnnxInput::Number::real32
-                 : number == "double" ? OnnxInput::Number::real64
-                                      : OnnxInput::Number::int64;
+  input.number = number == "float"    ? ort::Number::real32
+                 : number == "double" ? ort::Number::real64
+                                      : ort::Number::int64;
   input.columns = static_cast<int32_t>(document["columns"].get_int64().value());
   input.rank = static_cast<int32_t>(document["rank"].get_int64().value());
   return input;

@@ -6,9 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <cmath>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -17,7 +14,6 @@
 
 #include "base/file.h"
 #include "base/json_text.h"
-#include "udf/onnx_abi.h"
 
 namespace headrace {
 namespace {
@@ -84,18 +80,6 @@ bool with_number(ort::Number number, const Body& body) {
       return body(double{}), true;
   }
   return false;
-}
-
-ort::Number number_of(OnnxInput::Number number) {
-  switch (number) {
-    case OnnxInput::Number::real32:
-      return ort::Number::real32;
-    case OnnxInput::Number::real64:
-      return ort::Number::real64;
-    case OnnxInput::Number::int64:
-      break;
-  }
-  return ort::Number::int64;
 }
 
 /// As numpy and the processor have it: what a whole number cannot hold is the smallest.
@@ -258,15 +242,14 @@ Result<Session::Values> Session::make_inputs(const Columns& columns, int64_t fir
   for (size_t i = 0; i < file_.inputs.size(); ++i) {
     const OnnxInput& input = file_.inputs[i];
     const auto width = static_cast<size_t>(input.columns);
-    const ort::Number number = number_of(input.number);
-    with_number(number, [&](auto zero) {
+    with_number(input.number, [&](auto zero) {
       write_rows<decltype(zero)>(left.subspan(0, width), first, rows, filled, scratch[i]);
     });
     left = left.subspan(width);
     const std::array<int64_t, rank_max> shape{filled, input.columns};
     HEADRACE_ASSIGN(auto tensor, runtime_.made(api_.ReleaseValue, [&](ort::Value** value) {
       return api_.CreateTensorWithDataAsOrtValue(runtime_.memory, scratch[i].data(), scratch[i].size(), shape.data(),
-                                                 static_cast<size_t>(input.rank), number, value);
+                                                 static_cast<size_t>(input.rank), input.number, value);
     }));
     out.push_back(std::move(tensor));
   }

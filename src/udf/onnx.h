@@ -9,14 +9,14 @@
 
 #include "base/result.h"
 #include "duck/chunk.h"
+#include "udf/onnx_abi.h"
 
 namespace headrace {
 
 /// One input of a file: `columns` arguments as a tensor [rows, columns], or [rows] where its rank is 1.
 struct OnnxInput {
-  enum class Number : uint8_t { real32, real64, int64 };
   std::string name;
-  Number number = Number::real32;
+  ort::Number number = ort::Number::real32;  ///< real32, real64 or int64.
   int32_t columns = 1;
   int32_t rank = 2;
 };
