@@ -147,16 +147,21 @@ def _timers_of(waiting: pa.Array) -> Iterator[dict[str, int]]:
 def _feeder(instance: Any, columns: dict[str, ColumnType]) -> Callable[[_Run, pa.Array, pa.Array], Give]:
     if hasattr(instance, "on_rows"):
         return functools.partial(_feed_batches, instance)
-    row_class = collections.namedtuple("Row", list(columns), rename=True)  # type: ignore[misc]
-    make_row = functools.partial(tuple.__new__, row_class)
+    row_class = _row_class(list(columns))
     readers = [values_reader(kind) for kind in columns.values()]
     feed = _feed_rows if getattr(instance, "on_timer", None) is None else _feed_timed_rows
 
     def feed_rows(run: _Run, structs: pa.Array, stamps: pa.Array) -> Give:
         values = [read(structs.field(index)) for index, read in enumerate(readers)]
-        return feed(instance.on_row, run, map(make_row, zip(*values, strict=True)), stamps)
+        return feed(instance.on_row, run, map(row_class, zip(*values, strict=True)), stamps)
 
     return feed_rows
+
+
+def _row_class(names: list[str]) -> Callable[[tuple[Any, ...]], Any]:
+    """A named tuple that is made of a tuple, as plain tuples are: twice as quick as by its own __new__."""
+    named = collections.namedtuple("Row", names, rename=True)  # type: ignore[misc]
+    return type("Row", (tuple,), {name: value for name, value in vars(named).items() if name != "__new__"})
 
 
 def _feed_rows(on_row: Any, run: _Run, rows: Iterator[Any], stamps: pa.Array) -> Give:
