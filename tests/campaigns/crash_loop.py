@@ -253,6 +253,9 @@ class Campaign:
             print(f"not passed by these projects: {', '.join(unreached)}")
         inside = self.kills.total() - self.kills["random moment"]
         failed = sum(bool(life.differences) for life in self.lives)
+        for number, life in enumerate(self.lives, 1):  # Once more where a shortened log shows them.
+            if life.differences:
+                print(f"life {number}, killed at {', '.join(life.kills)}: {life.case} is DIFFERENT: {life.differences}")
         print(f"{self.kills.total()} kills, {inside} of them inside a checkpoint, a commit or the log; {len(self.lives)} lives")
         if inside * 10 < self.kills.total() * 3:
             print("too few kills inside named points")

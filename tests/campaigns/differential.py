@@ -28,6 +28,8 @@ from oracle import OracleError
 from pipelines import KINDS, Pipeline, random_pipeline
 
 SHORT = 100
+SHOWN_MAX = 1000
+"""Letters of a failure behind the table."""
 
 
 @dataclass
@@ -43,7 +45,8 @@ class Campaign:
     refused: Counter[str] = field(default_factory=Counter)
     parts: Counter[str] = field(default_factory=Counter)
     ticks: int = 0
-    failed: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    """By seed, how it failed."""
 
     def one(self, seed: str) -> None:
         """Generates, plans, runs and compares one pipeline."""
@@ -62,8 +65,8 @@ class Campaign:
                 self.ticks += check_piecewise(pipeline, directory, random)
                 return
         except OracleError as error:
-            self.failed.append(seed)
-            print(f"seed {seed}: the oracle: {error}", flush=True)
+            self.failed[seed] = f"the oracle: {error}"
+            print(f"seed {seed}: {self.failed[seed]}", flush=True)
             return
         except Failure as found:
             failure = found
@@ -79,7 +82,7 @@ class Campaign:
 
     def report(self, seed: str, pipeline: Pipeline, failure: Failure) -> None:
         """Prints a failure, and the smallest pipeline that still fails in the same way."""
-        self.failed.append(seed)
+        self.failed[seed] = str(failure)
         print(f"seed {seed} FAILED: {failure}\n  project: {self.folder / seed}", flush=True)
         small = None if self.whole else shrinking.smaller(pipeline, self.folder / f"{seed}-small", failure)
         if small is not None:
@@ -102,6 +105,8 @@ class Campaign:
             f"{pipelines} pipelines, {views} views, {self.refused.total()} of them refused when planned; "
             f"{self.ticks} durable ticks compared before the end, in {seconds:.0f} s"
         )
+        for seed, why in self.failed.items():  # Once more where a shortened log shows them.
+            print(f"seed {seed} FAILED: {why[:SHOWN_MAX]}")
         if self.failed:
             print(f"failed seeds: {' '.join(self.failed)}")
         print(f"{pipelines - len(self.failed)} passed, {len(self.failed)} failed")
