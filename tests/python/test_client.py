@@ -206,7 +206,7 @@ def test_the_prompt_on_a_terminal(door: ScriptedDoor, tmp_path: pathlib.Path) ->
     def expect(pattern: str) -> None:
         nonlocal seen
         while not re.search(pattern, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen), re.DOTALL):
-            ready, _, _ = select.select([ours], [], [], 30)
+            ready, _, _ = select.select([ours], [], [], 120)
             assert ready, f"{pattern!r} did not come; there is {seen!r}"
             text = os.read(ours, 65536).decode("utf-8", "replace")
             if "\x1b[6n" in text:  # The terminal is asked where its cursor is.
@@ -221,7 +221,7 @@ def test_the_prompt_on_a_terminal(door: ScriptedDoor, tmp_path: pathlib.Path) ->
     os.write(ours, b"\\d ris\t\r")
     expect("there is no view|DECIMAL")
     os.write(ours, b"\\q\r")
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
     assert "\x1b[31m" not in seen
     os.close(ours)
     assert "+FROM risky;" in (tmp_path / "headrace/sql_history").read_text()

@@ -87,7 +87,7 @@ def test_a_query_gives_arrow(engine: RunningEngine) -> None:
 
 
 def test_changes_are_streamed(engine: RunningEngine) -> None:
-    with urllib.request.urlopen(engine.url + "/v1/views/total/changes", timeout=30) as stream:
+    with urllib.request.urlopen(engine.url + "/v1/views/total/changes", timeout=running_engine.LIMIT_S) as stream:
         engine.post_rows("tx", [row(5)])
         seen: list[object] = []
         while ["+U", {"rows": 1, "n": 5}] not in seen and ["+I", {"rows": 1, "n": 5}] not in seen:
