@@ -8,43 +8,46 @@
 #include "base/file.h"
 
 // Each is the LLVMFuzzerTestOneInput of its file, renamed by tests/CMakeLists.txt.
-#define FUZZER(name) extern "C" int name##_fuzz(const uint8_t* data, size_t size);
-FUZZER(statement)
-FUZZER(rewrite)
-FUZZER(ndjson)
-FUZZER(csv) FUZZER(changelog) FUZZER(state) FUZZER(log)
+#define FUZZER(name) extern "C" int name##_fuzz(const uint8_t* data, size_t size)
+FUZZER(statement);
+FUZZER(rewrite);
+FUZZER(ndjson);
+FUZZER(csv);
+FUZZER(changelog);
+FUZZER(state);
+FUZZER(log);
 
-    namespace headrace {
-  namespace {
+namespace headrace {
+namespace {
 
-  struct Fuzzer {
-    const char* name;
-    int (*run)(const uint8_t* data, size_t size);
-  };
+struct Fuzzer {
+  const char* name;
+  int (*run)(const uint8_t* data, size_t size);
+};
 
-  class Corpus : public ::testing::TestWithParam<Fuzzer> {};
+class Corpus : public ::testing::TestWithParam<Fuzzer> {};
 
-  TEST_P(Corpus, Holds) {
-    std::vector<std::filesystem::path> inputs;
-    for (const auto& entry :
-         std::filesystem::directory_iterator(std::string(HEADRACE_ROOT "/tests/fuzz/corpus/") + GetParam().name))
-      inputs.push_back(entry.path());
-    std::sort(inputs.begin(), inputs.end());
-    ASSERT_FALSE(inputs.empty());
-    for (const std::filesystem::path& input : inputs) {
-      std::printf("%s\n", input.c_str());  // The last one named is the one that ends the process.
-      std::fflush(stdout);
-      const std::string bytes = read_file(input).value();
-      GetParam().run(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-    }
+TEST_P(Corpus, Holds) {
+  std::vector<std::filesystem::path> inputs;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(HEADRACE_ROOT "/tests/fuzz/corpus/") + GetParam().name))
+    inputs.push_back(entry.path());
+  std::sort(inputs.begin(), inputs.end());
+  ASSERT_FALSE(inputs.empty());
+  for (const std::filesystem::path& input : inputs) {
+    std::printf("%s\n", input.c_str());  // The last one named is the one that ends the process.
+    std::fflush(stdout);
+    const std::string bytes = read_file(input).value();
+    GetParam().run(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   }
+}
 
-  INSTANTIATE_TEST_SUITE_P(Fuzz, Corpus,
-                           ::testing::Values(Fuzzer{"statement", statement_fuzz}, Fuzzer{"rewrite", rewrite_fuzz},
-                                             Fuzzer{"ndjson", ndjson_fuzz}, Fuzzer{"csv", csv_fuzz},
-                                             Fuzzer{"changelog", changelog_fuzz}, Fuzzer{"state", state_fuzz},
-                                             Fuzzer{"log", log_fuzz}),
-                           [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Fuzz, Corpus,
+                         ::testing::Values(Fuzzer{"statement", statement_fuzz}, Fuzzer{"rewrite", rewrite_fuzz},
+                                           Fuzzer{"ndjson", ndjson_fuzz}, Fuzzer{"csv", csv_fuzz},
+                                           Fuzzer{"changelog", changelog_fuzz}, Fuzzer{"state", state_fuzz},
+                                           Fuzzer{"log", log_fuzz}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
-  }  // namespace
+}  // namespace
 }  // namespace headrace
