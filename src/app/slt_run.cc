@@ -123,7 +123,7 @@ class Run {
     PipelineOptions out;
     out.project_directory = std::filesystem::path(file_).parent_path().string();
     out.state_directory = state_;
-    out.shards = way_.shards;
+    out.shards = way_.restore ? 1 + restarts_ % 3 : way_.shards;
     out.python = python_interpreter();
     out.functions = functions_;
     out.source_drift_ms = way_.drift_ms;
@@ -209,7 +209,8 @@ class Run {
     }
     for (const SourceInfo& source : engine_->sources()) schemas_[lower_case(source.name)] = source.schema;
     subscriptions_.clear();
-    const std::optional<Tick> since = restored_ ? std::optional<Tick>(engine_->status().durable_tick) : std::nullopt;
+    const std::optional<Tick> since =
+        restarts_ > 0 ? std::optional<Tick>(engine_->status().durable_tick) : std::nullopt;
     for (const ViewInfo& view : engine_->views()) {
       Result<std::shared_ptr<void>> subscribed =
           engine_->subscribe(view.name, restored_at_ ? restored_at_ : since,
@@ -280,7 +281,7 @@ class Run {
     restored_at_ = engine_->published()->tick;
     subscriptions_.clear();
     engine_.reset();
-    restored_ = true;
+    ++restarts_;
     open();
     // The views of a restored engine are shown from its first tick on.
     if (engine_)
@@ -357,7 +358,7 @@ class Run {
   std::vector<std::shared_ptr<void>> subscriptions_;
   std::map<std::string, std::vector<std::pair<std::string, std::string>>> noted_;
   std::optional<Tick> restored_at_;
-  bool restored_ = false;
+  int32_t restarts_ = 0;
   size_t waiting_ = 0;  ///< Rows of backlogs.
   std::vector<std::string> failures_;
 };

@@ -16,8 +16,8 @@ struct SltWay {
   std::string name;
   int32_t shards = 1;
   bool row_by_row = false;  ///< Changes are then compared by what is left of them.
-  bool restore = false;     ///< A checkpoint and a new engine over it after every tick.
-  int64_t drift_ms = 0;     ///< PipelineOptions::source_drift_ms, on which no answer depends.
+  bool restore = false;  ///< A checkpoint and a new engine over it after every tick, each on another number of shards.
+  int64_t drift_ms = 0;  ///< PipelineOptions::source_drift_ms, on which no answer depends.
 };
 
 /// The functions of folders, by path: every way of running a file uses the same processes.
