@@ -22,7 +22,9 @@ Expr handle(duckdb::unique_ptr<duckdb::Expression> expression) {
 std::vector<Expr> conjuncts(const Expr& predicate) {
   using duckdb::ExpressionType;
   if (predicate.empty()) return {};
-  if (predicate.bound().GetExpressionClass() == duckdb::ExpressionClass::BOUND_BETWEEN && predicate.deterministic()) {
+  // What is compared would be computed twice.
+  const bool is_between = predicate.bound().GetExpressionClass() == duckdb::ExpressionClass::BOUND_BETWEEN;
+  if (is_between && handle(predicate.bound().Cast<duckdb::BoundBetweenExpression>().input->Copy()).deterministic()) {
     const auto& between = predicate.bound().Cast<duckdb::BoundBetweenExpression>();
     const ExpressionType from =
         between.lower_inclusive ? ExpressionType::COMPARE_GREATERTHANOREQUALTO : ExpressionType::COMPARE_GREATERTHAN;

@@ -23,6 +23,10 @@ void EvaluationContext::set_now(int64_t now_us) {
   set_tick_time(now_us);
 }
 
+int64_t EvaluationContext::now_us() {
+  return tick_time();
+}
+
 Evaluator::Evaluator(EvaluationContext& context, std::vector<Expr> expressions)
     : state_(std::make_unique<State>(context, std::move(expressions))) {}
 Evaluator::~Evaluator() = default;

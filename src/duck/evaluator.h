@@ -15,6 +15,7 @@ class EvaluationContext {
   virtual ~EvaluationContext() = default;
   /// What now() gives from here on, on the calling thread: microseconds since 1970.
   static void set_now(int64_t now_us);
+  static int64_t now_us();
 };
 
 /// Evaluates a list of expressions over chunks. One thread.

@@ -23,6 +23,7 @@ void register_value_functions(duckdb::DatabaseInstance& database);
 /// Registers now() and its kin as the time of the tick: set_tick_time says it for the calling thread.
 void register_now_functions(duckdb::DatabaseInstance& database);
 void set_tick_time(int64_t now_us);
+int64_t tick_time();
 /// Registers tumble, hop, cumulate, session, headrace_late, headrace_as_of, headrace_match and headrace_define: they
 /// bind, and are never executed.
 void register_streaming_functions(duckdb::DatabaseInstance& database, std::shared_ptr<const RelationColumns> relations);

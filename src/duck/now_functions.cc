@@ -37,6 +37,10 @@ void set_tick_time(int64_t now_us) {
   tick_time_us = now_us;
 }
 
+int64_t tick_time() {
+  return tick_time_us;
+}
+
 void register_now_functions(duckdb::DatabaseInstance& database) {
   duckdb::Connection connection(database);
   connection.BeginTransaction();

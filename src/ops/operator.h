@@ -66,6 +66,8 @@ class Emitter {
   NodeCounters counters;
 };
 
+inline constexpr int64_t never_due = INT64_MAX;
+
 class Operator {
  public:
   virtual ~Operator() = default;
@@ -74,8 +76,9 @@ class Operator {
   /// The low point over all inputs; rows that it closes are emitted before it is passed on.
   virtual Result<> on_watermark(EventTime, Emitter&) { return {}; }
   virtual Result<> on_tick_end(const TickInfo&, Emitter&) { return {}; }
-  /// True when a later tick tells something even though nothing comes in.
-  virtual bool waits() const { return false; }
+  /// When a tick tells something even though nothing comes in, in microseconds since 1970: 0 = the next one may, or
+  /// `never_due`.
+  virtual int64_t due_us() const { return never_due; }
   /// An input will bring nothing any more (static tables).
   virtual Result<> on_end(uint32_t, Emitter&) { return {}; }
 

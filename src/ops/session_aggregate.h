@@ -19,7 +19,7 @@ class SessionAggregateOperator final : public Operator {
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
   Result<> on_watermark(EventTime time, Emitter& out) override;
   Result<> on_tick_end(const TickInfo& tick, Emitter& out) override;
-  bool waits() const override { return told_.any_touched(); }
+  int64_t due_us() const override { return told_.any_touched() ? 0 : never_due; }
   Result<> tell_waiting(WaitingReport& report) override;
   std::vector<Table*> tables() override;
   Result<> restored(EventTime watermark) override;

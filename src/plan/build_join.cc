@@ -181,6 +181,19 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
   if (kind == JoinKind::mark) return build_mark(relation, more_conditions);
   if (kind == JoinKind::other)
     return unsupported("this kind of join is not supported", "INNER, LEFT, RIGHT, FULL, SEMI and ANTI joins are");
+  if (kind == JoinKind::inner) {
+    // What bounds the clock by both sides is asked of the joined row.
+    std::vector<Expr> joined, above;
+    for (const Expr& part : more_conditions) {
+      const Reads reads = reads_of(part, left_columns);
+      HEADRACE_ASSIGN(const std::vector<ClockBound> bounds, clock_bounds(part));
+      (reads.left == reads.right && !bounds.empty() ? above : joined).push_back(part);
+    }
+    if (!above.empty()) {
+      HEADRACE_ASSIGN(Input rows, build_join(relation, joined));
+      return filter(rows, above);
+    }
+  }
   std::vector<Expr> parts = more_conditions;
   for (const Expr& part : conjuncts(relation.residual)) parts.push_back(part);
   std::optional<Expr> as_of = take_time(parts);

@@ -22,6 +22,11 @@ std::vector<Expr> expressions_of(const Node& node) {
                               return all;
                             },
                             [](const FilterNode& n) { return std::vector<Expr>{n.predicate}; },
+                            [](const TemporalFilterNode& n) {
+                              std::vector<Expr> all;
+                              for (const ClockBound& bound : n.bounds) all.push_back(bound.time);
+                              return all;
+                            },
                             [](const ProjectNode& n) { return n.expressions; },
                             [](const LookupJoinNode& n) { return std::vector<Expr>{n.residual}; },
                             [](const TemporalJoinNode& n) { return std::vector<Expr>{n.residual}; },

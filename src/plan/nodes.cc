@@ -1,5 +1,7 @@
 #include "plan/nodes.h"
 
+#include <numeric>
+
 namespace headrace {
 
 std::string_view word_of(Changelog changelog) {
@@ -17,6 +19,13 @@ std::optional<size_t> Output::find_role(TimeRole role) const {
   for (size_t i = 0; i < columns.size(); ++i)
     if (columns[i].role == role) return i;
   return std::nullopt;
+}
+
+std::vector<size_t> Output::naming_columns() const {
+  if (!key.empty()) return key;
+  std::vector<size_t> all(columns.size());
+  std::iota(all.begin(), all.end(), 0);
+  return all;
 }
 
 std::optional<Promise> Output::promise_of(size_t column) const {
@@ -64,6 +73,7 @@ std::string_view kind_of(const Node& node) {
   return std::visit(overloaded{[](const SourceNode&) { return "source"; },
                                [](const NormalizeNode&) { return "normalize"; },
                                [](const FilterNode&) { return "filter"; },
+                               [](const TemporalFilterNode&) { return "temporal_filter"; },
                                [](const ProjectNode&) { return "project"; },
                                [](const UnionNode&) { return "union"; },
                                [](const WindowAssignNode&) { return "window_assign"; },

@@ -13,6 +13,7 @@
 #include "catalog/project.h"
 #include "data/schema.h"
 #include "duck/bound_relation.h"
+#include "duck/clock_bound.h"
 #include "duck/expression.h"
 #include "plan/statement.h"
 #include "udf/function.h"
@@ -63,6 +64,8 @@ struct Output {
   std::optional<size_t> find_role(TimeRole role) const;
   /// What the watermark says of column `column`, if anything.
   std::optional<Promise> promise_of(size_t column) const;
+  /// The columns that name a row: the key, or all.
+  std::vector<size_t> naming_columns() const;
   /// The column that says best when a row is: of a window its end.
   std::optional<size_t> time_column() const;
 };
@@ -113,6 +116,11 @@ struct NormalizeNode : NodeBase {
 /// Passes on the rows for which `predicate` is true.
 struct FilterNode : NodeBase {
   Expr predicate;
+};
+
+/// Shows each row as long as now() is within all bounds: it comes, and goes, by itself.
+struct TemporalFilterNode : NodeBase {
+  std::vector<ClockBound> bounds;
 };
 
 /// Computes one column per expression.
@@ -393,10 +401,11 @@ struct AlertNode : NodeBase {
   std::map<std::string, std::string> options;
 };
 
-using Node = std::variant<SourceNode, NormalizeNode, FilterNode, ProjectNode, UnionNode, WindowAssignNode,
-                          LateFilterNode, LateNode, AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode,
-                          TemporalJoinNode, ProcessingTimeJoinNode, JoinNode, SetOperationNode, UnnestNode, TopNNode,
-                          MatchNode, OverNode, TableFunctionNode, ProcessNode, ViewNode, SinkNode, AlertNode>;
+using Node =
+    std::variant<SourceNode, NormalizeNode, FilterNode, TemporalFilterNode, ProjectNode, UnionNode, WindowAssignNode,
+                 LateFilterNode, LateNode, AggregateNode, WindowAggregateNode, LookupJoinNode, AsofJoinNode,
+                 TemporalJoinNode, ProcessingTimeJoinNode, JoinNode, SetOperationNode, UnnestNode, TopNNode, MatchNode,
+                 OverNode, TableFunctionNode, ProcessNode, ViewNode, SinkNode, AlertNode>;
 
 const NodeBase& base_of(const Node& node);
 NodeBase& base_of(Node& node);

@@ -253,6 +253,10 @@ std::vector<Columns> reads(const Node& node, const Columns& wanted, const Plan& 
                           out[0] = wanted;
                           need(out[0], n.predicate);
                         },
+                        [&](const TemporalFilterNode& n) {
+                          out[0] = wanted;
+                          for (const ClockBound& bound : n.bounds) need(out[0], bound.time);
+                        },
                         [&](const ProjectNode& n) {
                           for (size_t column : wanted) need(out[0], n.expressions[column]);
                         },
@@ -440,6 +444,11 @@ void prune(Plan& plan, std::vector<Columns> wanted, bool keep_one) {
                           [&](FilterNode& n) {
                             n.predicate = n.predicate.remap(in[0]);
                             pass_on(0);
+                          },
+                          [&](TemporalFilterNode& n) {
+                            for (ClockBound& bound : n.bounds) bound.time = bound.time.remap(in[0]);
+                            pass_on(0);
+                            for (Column& column : n.output.columns) column.role = TimeRole::none;
                           },
                           [&](ProjectNode& n) {
                             std::vector<Expr> expressions;

@@ -172,6 +172,32 @@ std::string over_text(const OverNode& n) {
   return out;
 }
 
+std::string bounds_json(const std::vector<ClockBound>& bounds) {
+  std::string out = "[";
+  for (const ClockBound& bound : bounds)
+    out += fmt::format("{}{{\"until\":{},\"time\":{},\"shift_us\":{},\"granule_us\":{}}}", out.size() > 1 ? "," : "",
+                       bound.until, bound.time.json(), bound.shift_us, bound.granule_us);
+  return out + "]";
+}
+
+std::string length_text(int64_t us) {
+  return us % 1'000'000 == 0 ? fmt::format("{} s", us / 1'000'000) : fmt::format("{} us", us);
+}
+
+std::string bounds_text(const std::vector<ClockBound>& bounds) {
+  std::string out;
+  bool leaves = false;
+  for (const ClockBound& bound : bounds) {
+    std::string moment = bound.time.text();
+    if (bound.shift_us != 0)
+      moment += fmt::format(" {} {}", bound.shift_us < 0 ? "-" : "+", length_text(std::abs(bound.shift_us)));
+    if (bound.granule_us > 1) moment = fmt::format("({}, rounded up to {})", moment, length_text(bound.granule_us));
+    out += (out.empty() ? "now() " : " and now() ") + std::string(bound.until ? "< " : ">= ") + moment;
+    leaves = leaves || bound.until;
+  }
+  return out + (leaves ? "; a row is kept until it leaves" : "; a row is kept until it comes in");
+}
+
 std::string function_members(const UserFunction& function) {
   const FunctionDescription& description = function.description();
   return ",\"function\":" + json_string(description.name) + ",\"hash\":" + json_string(description.hash);
@@ -190,6 +216,7 @@ std::string node_members(const Node& node) {
           },
           [](const NormalizeNode& n) { return ",\"by\":" + numbers(n.key); },
           [](const FilterNode& n) { return ",\"predicate\":" + n.predicate.json(); },
+          [](const TemporalFilterNode& n) { return ",\"bounds\":" + bounds_json(n.bounds); },
           [](const ProjectNode& n) { return ",\"expressions\":" + expressions_json(n.expressions); },
           [](const WindowAssignNode& n) {
             return ",\"window\":" + window_json(n.window) + fmt::format(",\"hold_at_end\":{}", n.hold_at_end);
@@ -303,6 +330,7 @@ std::string node_detail(const Node& node) {
             return std::string("a row replaces the one of its key; the last row of every key is kept, without bound");
           },
           [](const FilterNode& n) { return n.predicate.text(); },
+          [](const TemporalFilterNode& n) { return bounds_text(n.bounds); },
           [](const ProjectNode& n) {
             std::string out;
             for (const Expr& e : n.expressions) out += (out.empty() ? "" : ", ") + e.text();

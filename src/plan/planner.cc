@@ -294,8 +294,10 @@ class Planner {
       return user_error(Code::changelog_mismatch, "sink '" + statement.name +
                                                       "' appends, but its query gives changes (" +
                                                       std::string(word_of(output.changelog)) + ")")
-          .with_remedy(
-              "write changes = 'upsert' with key = '...', or changes = 'retract'; or close the result with a window");
+          .with_remedy("write changes = 'upsert' with key = '...', or changes = 'retract'; or " +
+                       std::string(builder_.follows_clock(node.inputs[0])
+                                       ? "keep it in a materialized view, or compare with an event time, not with now()"
+                                       : "close the result with a window"));
     if (changes != "upsert") return {};
     auto key = node.options.find("key");
     if (key == node.options.end())

@@ -297,6 +297,11 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
     if (same_name(in.columns[i].name, relation.time_column)) time = i;
   if (!time)
     return user_error(Code::unknown_column, "DESCRIPTOR names a column that is not there: " + relation.time_column);
+  if (!in.watermark && follows_clock(input))
+    return user_error(
+               Code::missing_watermark,
+               window_text(relation) + " reads rows that come and go by now(): no watermark tells when it is done")
+        .with_remedy("put the condition on now() above the windows, or leave it out: windows end by event time");
   if (!in.watermark)
     return user_error(Code::missing_watermark, window_text(relation) + " reads an input without a watermark")
         .with_remedy("declare WATERMARK FOR " + relation.time_column + " AS " + relation.time_column +
@@ -410,12 +415,44 @@ Result<Input> RelationBuilder::build_where(const BoundRelation& relation, const 
 Result<Input> RelationBuilder::filter(Input input, const std::vector<Expr>& parts) {
   if (parts.empty()) return input;
   HEADRACE_TRY(refuse_time(parts));
-  FilterNode node;
+  std::vector<Expr> plain;
+  std::vector<ClockBound> bounds;
+  for (const Expr& part : parts) {
+    HEADRACE_ASSIGN(const std::vector<ClockBound> of_part, clock_bounds(part));
+    if (of_part.empty()) plain.push_back(part);
+    bounds.insert(bounds.end(), of_part.begin(), of_part.end());
+  }
+  if (!plain.empty()) {
+    FilterNode node;
+    node.inputs = {input};
+    node.output = output_of(input);
+    node.predicate = conjunction(plain);
+    HEADRACE_TRY(check_repeatable(input, {node.predicate}));
+    input = add(std::move(node));
+  }
+  return bounds.empty() ? input : temporal_filter(input, std::move(bounds));
+}
+
+Input RelationBuilder::temporal_filter(Input input, std::vector<ClockBound> bounds) {
+  TemporalFilterNode node;
   node.inputs = {input};
   node.output = output_of(input);
-  node.predicate = conjunction(parts);
-  HEADRACE_TRY(check_repeatable(input, {node.predicate}));
+  node.output.deterministic = false;
+  // Rows come and go by the clock, long after the watermark has passed their time.
+  node.output.watermark = false;
+  for (Column& column : node.output.columns) column.role = TimeRole::none;
+  const bool go = std::any_of(bounds.begin(), bounds.end(), [](const ClockBound& bound) { return bound.until; });
+  if (go && node.output.changelog == Changelog::append)
+    node.output.changelog = node.output.key.empty() ? Changelog::retract : Changelog::upsert;
+  node.bounds = std::move(bounds);
   return add(std::move(node));
+}
+
+bool RelationBuilder::follows_clock(Input input) const {
+  const Node& node = plan_.nodes[input.node.value];
+  const std::vector<Input>& inputs = base_of(node).inputs;
+  return std::holds_alternative<TemporalFilterNode>(node) ||
+         std::any_of(inputs.begin(), inputs.end(), [&](Input below) { return follows_clock(below); });
 }
 
 /// The rows of a CTE that meet all of `parts`, its columns under the names that are given to it there.

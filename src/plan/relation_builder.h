@@ -49,6 +49,8 @@ class RelationBuilder {
   const Output& output_of(Input input) const;
   /// Projects an input to plain columns.
   Input pick(Input input, const std::vector<size_t>& columns);
+  /// True when some rows below come or go by now().
+  bool follows_clock(Input input) const;
   /// Projects an input to expressions over it.
   Input project(Input input, const std::vector<Expr>& expressions, const std::vector<std::string>& names);
 
@@ -67,6 +69,8 @@ class RelationBuilder {
   Result<Input> build_where(const BoundRelation& relation, const std::vector<Expr>& parts);
   /// The rows of `input` for which all of `parts` are true.
   Result<Input> filter(Input input, const std::vector<Expr>& parts);
+  /// The rows of `input` as long as now() is within their bounds.
+  Input temporal_filter(Input input, std::vector<ClockBound> bounds);
   /// Adds a window function over `input`. `late_source` (lower case) is the relation whose late rows it tells; "" =
   /// none.
   Input add_window(Input input, WindowSpec window, const std::string& window_name, const std::string& late_source);

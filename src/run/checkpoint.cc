@@ -60,10 +60,11 @@ bool has_sound_widths(const std::vector<TableRecord>& tables) {
 
 std::string Manifest::json() const {
   std::string out = fmt::format(
-      "{{\"format\":{},\"lineage\":{},\"plan\":{},\"generation\":{},\"epoch\":{},\"tick\":{},\"quarantine_next\":{},"
+      "{{\"format\":{},\"lineage\":{},\"plan\":{},\"generation\":{},\"epoch\":{},\"tick\":{},\"now_us\":{},"
+      "\"quarantine_next\":{},"
       "\"shards\":{}",
-      manifest_format, json_string(lineage), json_string(plan), generation, epoch.value, tick.value, quarantine_next,
-      shards);
+      manifest_format, json_string(lineage), json_string(plan), generation, epoch.value, tick.value, now_us,
+      quarantine_next, shards);
   out += ",\"sources\":{";
   const char* comma = "";
   for (const auto& [name, source] : sources) {
@@ -139,6 +140,7 @@ Result<Manifest> Manifest::parse(std::string_view text) {
     out.generation = uint64_t(root["generation"]);
     out.epoch = Epoch{uint64_t(root["epoch"])};
     out.tick = Tick{uint64_t(root["tick"])};
+    if (simdjson::dom::element now; root["now_us"].get(now) == simdjson::SUCCESS) out.now_us = int64_t(now);
     out.quarantine_next = int64_t(root["quarantine_next"]);
     out.shards = static_cast<uint32_t>(uint64_t(root["shards"]));
     for (auto [name, source] : simdjson::dom::object(root["sources"])) {

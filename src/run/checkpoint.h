@@ -61,6 +61,7 @@ struct Manifest {
   uint64_t generation = 1;
   Epoch epoch;
   Tick tick;
+  int64_t now_us = 0;  ///< Of the tick.
   std::map<std::string, SourceCheckpoint> sources;
   std::map<std::string, SinkCheckpoint> sinks;
   std::vector<NodeRecord> nodes;  ///< By node: with which work and code its state began.

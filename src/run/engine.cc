@@ -24,7 +24,8 @@ constexpr int64_t waiting_rows_max =
     1'000'000;  ///< Rows for sinks held in memory; beyond, the tick loop waits for the disk.
 constexpr int64_t checkpoint_rows = 200'000;  ///< Rows for sinks that make a checkpoint due.
 constexpr int64_t status_interval_ns = 100'000'000;
-constexpr int64_t quick_tick_us = 50'000;  ///< So long a first reader may wait.
+constexpr int64_t idle_tick_us_min = 100'000;  ///< Between ticks that nothing comes in for.
+constexpr int64_t quick_tick_us = 50'000;      ///< So long a first reader may wait.
 constexpr uint64_t ticks_per_start = uint64_t{1}
                                      << 36;  ///< Numbers for the ticks of one start; JSON holds 2^17 starts exactly.
 
@@ -357,7 +358,7 @@ Result<> Engine::run() {
     HEADRACE_ASSIGN(bool input, take_replays(work));
     HEADRACE_ASSIGN(const bool polled, poll(work));
     input = input || polled;
-    if (input || first || waits_) HEADRACE_TRY(run_tick(work));
+    if (input || first || clock_.now_us() >= due_us_) HEADRACE_TRY(run_tick(work));
     if (checkpoint_due() && (writer_->idle() || waiting_rows() > waiting_rows_max)) HEADRACE_TRY(checkpoint());
     if (options_.until_end && all_ended()) break;
     if (!input) wait_for_input();
@@ -467,7 +468,9 @@ Result<> Engine::run_stages(TickWork& work) {
 Result<> Engine::run_tick(TickWork& work) {
   const int64_t started = clock_.steady_ns();
   if (!work.loading_tables) manifest_.tick = Tick{manifest_.tick.value + 1};
-  work.info = {manifest_.tick, clock_.now_us(), all_ended()};
+  // What has left by the clock must not be there again: time does not go back, whatever the clock does.
+  manifest_.now_us = std::max(manifest_.now_us, clock_.now_us());
+  work.info = {manifest_.tick, manifest_.now_us, all_ended()};
   HEADRACE_TRY(team_->run([&](uint32_t shard) { return shards_[shard]->take_in(work); }));
   for (auto& input : inputs_) {
     input->stamp(work);
@@ -616,8 +619,9 @@ void Engine::note_waiting() {
       deliveries_.push_back({next_delivery_++, alert->name, event.id, std::move(body)});
     }
   }
-  for (const auto& shard : shards_) wait = wait || shard->waits();
-  waits_ = wait;
+  int64_t due_us = wait ? 0 : never_due;
+  for (const auto& shard : shards_) due_us = std::min(due_us, shard->due_us());
+  due_us_ = due_us == never_due ? never_due : std::max(due_us, manifest_.now_us + idle_tick_us_min);
   if (!any) return;
   alerts_ = std::move(rows);
   count_failed_deliveries();
@@ -773,7 +777,7 @@ void Engine::wait_for_input() {
     const int64_t due_us = options_.checkpoint_interval_ms * 1000 - (clock_.steady_ns() - last_checkpoint_ns_) / 1000;
     wait_us = std::min(wait_us, std::max<int64_t>(due_us, 100));
   }
-  if (waits_) wait_us = std::min<int64_t>(wait_us, 100'000);
+  if (due_us_ != never_due) wait_us = std::min(wait_us, std::max<int64_t>(due_us_ - clock_.now_us(), 0));
   refresh_status();
   std::unique_lock lock(mutex_);
   change_.wait_for(lock, std::chrono::microseconds(wait_us), [&] { return woken_ || stopping_; });

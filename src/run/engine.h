@@ -163,7 +163,7 @@ class Engine final : public Pipeline {
   bool whole_next_ = false;  ///< The next checkpoint holds all state: other shards hold it than the last time.
   bool changed_ = false;     ///< Something happened since the last checkpoint.
   int64_t last_checkpoint_ns_ = 0, last_status_ns_ = 0, tick_us_ = 0;
-  bool waits_ = false;  ///< A tick may tell something though nothing comes in.
+  int64_t due_us_ = never_due;  ///< When a tick may tell something though nothing comes in.
 
   Errands errands_;
   mutable std::mutex mutex_;

@@ -61,9 +61,10 @@ class Explanation {
       if (waits_for_time(plan_.nodes[node])) HEADRACE_TRY(add_operator(plan_.nodes[node]));
     bool any = false;
     for (const WhyOpen::Operator& op : out_.operators) any = any || op.parts_open > 0;
-    if (out_.operators.empty())
+    const bool by_clock = tell_clock();
+    if (out_.operators.empty() && !by_clock)
       tell("not_held", "the view waits for no time: it shows with every tick what its rows make");
-    else if (!any)
+    else if (!out_.operators.empty() && !any)
       out_.window ? tell_of_window()
                   : tell("nothing_open", "no window is open: no row has come that is not out already");
     tell_updates();
@@ -331,6 +332,23 @@ class Explanation {
       tell("filtered", fmt::format("a filter of {} has let none of {} rows pass; they move the watermark all the same",
                                    filter->name, rows.rows_in));
     }
+  }
+
+  /// True when rows wait for the clock.
+  bool tell_clock() {
+    bool any = false;
+    for (uint32_t node : below_) {
+      const int64_t held = engine_.counters[node].held;
+      if (!std::holds_alternative<TemporalFilterNode>(plan_.nodes[node]) || held == 0) continue;
+      int64_t due_us = never_due;
+      for (const auto& shard : engine_.shards) due_us = std::min(due_us, shard->op(NodeId{node})->due_us());
+      tell("not_yet",
+           fmt::format("{} for now() to come to their time in a filter of {}; the next row comes or goes at {}",
+                       held == 1 ? "1 row waits" : fmt::format("{} rows wait", held), base_of(plan_.nodes[node]).name,
+                       text_of(EventTime::from_us(due_us))));
+      any = true;
+    }
+    return any;
   }
 
   void tell_late() {

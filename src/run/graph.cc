@@ -22,6 +22,7 @@
 #include "ops/session_assign.h"
 #include "ops/set_operation.h"
 #include "ops/table_function.h"
+#include "ops/temporal_filter.h"
 #include "ops/temporal_join.h"
 #include "ops/top_n.h"
 #include "ops/union.h"
@@ -42,6 +43,9 @@ struct Route {
 Route route_to(const Plan& plan, const Node& node, uint32_t input) {
   return std::visit(overloaded{[&](const NormalizeNode& n) {
                                  return Route{Exchange::hash, n.key};
+                               },
+                               [&](const TemporalFilterNode& n) {
+                                 return Route{Exchange::hash, n.output.naming_columns()};
                                },
                                [&](const AggregateNode& n) {
                                  return Route{Exchange::hash, n.groups};
@@ -95,12 +99,7 @@ Route route_to(const Plan& plan, const Node& node, uint32_t input) {
                                [&](const ViewNode& n) {
                                  // A row and its retraction must meet in one place.
                                  if (n.output.changelog == Changelog::append) return Route{};
-                                 std::vector<size_t> columns = n.output.key;
-                                 if (columns.empty()) {
-                                   columns.resize(n.output.columns.size());
-                                   std::iota(columns.begin(), columns.end(), 0);
-                                 }
-                                 return Route{Exchange::hash, std::move(columns)};
+                                 return Route{Exchange::hash, n.output.naming_columns()};
                                },
                                [&](const auto&) { return Route{}; }},
                     node);
@@ -141,49 +140,51 @@ Graph make_graph(Plan plan, uint32_t shards) {
 std::unique_ptr<Operator> make_operator(const Node& node, const OperatorContext& context) {
   using Made = std::unique_ptr<Operator>;
   return std::visit(
-      overloaded{[&](const SourceNode&) -> Made { return nullptr; },
-                 [&](const NormalizeNode& n) -> Made { return std::make_unique<NormalizeOperator>(n); },
-                 [&](const FilterNode& n) -> Made { return std::make_unique<FilterOperator>(n, context); },
-                 [&](const ProjectNode& n) -> Made { return make_project(n, context); },
-                 [&](const UnionNode& n) -> Made { return std::make_unique<UnionOperator>(n, context); },
-                 [&](const WindowAssignNode& n) -> Made {
-                   if (n.window.kind == WindowKind::session) return std::make_unique<SessionAssignOperator>(n);
-                   return std::make_unique<WindowAssignOperator>(n);
-                 },
-                 [&](const LateFilterNode& n) -> Made { return std::make_unique<LateFilterOperator>(n); },
-                 [&](const LateNode& n) -> Made { return std::make_unique<LateOperator>(n); },
-                 [&](const AggregateNode& n) -> Made {
-                   if (n.aggregates.empty() && n.output.watermark) return std::make_unique<DistinctOperator>(n);
-                   return std::make_unique<AggregateOperator>(n, context);
-                 },
-                 [&](const WindowAggregateNode& n) -> Made {
-                   if (n.assign && n.assign->kind == WindowKind::session)
-                     return std::make_unique<SessionAggregateOperator>(n, context);
-                   return std::make_unique<WindowAggregateOperator>(n, context);
-                 },
-                 [&](const LookupJoinNode& n) -> Made { return std::make_unique<LookupJoinOperator>(n, context); },
-                 [&](const AsofJoinNode& n) -> Made {
-                   if (!n.table) return std::make_unique<StreamAsofJoinOperator>(n, context);
-                   return std::make_unique<AsofJoinOperator>(n, context);
-                 },
-                 [&](const JoinNode& n) -> Made { return std::make_unique<JoinOperator>(n, context); },
-                 [&](const TemporalJoinNode& n) -> Made { return std::make_unique<TemporalJoinOperator>(n, context); },
-                 [&](const ProcessingTimeJoinNode& n) -> Made {
-                   return std::make_unique<ProcessingTimeJoinOperator>(n, context);
-                 },
-                 [&](const SetOperationNode& n) -> Made { return std::make_unique<SetOperationOperator>(n); },
-                 [&](const UnnestNode& n) -> Made { return std::make_unique<UnnestOperator>(n, context); },
-                 [&](const OverNode& n) -> Made {
-                   if (n.time) return std::make_unique<OverOperator>(n, context);
-                   return std::make_unique<ChangingOverOperator>(n, context);
-                 },
-                 [&](const TopNNode& n) -> Made { return std::make_unique<TopNOperator>(n, context); },
-                 [&](const MatchNode& n) -> Made { return std::make_unique<MatchOperator>(n, context); },
-                 [&](const TableFunctionNode& n) -> Made { return std::make_unique<TableFunctionOperator>(n); },
-                 [&](const ProcessNode& n) -> Made { return std::make_unique<ProcessOperator>(n); },
-                 [&](const ViewNode& n) -> Made { return std::make_unique<ViewOperator>(n); },
-                 [&](const SinkNode& n) -> Made { return std::make_unique<OutletOperator>(n); },
-                 [&](const AlertNode& n) -> Made { return std::make_unique<AlertOperator>(n, context); }},
+      overloaded{
+          [&](const SourceNode&) -> Made { return nullptr; },
+          [&](const NormalizeNode& n) -> Made { return std::make_unique<NormalizeOperator>(n); },
+          [&](const FilterNode& n) -> Made { return std::make_unique<FilterOperator>(n, context); },
+          [&](const TemporalFilterNode& n) -> Made { return std::make_unique<TemporalFilterOperator>(n, context); },
+          [&](const ProjectNode& n) -> Made { return make_project(n, context); },
+          [&](const UnionNode& n) -> Made { return std::make_unique<UnionOperator>(n, context); },
+          [&](const WindowAssignNode& n) -> Made {
+            if (n.window.kind == WindowKind::session) return std::make_unique<SessionAssignOperator>(n);
+            return std::make_unique<WindowAssignOperator>(n);
+          },
+          [&](const LateFilterNode& n) -> Made { return std::make_unique<LateFilterOperator>(n); },
+          [&](const LateNode& n) -> Made { return std::make_unique<LateOperator>(n); },
+          [&](const AggregateNode& n) -> Made {
+            if (n.aggregates.empty() && n.output.watermark) return std::make_unique<DistinctOperator>(n);
+            return std::make_unique<AggregateOperator>(n, context);
+          },
+          [&](const WindowAggregateNode& n) -> Made {
+            if (n.assign && n.assign->kind == WindowKind::session)
+              return std::make_unique<SessionAggregateOperator>(n, context);
+            return std::make_unique<WindowAggregateOperator>(n, context);
+          },
+          [&](const LookupJoinNode& n) -> Made { return std::make_unique<LookupJoinOperator>(n, context); },
+          [&](const AsofJoinNode& n) -> Made {
+            if (!n.table) return std::make_unique<StreamAsofJoinOperator>(n, context);
+            return std::make_unique<AsofJoinOperator>(n, context);
+          },
+          [&](const JoinNode& n) -> Made { return std::make_unique<JoinOperator>(n, context); },
+          [&](const TemporalJoinNode& n) -> Made { return std::make_unique<TemporalJoinOperator>(n, context); },
+          [&](const ProcessingTimeJoinNode& n) -> Made {
+            return std::make_unique<ProcessingTimeJoinOperator>(n, context);
+          },
+          [&](const SetOperationNode& n) -> Made { return std::make_unique<SetOperationOperator>(n); },
+          [&](const UnnestNode& n) -> Made { return std::make_unique<UnnestOperator>(n, context); },
+          [&](const OverNode& n) -> Made {
+            if (n.time) return std::make_unique<OverOperator>(n, context);
+            return std::make_unique<ChangingOverOperator>(n, context);
+          },
+          [&](const TopNNode& n) -> Made { return std::make_unique<TopNOperator>(n, context); },
+          [&](const MatchNode& n) -> Made { return std::make_unique<MatchOperator>(n, context); },
+          [&](const TableFunctionNode& n) -> Made { return std::make_unique<TableFunctionOperator>(n); },
+          [&](const ProcessNode& n) -> Made { return std::make_unique<ProcessOperator>(n); },
+          [&](const ViewNode& n) -> Made { return std::make_unique<ViewOperator>(n); },
+          [&](const SinkNode& n) -> Made { return std::make_unique<OutletOperator>(n); },
+          [&](const AlertNode& n) -> Made { return std::make_unique<AlertOperator>(n, context); }},
       node);
 }
 

@@ -75,9 +75,12 @@ class Shard {
   /// Moves about `bytes` of its state to the disk, the largest tables first.
   void spill(int64_t bytes);
 
-  /// True when some operator waits for a later tick.
-  bool waits() const {
-    return std::any_of(operators_.begin(), operators_.end(), [](const auto& op) { return op && op->waits(); });
+  /// When a tick tells something without input: Operator::due_us of all operators.
+  int64_t due_us() const {
+    int64_t out = never_due;
+    for (const auto& op : operators_)
+      if (op) out = std::min(out, op->due_us());
+    return out;
   }
 
   Operator* op(NodeId node) { return operators_[node.value].get(); }
