@@ -107,6 +107,10 @@ int check_cuts(const std::string& directory, const std::vector<FunctionDescripti
 int check_command(const ProjectOptions& options, bool cuts, const std::string& rows) {
   CheckedProject project = check_project(options.pipeline());
   if (!project.errors.empty()) return report(project.errors);
+  for (const Error& warning : project.planned.warnings)
+    std::fprintf(stderr, "%s: warning %d (%s): %s\n  remedy: %s\n", warning.at.text().c_str(),
+                 static_cast<int>(warning.code), std::string(name_of(warning.code)).c_str(), warning.message.c_str(),
+                 warning.remedy.c_str());
   size_t views = 0, sinks = 0, sources = 0;
   for (const Node& node : project.planned.plan.nodes) {
     views += std::holds_alternative<ViewNode>(node);

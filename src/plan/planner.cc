@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "data/format.h"
 #include "plan/relation_builder.h"
+#include "plan/unbounded_state.h"
 
 namespace headrace {
 namespace {
@@ -41,6 +42,7 @@ class Planner {
     check_contracts();
     sort();
     spread_on_error();
+    out_.warnings = unbounded_state(out_.plan);
     return std::move(out_);
   }
 
