@@ -389,12 +389,12 @@ def test_rows_of_several_batches_of_a_tick_go_together(tmp_path: pathlib.Path) -
 
 PANDAS_LATER = """
 import sys
-import pyarrow as pa
-from headrace.worker.pandas_later import pandas_later
+import pyarrow as pa, pyarrow.compute as pc
+from headrace.worker import parent
 
-with pandas_later():
-    pa.array([1])
-assert pa.array(["a", None]).to_pylist() == ["a", None] and "pandas" not in sys.modules
+parent._warm_up()
+assert pc.add(pa.array([1, None]), 1).to_pylist() == [2, None] and pa.array(["a"], pa.string()).to_pylist() == ["a"]
+assert "pandas" not in sys.modules
 {use}
 import pandas as pd
 assert pa.array(pd.Series([1.0, float("nan")])).null_count == 1

@@ -75,6 +75,8 @@ def _arrow_caller(function: UserFunction) -> Caller:
 def _dense_caller(function: UserFunction, hints: Sequence[ColumnHint]) -> Caller:
     """numpy and pandas have no NULL of their own in most types: rows with one stay out of the call and give NULL."""
     result = function.signature.result.type
+    if any(hint.container == "pandas" for hint in hints):
+        import pandas  # noqa: F401 - here, and not on the first call's time.
 
     def call(arguments: list[pa.Array], rows: int) -> pa.Array:
         kept = None

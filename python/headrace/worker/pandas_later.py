@@ -6,27 +6,25 @@ pandas there are none to know, so it comes to know them when somebody does.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 
 _NAME = "pandas"
 
 
-@contextlib.contextmanager
-def pandas_later() -> Iterator[None]:
-    """The first conversion of this process belongs inside: there pyarrow finds no pandas. From its end on, who imports pandas also
-    makes it known to pyarrow."""
+def put_pandas_off() -> None:
+    """From here on, pyarrow comes to know pandas when somebody else imports it. Before this process's first conversion."""
+    if _NAME in sys.modules:
+        return
     finder = _Finder()
-    if _NAME not in sys.modules:
-        sys.meta_path.insert(0, finder)
-    yield
+    sys.meta_path.insert(0, finder)
+    pa.scalar(0)  # Looks for pandas, and finds none.
     finder.hides = False
 
 

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from headrace.snapshot import Snapshot
 from headrace.worker import describe, serving
-from headrace.worker.pandas_later import pandas_later
+from headrace.worker.pandas_later import put_pandas_off
 
 CONTROL = 3  # The descriptor over which the engine asks.
 REQUEST_BYTES_MAX = 65_536
@@ -64,8 +64,8 @@ def _warm_up() -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    with pandas_later():
-        array = pa.array([None, 1], pa.int64())
+    put_pandas_off()
+    array = pa.array([None, 1], pa.int64())
     array.fill_null(0).take(pc.indices_nonzero(array.is_valid())).to_pylist()
 
 
