@@ -154,8 +154,8 @@ def console() -> Suite:
 def browser(text: str = "") -> Suite:
     """The tests that drive the console in Chromium; they start what they need themselves."""
     files = [path for path in sorted((TESTS / "browser").glob("**/*.test.*")) if text in str(path.relative_to(TESTS))]
-    command = ["node", "--test", "--test-concurrency=2", *(str(path) for path in files)]
-    return Suite("browser", [Step(command, outcome.by_node, ROOT / "web")] if files else [], limit_s=600)
+    command = ["node", "--test", "--test-concurrency=2", "--test-reporter=spec", *(str(path) for path in files)]
+    return Suite("browser", [Step(command, outcome.by_node, ROOT / "web")] if files else [], limit_s=1200)
 
 
 def campaigns(text: str = "") -> Suite:
