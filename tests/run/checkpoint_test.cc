@@ -9,6 +9,7 @@ namespace {
 TEST(Manifest, SaysWhatItWasToldTo) {
   Manifest manifest;
   manifest.lineage = "a \"lineage\"";
+  manifest.now_us = 7;
   manifest.sources["s"] = {"{}", {{"", EventTime{-5}, true}}, 3, 2, 1, true};
   manifest.tables = {{0, 1, "t", {"k"}, {"BIGINT"}, {"VARCHAR"}, 16}};
   const Result<Manifest> read = Manifest::parse(manifest.json());
