@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <csignal>
+
+#include "base/clock.h"
 #include "base/process.h"
 #include "duck/arrow.h"
 #include "udf/onnx.h"
@@ -155,20 +158,30 @@ Result<std::vector<FunctionDescription>> read_document(const std::string& text) 
   }
 }
 
-}  // namespace
-
-Result<std::vector<FunctionDescription>> describe_functions(WorkerParent& parent, int output) {
+/// The line that a describer writes, or how it ended without: once more where something else has killed it.
+Result<std::string> ask_describer(WorkerParent& parent, int output, int attempts) {
   HEADRACE_ASSIGN(ChannelPair pair, ChannelPair::make());
   auto describer = parent.fork_describer({pair.theirs.number(), output});
   if (!describer.ok() && describer.error().code == Code::function_died) return load_error(describer.error().message);
   if (!describer.ok()) return describer.error();
   pair.theirs.close();
   LineChannel channel(std::move(pair.ours));
+  const int64_t deadline_ns = system_clock().steady_ns() + describe_timeout_ms * 1'000'000;
   auto line = channel.read_line(describe_timeout_ms);
+  const bool in_time = system_clock().steady_ns() < deadline_ns;
   auto status = parent.kill(*describer);
-  if (line.ok()) return read_document(*line);
+  if (line.ok()) return line;
+  if (in_time && attempts > 1 && (!status || status->signal == SIGKILL))
+    return ask_describer(parent, output, attempts - 1);
   return load_error(
       fmt::format("the functions could not be described ({})", status ? status->text() : line.error().message));
+}
+
+}  // namespace
+
+Result<std::vector<FunctionDescription>> describe_functions(WorkerParent& parent, int output) {
+  HEADRACE_ASSIGN(std::string line, ask_describer(parent, output, 3));
+  return read_document(line);
 }
 
 }  // namespace headrace

@@ -307,6 +307,23 @@ def parent(n: int) -> int:
   EXPECT_EQ(call("parent", {{1}}), (Rows{described_by}));
 }
 
+TEST_F(FunctionHostTest, what_describes_is_asked_again_when_something_kills_it) {
+  start(R"(
+import os, signal
+here = os.path.dirname(__file__)
+try:
+    open(here + "/killed_once", "x").close()
+    os.kill(os.getpid(), signal.SIGKILL)
+except OSError:  # It is there, or this is a worker.
+    pass
+
+@hr.function
+def f(n: int) -> int:
+    return n
+)");
+  EXPECT_EQ(call("f", {{1}}), (Rows{"1"}));
+}
+
 TEST_F(FunctionHostTest, more_rows_than_a_batch_go_together_where_the_function_bears_them) {
   start(R"(
 @hr.function(vectorized=True)
