@@ -80,10 +80,10 @@ void SourceInput::take_splits(const SourceCheckpoint& from) {
 void SourceInput::number_splits() {
   std::vector<Split> numbered;
   for (uint32_t number = 0; number < source_->splits(); ++number) {
-    const Split later = later_split(number);
+    const std::string name = source_->split_name(number);
     const auto known =
-        std::find_if(splits_.begin(), splits_.end(), [&](const Split& split) { return split.name == later.name; });
-    numbered.push_back(known == splits_.end() ? later : *known);
+        std::find_if(splits_.begin(), splits_.end(), [&](const Split& split) { return split.name == name; });
+    numbered.push_back(known == splits_.end() ? later_split(number) : *known);
   }
   splits_ = std::move(numbered);
 }
