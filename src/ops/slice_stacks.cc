@@ -57,14 +57,14 @@ Result<> SliceStacks::add_to_back(const std::vector<Slot>& slots, const Homes& h
     return found == homes.end() ? slot : found->second;
   };
   for (size_t row = 0; row < groups.rows(); ++row) {
-    Slot kept = home_of(groups.slots[groups.begin(row)]);
+    const Slot first = home_of(groups.slots[groups.begin(row)]);
+    Slot kept = first;
     for (uint32_t i = groups.begin(row) + 1; i < groups.ends[row]; ++i) {
-      if (home_of(groups.slots[i]) == kept) continue;
+      if (home_of(groups.slots[i]) == first) continue;
       if (!is_sum(kept)) {
-        const Slot only = kept;
-        kept = slices_.create_like(only, slices_.start_of(only) + math_.size_ms);
+        kept = slices_.create_like(first, slices_.start_of(first) + math_.size_ms);
         sums_.push_back(kept);
-        HEADRACE_TRY(accumulators_.merge(slices_.table, kept, only));
+        HEADRACE_TRY(accumulators_.merge(slices_.table, kept, first));
       }
       HEADRACE_TRY(accumulators_.merge(slices_.table, kept, groups.slots[i]));
     }
