@@ -15,12 +15,18 @@ using namespace headrace;
 
 namespace {
 
-std::string folder() {
-  static const std::string path =
-      std::filesystem::temp_directory_path() / ("headrace-fuzz-" + std::to_string(getpid()));
-  static const bool made = make_directories(path).ok();
-  CHECK(made);
-  return path;
+/// Where the bytes stand as a file; goes with the process.
+struct Folder {
+  Folder() : path(std::filesystem::temp_directory_path() / ("headrace-fuzz-" + std::to_string(getpid()))) {
+    CHECK(make_directories(path).ok());
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
+const std::string& folder() {
+  static const Folder made;
+  return made.path;
 }
 
 void write_segment_bytes(std::string_view bytes) {

@@ -8,21 +8,17 @@
 #include "base/file.h"
 
 // Each is the LLVMFuzzerTestOneInput of its file, renamed by tests/CMakeLists.txt.
-#define FUZZER(name) extern "C" int name##_fuzz(const uint8_t* data, size_t size)
-FUZZER(statement);
-FUZZER(rewrite);
-FUZZER(ndjson);
-FUZZER(csv);
-FUZZER(changelog);
-FUZZER(state);
-FUZZER(log);
+extern "C" {
+using FuzzerInput = int(const uint8_t* data, size_t size);
+FuzzerInput statement_fuzz, rewrite_fuzz, ndjson_fuzz, csv_fuzz, changelog_fuzz, state_fuzz, log_fuzz;
+}
 
 namespace headrace {
 namespace {
 
 struct Fuzzer {
   const char* name;
-  int (*run)(const uint8_t* data, size_t size);
+  FuzzerInput* run;
 };
 
 class Corpus : public ::testing::TestWithParam<Fuzzer> {};

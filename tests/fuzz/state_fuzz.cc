@@ -84,12 +84,19 @@ void read_images(std::string_view bytes) {
   if (first <= bytes.size()) load_images({bytes.substr(0, first), bytes.substr(first)});
 }
 
+/// Where the bytes stand as a file; goes with the process.
+struct Folder {
+  Folder() : path(std::filesystem::temp_directory_path() / ("headrace-fuzz-" + std::to_string(getpid()))) {
+    CHECK(make_directories(path).ok());
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
 void read_segment(std::string_view bytes) {
-  static const std::string folder =
-      std::filesystem::temp_directory_path() / ("headrace-fuzz-" + std::to_string(getpid()));
-  static const bool made = make_directories(folder).ok();
-  CHECK(made && write_file_atomically(folder + "/segment", bytes).ok());
-  const Result<Segments> segments = Segments::open(folder, {"segment"});
+  static const Folder folder;
+  CHECK(write_file_atomically(folder.path + "/segment", bytes).ok());
+  const Result<Segments> segments = Segments::open(folder.path, {"segment"});
   if (!segments) return;
   Table table(table_spec(true));
   for (const SavedImages& block : segments->blocks()) {
