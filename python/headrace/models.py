@@ -76,12 +76,18 @@ class Model(UserFunction):
         return {} if self.shadow is None else {"psi": self._drift.psi(), "mean_difference": self._drift.mean_difference()}
 
     def try_out(self) -> None:
+        """Opens the files of a model that the engine runs in a process of its own first (headrace.model_trial).
+
+        Raises:
+            BadConfig: one cannot be used (code 1001).
+        """
         if self.in_engine:
             from headrace.model_trial import try_apart
 
             self._trials = tuple(try_apart(file) for file in self.files)
 
     def model_document(self) -> dict[str, Any] | None:
+        """What the trial found; None = the model runs in a worker."""
         if not self._trials:
             return None
         files = [{"path": str(file), **trial} for file, trial in zip(self.files, self._trials, strict=True)]
