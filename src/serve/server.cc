@@ -110,6 +110,7 @@ class Session : public std::enable_shared_from_this<Session> {
     asio::post(stream_.get_executor(), [weak = weak_from_this()] {
       std::shared_ptr<Session> self = weak.lock();
       if (!self) return;
+      self->woken_ = true;  // It may be about to wait.
       self->wake_timer_.cancel();
       if (!self->in_work_) self->stream_.cancel();
     });
