@@ -139,6 +139,18 @@ bool calls_function(const BoundRelation& right) {
   return at->kind == BoundRelation::Kind::table_function;
 }
 
+/// True when UNNEST makes the right side of an inner join of values of the left one alone.
+bool unnests_values(const BoundRelation& join) {
+  const bool inner = join.kind == Kind::cross || join.join == JoinKind::inner;
+  for (const Condition& condition : join.conditions)
+    if (condition.comparison != Comparison::not_distinct) return false;  // Only that the values are its own.
+  bool any = false;
+  const BoundRelation* at = join.inputs[1].get();
+  for (; at->kind == Kind::project || at->kind == Kind::filter || at->kind == Kind::unnest; at = at->inputs[0].get())
+    any = any || at->kind == Kind::unnest;
+  return inner && any && at->kind == Kind::delim_get;
+}
+
 }  // namespace
 
 std::optional<Input> RelationBuilder::as_table(Input input, Input stream) {
@@ -167,7 +179,8 @@ std::optional<Input> RelationBuilder::as_table(Input input, Input stream) {
 }
 
 Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions) {
-  if (calls_function(*relation.inputs[1])) return build_lateral_function(relation, more_conditions);
+  if (calls_function(*relation.inputs[1]) || unnests_values(relation))
+    return build_by_values(relation, more_conditions);
   const size_t left_columns = relation.inputs[0]->columns.size();
   const size_t columns = left_columns + relation.inputs[1]->columns.size();
   const JoinKind kind = relation.kind == Kind::cross ? JoinKind::inner : relation.join;
@@ -255,9 +268,10 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
   return join_streams(left, right, kind, conditions.between, conditions.rest);
 }
 
-/// FROM t, LATERAL words(t.line): DuckDB calls it for each distinct value and joins; we call it for each row.
-Result<Input> RelationBuilder::build_lateral_function(const BoundRelation& relation,
-                                                      const std::vector<Expr>& more_conditions) {
+/// FROM t, LATERAL words(t.line), or UNNEST([t.a, t.b]): DuckDB does it for each distinct value and joins; we do it for
+/// each row.
+Result<Input> RelationBuilder::build_by_values(const BoundRelation& relation,
+                                               const std::vector<Expr>& more_conditions) {
   const JoinKind kind = relation.kind == Kind::cross ? JoinKind::inner : relation.join;
   const BoundRelation& right = *relation.inputs[1];
   const bool left_join = kind == JoinKind::left && right.kind == Kind::table_function && relation.residual.empty();

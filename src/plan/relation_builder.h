@@ -94,7 +94,7 @@ class RelationBuilder {
   Output union_of(const std::vector<Input>& inputs) const;
   Result<Input> build_join(const BoundRelation& relation, const std::vector<Expr>& more_conditions);
   Result<Input> build_asof(const BoundRelation& relation);
-  Result<Input> build_lateral_function(const BoundRelation& relation, const std::vector<Expr>& more_conditions);
+  Result<Input> build_by_values(const BoundRelation& relation, const std::vector<Expr>& more_conditions);
   Result<Input> build_mark(const BoundRelation& relation, const std::vector<Expr>& parts);
   /// The right side of a join, which may depend on values of the left one.
   Result<Input> build_right(const BoundRelation& relation, Input left, const std::vector<Expr>& parts);
