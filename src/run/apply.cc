@@ -12,6 +12,11 @@ namespace {
 
 constexpr int64_t progress_interval_ns = 1'000'000'000;
 
+/// False: there is none of this name before, or after, or it is another one.
+bool goes_on(const SinkChange& sink) {
+  return sink.fate != Fate::added && sink.fate != Fate::dropped;
+}
+
 /// One change-over, from the old checkpoint to the new one.
 class ChangeOver {
  public:
@@ -65,7 +70,7 @@ class ChangeOver {
   /// The old checkpoint, as far as sinks go on: a new one knows nothing of it.
   Manifest sinks_as_they_were() {
     for (const SinkChange& sink : change_.sinks)
-      if (sink.fate == Fate::added || sink.fate == Fate::dropped) next_.sinks.erase(sink.name);
+      if (!goes_on(sink)) next_.sinks.erase(sink.name);
     Manifest out = last_;
     out.sinks = next_.sinks;
     return out;
@@ -274,6 +279,24 @@ Result<> check_loss(const Change& change, const ApplyOptions& options) {
   return {};
 }
 
+/// A sink that goes, or that other options make a new one, cannot commit any more what the last checkpoint prepared for
+/// it. Errors: state_mismatch.
+Result<> check_commits(const Change& change, const Manifest& last, const StateDirectory& directory) {
+  if (directory.last_commits() == last.epoch) return {};
+  for (const SinkChange& sink : change.sinks) {
+    const auto known = last.sinks.find(sink.name);
+    if (goes_on(sink) || known == last.sinks.end() || known->second.prepared.empty()) continue;
+    return user_error(Code::state_mismatch,
+                      fmt::format("the last run was killed before sink '{}' had its last rows, and it would never get "
+                                  "them",
+                                  sink.name))
+        .with_remedy(
+            "run the version before this one once more, until it has started, then apply; or lose the rows "
+            "with headrace apply --allow-loss");
+  }
+  return {};
+}
+
 Result<Change> plan_change(const PipelineOptions& options, const CheckedProject& project) {
   HEADRACE_ASSIGN(std::optional<Manifest> last, Manifest::read(options.state_directory));
   if (!last) return no_durable_state(options.state_directory);
@@ -289,6 +312,7 @@ Result<Change> apply_change(const ApplyOptions& options, const CheckedProject& p
   HEADRACE_ASSIGN(Change change, compare(*last, options.pipeline, project));
   if (!change.any()) return change;
   HEADRACE_TRY(check_loss(change, options));
+  if (!options.allow_loss) HEADRACE_TRY(check_commits(change, *last, *directory));
   HEADRACE_TRY(ChangeOver(options, project, *directory, *last, change).run());
   return change;
 }

@@ -15,6 +15,7 @@ namespace headrace {
 namespace {
 
 constexpr const char* manifest_name = "checkpoint.json";
+constexpr const char* commits_name = "commits";
 constexpr int64_t manifest_format = 4;
 
 Error corrupt(const std::string& what) {
@@ -258,6 +259,18 @@ Result<> StateDirectory::write_manifest(const Manifest& manifest) {
     if (std::find(manifest.segments.begin(), manifest.segments.end(), name) == manifest.segments.end())
       HEADRACE_TRY(remove_file(segments() + "/" + name));
   return {};
+}
+
+Result<> StateDirectory::note_commits(Epoch epoch) {
+  const std::string path = path_ + "/" + commits_name, fresh = path + ".new";
+  HEADRACE_ASSIGN(File file, File::open(fresh, File::Mode::truncate));
+  HEADRACE_TRY(file.write(std::to_string(epoch.value)));
+  return replace_file(fresh, path);
+}
+
+Epoch StateDirectory::last_commits() const {
+  const Result<std::string> text = read_file(path_ + "/" + commits_name);
+  return Epoch{text ? std::strtoull(text->c_str(), nullptr, 10) : 0};
 }
 
 }  // namespace headrace

@@ -110,6 +110,11 @@ class StateDirectory {
   }
   /// Replaces the manifest, then removes the segments it does not name.
   Result<> write_manifest(const Manifest& manifest);
+  /// Notes that every sink has committed what the checkpoint of this epoch prepared. Not synced: a note that is lost
+  /// with the machine's power says too little, never too much.
+  Result<> note_commits(Epoch epoch);
+  /// The last epoch that was noted.
+  Epoch last_commits() const;
   const std::string& path() const { return path_; }
 
  private:

@@ -87,7 +87,7 @@ Result<> CheckpointWriter::open_sinks(const Manifest& last) {
     std::lock_guard lock(mutex_);
     committed_[i] = {sink.rows, restore.last.epoch, 0};
   }
-  return {};
+  return directory_.note_commits(last.epoch);
 }
 
 SinkCommit CheckpointWriter::committed(size_t sink) const {
@@ -171,6 +171,7 @@ Result<> CheckpointWriter::write(CheckpointJob& job) {
     }
     crash_point("checkpoint_sink_committed");
   }
+  HEADRACE_TRY(directory_.note_commits(manifest.epoch));
   last_bytes_ = segment.bytes;
   last_us_ = (clock_.steady_ns() - started) / 1000;
   events_.durable(manifest);

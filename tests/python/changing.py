@@ -96,6 +96,11 @@ class Changing:
         """Gives the last checkpoint."""
         return dict(json.loads((self.state / "checkpoint.json").read_text()))
 
+    def has_committed(self) -> bool:
+        """Says whether all sinks have what the last checkpoint prepared."""
+        noted = self.state / "commits"
+        return noted.exists() and int(noted.read_text()) == self.manifest()["epoch"]
+
     def records_read(self, source: str = "tx") -> int:
         """Says how many records of a source the last checkpoint has."""
         if not (self.state / "checkpoint.json").exists():

@@ -115,6 +115,21 @@ def test_a_sink_goes_on_and_a_new_one_gets_all(changing: Changing) -> None:
     assert changing.sink_lines("all.ndjson") == Counter(f'{{"id":{id_}}}' for id_ in amount if amount[id_] > 90)
 
 
+@pytest.mark.parametrize("after", [OUT.format("elsewhere.ndjson", 50), TOTALS])
+def test_a_sink_that_lacks_its_last_rows_is_not_let_go(changing: Changing, after: str) -> None:
+    before = OUT.format("out.ndjson", 50)
+    changing.write({"sql/pipeline.sql": SOURCE + before})
+    assert changing.command("run", "--until-end", "--no-listen", crash="checkpoint_manifest_written:1").returncode != 0
+    changing.write({"sql/pipeline.sql": SOURCE + after})
+    refused = changing.apply()
+    assert refused.returncode == 1
+    assert "sink 'out'" in refused.stderr and "run the version before this one once more" in refused.stderr
+    start(changing, before)
+    change(changing, after)
+    ids = changing.oracle("SELECT id FROM tx WHERE amount > 50", tx=("tx.ndjson", FIRST))
+    assert changing.sink_lines("out.ndjson") == Counter(f'{{"id":{id_}}}' for (id_,) in ids)
+
+
 def test_a_changed_function_builds_only_what_calls_it(changing: Changing) -> None:
     code = "import headrace as hr\n\n\n@hr.function\ndef f(n: int) -> int:\n    return n {}\n"
     called = "CREATE MATERIALIZED VIEW called AS SELECT who, sum(f(amount)) AS y FROM tx GROUP BY who;\n"
