@@ -24,6 +24,7 @@ from pathlib import Path
 from types import ModuleType
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "python"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
 
 from headrace.demo import fraud
 from running_engine import ROOT, RunningEngine, wait_until
