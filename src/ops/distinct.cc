@@ -1,25 +1,11 @@
 #include "ops/distinct.h"
 
 #include "ops/keys.h"
+#include "ops/row_table.h"
 
 namespace headrace {
-namespace {
-
-TableSpec values_spec(const AggregateNode& node) {
-  TableSpec out;
-  out.name = "values";
-  for (const Column& column : node.output.columns) {
-    out.key.push_back(column.type);
-    out.names.push_back(column.name);
-  }
-  out.plain_bytes = sizeof(int64_t);
-  return out;
-}
-
-}  // namespace
-
 DistinctOperator::DistinctOperator(const AggregateNode& node)
-    : schema_(node.output.schema()), columns_(node.groups), table_(values_spec(node)) {}
+    : schema_(node.output.schema()), columns_(node.groups), table_(row_table("values", node.output, sizeof(int64_t))) {}
 
 Result<> DistinctOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   const size_t rows = static_cast<size_t>(batch.rows());

@@ -6,6 +6,7 @@
 
 #include "ops/failing.h"
 #include "ops/keys.h"
+#include "ops/row_table.h"
 
 namespace headrace {
 namespace {
@@ -24,17 +25,6 @@ SchemaRef schema_of(const std::vector<ClockBound>& bounds) {
   return std::make_shared<Schema>(std::move(fields));
 }
 
-TableSpec rows_spec(const TemporalFilterNode& node, size_t plain_bytes) {
-  TableSpec out;
-  out.name = "rows";
-  for (const Column& column : node.output.columns) {
-    out.key.push_back(column.type);
-    out.names.push_back(column.name);
-  }
-  out.plain_bytes = plain_bytes;
-  return out;
-}
-
 }  // namespace
 
 TemporalFilterOperator::TemporalFilterOperator(const TemporalFilterNode& node, const OperatorContext& context)
@@ -43,7 +33,7 @@ TemporalFilterOperator::TemporalFilterOperator(const TemporalFilterNode& node, c
       times_schema_(schema_of(node.bounds)),
       times_(context.evaluation, times_of(node), failing_of(node)),
       hashed_(node.output.naming_columns()),
-      table_(rows_spec(node, sizeof(Kept))) {}
+      table_(row_table("rows", node.output, sizeof(Kept))) {}
 
 /// Computes when each row is there, and leaves out of the batch those on which that fails.
 Result<> TemporalFilterOperator::find_stays(Batch& batch, Emitter& out) {

@@ -3,20 +3,14 @@
 #include <numeric>
 
 #include "ops/keys.h"
+#include "ops/row_table.h"
 
 namespace headrace {
 namespace {
 
 TableSpec rows_spec(const ViewNode& node) {
-  TableSpec out;
-  out.name = "rows";
-  std::vector<LogicalType> types;
-  for (const Column& column : node.output.columns) {
-    types.push_back(column.type);
-    out.names.push_back(column.name);
-  }
-  (node.output.changelog == Changelog::append ? out.values : out.key) = std::move(types);
-  out.plain_bytes = sizeof(int64_t);
+  TableSpec out = row_table("rows", node.output, sizeof(int64_t));
+  if (node.output.changelog == Changelog::append) std::swap(out.key, out.values);
   return out;
 }
 
