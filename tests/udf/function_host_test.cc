@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "duck/chunk.h"
-#include "udf/function.h"
+#include "udf/function_project.h"
 
 namespace headrace {
 namespace {
@@ -17,53 +17,9 @@ namespace {
 using duckdb::Value;
 using ::testing::HasSubstr;
 
-/// The folder above this program that has the Python package.
-std::filesystem::path repository() {
-  std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe");
-  while (folder.has_relative_path() && !std::filesystem::exists(folder / "python/headrace"))
-    folder = folder.parent_path();
-  return folder;
-}
-
-/// HEADRACE_PYTHON, or a place where tools/setup or a developer puts the environment.
-std::string interpreter() {
-  if (const char* given = std::getenv("HEADRACE_PYTHON")) return given;
-  for (const std::filesystem::path& candidate :
-       {repository() / ".venv/bin/python", std::filesystem::path("/tmp/hrvenv/bin/python")}) {
-    if (std::filesystem::exists(candidate)) return candidate.string();
-  }
-  return "python3";
-}
-
-/// A project with one function file, in a folder of its own.
-class FunctionHostTest : public ::testing::Test {
+class FunctionHostTest : public FunctionProjectTest {
  protected:
-  FunctionHostTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "headrace_udf_XXXXXX").string();
-    project_ = ::mkdtemp(pattern.data());
-    std::filesystem::create_directories(project_ / "functions");
-  }
-  ~FunctionHostTest() override { std::filesystem::remove_all(project_); }
-
-  Result<std::unique_ptr<FunctionHost>> try_start(const std::string& code) {
-    std::ofstream(project_ / "functions/f.py") << "import pyarrow as pa\nimport headrace as hr\n" << code;
-    return start_function_host({.python = interpreter(),
-                                .project_directory = project_.string(),
-                                .python_path = {(repository() / "python").string()}});
-  }
-  void start(const std::string& code) {
-    auto started = try_start(code);
-    ASSERT_TRUE(started.ok()) << started.error().text();
-    host_ = std::move(*started);
-  }
-
-  size_t index_of(const std::string& name) const {
-    for (size_t i = 0; i < host_->functions().size(); ++i) {
-      if (host_->functions()[i].name == name) return i;
-    }
-    ADD_FAILURE() << "no function " << name;
-    return 0;
-  }
+  FunctionHostTest() : FunctionProjectTest("import pyarrow as pa\nimport headrace as hr\n") {}
 
   /// One row of arguments per entry; the results as SQL text, or the error's name.
   std::vector<std::string> call(const std::string& name, const std::vector<std::vector<Value>>& rows) {
@@ -93,8 +49,6 @@ class FunctionHostTest : public ::testing::Test {
     return std::atoll(text.c_str() + text.find("\"" + field + "\":") + field.size() + 3);
   }
 
-  std::filesystem::path project_;
-  std::unique_ptr<FunctionHost> host_;
   Error last_error_;
 };
 

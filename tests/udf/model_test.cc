@@ -14,22 +14,12 @@
 #include <random>
 #include <thread>
 
-#include "udf/function.h"
+#include "udf/function_project.h"
 
 namespace headrace {
 namespace {
 
 using ::testing::HasSubstr;
-
-std::filesystem::path repository() {
-  return HEADRACE_ROOT;
-}
-
-std::string interpreter() {
-  if (const char* given = std::getenv("HEADRACE_PYTHON")) return given;
-  const std::filesystem::path ours = repository() / ".venv/bin/python";
-  return std::filesystem::exists(ours) ? ours.string() : "python3";
-}
 
 /// Writes models beside functions/, of layers with weights that stay the same from run to run.
 constexpr const char* model_maker = R"(
@@ -64,36 +54,13 @@ def network(name, number, scale=1.0):
          {"x": (number, [None, 3])}, ("p", number, [None, 2]), {key: value.astype(kind) for key, value in weights.items()})
 )";
 
-class ModelTest : public ::testing::Test {
+class ModelTest : public FunctionProjectTest {
  protected:
-  ModelTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "headrace_model_XXXXXX").string();
-    project_ = ::mkdtemp(pattern.data());
-    std::filesystem::create_directories(project_ / "functions");
-  }
-  ~ModelTest() override { std::filesystem::remove_all(project_); }
+  ModelTest() : FunctionProjectTest(model_maker) {}
 
-  Result<std::unique_ptr<FunctionHost>> try_start(const std::string& code) {
-    std::ofstream(project_ / "functions/f.py") << model_maker << code;
-    return start_function_host({.python = interpreter(),
-                                .project_directory = project_.string(),
-                                .python_path = {(repository() / "python").string()}});
-  }
-  void start(const std::string& code) {
-    auto started = try_start(code);
-    ASSERT_TRUE(started.ok()) << started.error().text();
-    host_ = std::move(*started);
-  }
   std::string error_of(const std::string& code) {
     auto started = try_start(code);
     return started.ok() ? "" : started.error().text();
-  }
-
-  size_t index_of(const std::string& name) const {
-    for (size_t i = 0; i < host_->functions().size(); ++i)
-      if (host_->functions()[i].name == name) return i;
-    ADD_FAILURE() << "no function " << name;
-    return 0;
   }
 
   /// Calls with rows [first, first + rows) of `arguments`; gives the bits of the scores.
@@ -109,9 +76,6 @@ class ModelTest : public ::testing::Test {
       out.push_back(std::bit_cast<uint64_t>(duckdb::FlatVector::GetData<double>(result)[row]));
     return out;
   }
-
-  std::filesystem::path project_;
-  std::unique_ptr<FunctionHost> host_;
 };
 
 /// Numbers of every kind, NULL among them.
