@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "duck/serialize.h"
 #include "ops/keys.h"
+#include "run/arrival_order.h"
 
 namespace headrace {
 namespace {
@@ -151,6 +152,7 @@ Result<> Shard::take_in(TickWork& work) {
 
 /// Stamps a morsel's rows with the watermark before each, and sends them into the graph.
 Result<> Shard::feed(MorselJob& job) {
+  const int64_t started = system_clock().steady_ns();
   int64_t running = job.own_before.ms;
   const bool timed = !job.taken.watermarks_ms.empty();
   const SchemaRef schema = base_of(graph_.plan[job.source]).output.schema();
@@ -169,6 +171,7 @@ Result<> Shard::feed(MorselJob& job) {
     batch.ordinal = job.ordinal;
     HEADRACE_TRY(emitters_[job.source.value]->emit(std::move(batch), 0));
   }
+  emitters_[job.source.value]->busy_ns += system_clock().steady_ns() - started;
   return {};
 }
 
@@ -219,16 +222,10 @@ Result<> Shard::post(uint32_t edge, Batch batch) {
 
 /// Takes what other shards have posted on an edge, in an order that does not depend on the number of shards.
 Result<> Shard::receive(uint32_t node, uint32_t edge) {
-  std::vector<Batch> arrived;
-  for (Shard* sender : shards_) {
-    std::vector<Batch>& box = sender->outgoing_.boxes[edge][number_];
-    std::move(box.begin(), box.end(), std::back_inserter(arrived));
-    box.clear();
-  }
-  std::stable_sort(arrived.begin(), arrived.end(),
-                   [](const Batch& a, const Batch& b) { return a.ordinal < b.ordinal; });
+  std::vector<std::vector<Batch>> sent;
+  for (Shard* sender : shards_) sent.push_back(std::exchange(sender->outgoing_.boxes[edge][number_], {}));
   NodeEmitter& emitter = *emitters_[node];
-  for (Batch& batch : arrived) {
+  for (Batch& batch : in_arrival_order(std::move(sent))) {
     emitter.counters.rows_in += batch.rows();
     emitter.input = graph_.edges[edge].input;
     const int64_t started = system_clock().steady_ns();
