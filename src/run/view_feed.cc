@@ -7,8 +7,15 @@
 namespace headrace {
 namespace {
 
-constexpr int64_t recent_rows_max = 100'000;
+constexpr int64_t recent_bytes_max = 16 << 20;  // Of each view.
 constexpr int64_t shown_unasked_ns = 1'000'000'000;
+
+/// What changes take of memory, about: few rows are mostly what their vectors need themselves.
+int64_t bytes_of(const Batch& batch) {
+  constexpr int64_t vector_bytes = 512;
+  const auto columns = static_cast<int64_t>(batch.chunk.ColumnCount());
+  return static_cast<int64_t>(batch.chunk.GetAllocationSize()) + (columns + 1) * vector_bytes;
+}
 
 }  // namespace
 
@@ -103,11 +110,11 @@ void ViewFeeds::publish(Tick tick, Tick durable_tick, std::map<std::string, std:
     std::erase_if(feed.subscribers, [](const std::weak_ptr<Subscriber>& s) { return s.expired(); });
     for (const std::weak_ptr<Subscriber>& waiting : feed.subscribers)
       if (std::shared_ptr<Subscriber> subscriber = waiting.lock()) subscriber->on_changes(change);
-    for (const auto& batch : change.batches) feed.recent_rows += batch->rows();
+    for (const auto& batch : change.batches) feed.recent_bytes += bytes_of(*batch);
     feed.recent.push_back(std::move(change));
-    while (feed.recent_rows > recent_rows_max && !feed.recent.empty()) {
+    while (feed.recent_bytes > recent_bytes_max && !feed.recent.empty()) {
       feed.complete_since = feed.recent.front().tick;
-      for (const auto& batch : feed.recent.front().batches) feed.recent_rows -= batch->rows();
+      for (const auto& batch : feed.recent.front().batches) feed.recent_bytes -= bytes_of(*batch);
       feed.recent.pop_front();
     }
   }

@@ -69,7 +69,7 @@ class ViewFeeds {
   };
   struct Feed {
     std::deque<ViewChanges> recent;  ///< For those who come back; bounded.
-    int64_t recent_rows = 0;
+    int64_t recent_bytes = 0;
     Tick complete_since;  ///< Every change after this tick is in `recent`.
     std::vector<std::weak_ptr<Subscriber>> subscribers;
   };

@@ -67,5 +67,34 @@ TEST_F(ViewFeedsTest, NobodyWaitsForATickThatFailed) {
   EXPECT_EQ(asked.get(), Tick{}) << "there is nothing to show";
 }
 
+/// A view of one number, and the changes of a tick: one row.
+std::map<std::string, std::vector<std::shared_ptr<const Batch>>> one_change(const SchemaRef& schema) {
+  auto batch = std::make_shared<Batch>();
+  batch->chunk.Initialize(duckdb::Allocator::DefaultAllocator(), schema->types(), 1);
+  batch->chunk.data[0].SetValue(0, duckdb::Value::BIGINT(1));
+  batch->chunk.SetCardinality(1);
+  return {{"v", {std::move(batch)}}};
+}
+
+TEST(ViewFeedsOfAPlan, ChangesAreKeptUpToAnAmountOfMemory) {
+  Plan plan;
+  ViewNode view;
+  view.name = "v";
+  plan.nodes.push_back(std::move(view));
+  ViewFeeds feeds(plan);
+  const auto schema = std::make_shared<Schema>(std::vector<Field>{{"n", LogicalType::BIGINT}});
+  std::weak_ptr<const Batch> first;
+  auto tell = [&](uint64_t tick) {
+    auto change = one_change(schema);
+    if (tick == 1) first = change["v"][0];
+    feeds.publish(Tick{tick}, Tick{}, {}, std::move(change));
+  };
+  uint64_t tick = 0;
+  while (tick < 1000) tell(++tick);
+  EXPECT_FALSE(first.expired());
+  while (tick < 50'000) tell(++tick);  // Each takes a few hundred bytes at least, however few its rows are.
+  EXPECT_TRUE(first.expired());
+}
+
 }  // namespace
 }  // namespace headrace
