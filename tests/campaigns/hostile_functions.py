@@ -2,9 +2,10 @@
 once and rightly, each bad row must be answered or lie in the quarantine (never both), with the function, its hash and its arguments;
 and after the functions have been mended, a replay brings every row of the quarantine to its answer, once.
 
-    python tests/campaigns/hostile_functions.py [--short] [--calls 10000] [--only CLASS ...] [--table FILE]
+    python tests/campaigns/hostile_functions.py [--short] [--calls 10000] [--only CLASS ...] [--jobs 4] [--table FILE]
 
-Each class is a function of its own, and a tenth of its rows are hostile. `--table` writes the outcome as a Markdown page.
+Each class is a function of its own, and a tenth of its rows are hostile. Most of the time goes by in waiting for time limits: `--jobs`
+shortens it. `--table` writes the outcome as a Markdown page.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 import textwrap
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,7 +77,7 @@ CLASSES = [
     scalar("raise_chain", "chain(1000)"),
     scalar("raise_sometimes", "if random.random() < 0.5: raise ValueError('bad luck')", refused=False, options="deterministic=False"),
     scalar("recursion", "recurse(0)"),
-    scalar("recursion_no_limit", "sys.setrecursionlimit(2**30); recurse(0)", options=SMALL),
+    scalar("recursion_no_limit", "sys.setrecursionlimit(2**30); recurse(0)", options=HANGS),
     scalar("import_fails", "import no_such_module"),
     scalar("sys_exit", "sys.exit(3)"),
     scalar("os_exit", "os._exit(0)"),
@@ -268,9 +270,9 @@ def is_hostile(n: int) -> bool:
     return n % HOSTILE_EVERY == 3
 
 
-def quarantine(engine: RunningEngine) -> list[dict[str, Any]]:
+def quarantine(engine: RunningEngine, after: int = 0) -> list[dict[str, Any]]:
+    """Gives the rows in the quarantine whose identifiers are above `after`."""
     rows: list[dict[str, Any]] = []
-    after = 0
     while True:
         _, body, _ = engine.request("GET", f"/v1/quarantine?limit=10000&after={after}")
         page = json.loads(body)
@@ -290,7 +292,7 @@ def settled(engine: RunningEngine, case: Hostile, rows: int, before: int) -> tup
     deadline = time.monotonic() + LIMIT_S
     while True:
         answers = engine.sql(f"SELECT n, y FROM v_{case.name}")
-        refused = [row for row in quarantine(engine) if row["id"] > before]
+        refused = quarantine(engine, before)
         if len(answers) + len(refused) >= rows:
             return answers, refused
         if engine.process is not None and engine.process.poll() is not None:
@@ -354,6 +356,33 @@ def replay(engine: RunningEngine, cases: list[Hostile], rows: int) -> dict[str, 
     return wrong
 
 
+def run_part(cases: list[Hostile], rows: int) -> dict[str, Outcome]:
+    """Runs some classes, one after the other, in an engine of their own."""
+    scratch = Path(tempfile.mkdtemp(prefix="headrace-hostile-"))
+    outcomes: dict[str, Outcome] = {}
+    try:
+        project, state = scratch / "project", scratch / "state"
+        (project / "sql").mkdir(parents=True)
+        (project / "functions").mkdir()
+        (project / "headrace.toml").write_text('name = "hostile"\n')
+        (project / "sql" / "pipeline.sql").write_text(sql_of(cases))
+        code = project / "functions" / "hostile.py"
+        code.write_text(code_of(cases))
+        with RunningEngine(project, state, shards=2) as engine:
+            for case in cases:
+                outcome = outcomes[case.name] = run_class(engine, case, rows)
+                print(line(case, outcome), flush=True)
+            engine.stop()
+            code.write_text(code_of(cases).replace("HOSTILE = True", "HOSTILE = False"))
+            engine.start()
+            for name, wrong in replay(engine, cases, rows).items():
+                outcomes[name].wrong.append(wrong)
+                print(f"{name}: WRONG: {wrong}")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return outcomes
+
+
 def line(case: Hostile, outcome: Outcome) -> str:
     text = f"{case.name}: {outcome.answered} answered, {dict(outcome.quarantined)}, {outcome.ended} processes ended, "
     text += f"back {outcome.back_ms:.0f} ms, {outcome.seconds:.1f} s"
@@ -365,7 +394,7 @@ def page(outcomes: dict[str, Outcome], cases: list[Hostile]) -> str:
     lines = [
         "# Hostile functions, class by class",
         "",
-        "Made by `python tests/campaigns/hostile_functions.py --table docs/reference/hostile-functions.md`: do not edit.",
+        "Made by `python tests/campaigns/hostile_functions.py --jobs 4 --table docs/reference/hostile-functions.md`: do not edit.",
         "",
         f"{total:,} hostile calls of {len(outcomes)} classes among {sum(o.rows for o in outcomes.values()):,} rows; sandbox: "
         f"{', '.join(sandbox.available()) or 'none'}. The engine lived through all of it. *Processes* are workers that ended or were",
@@ -391,34 +420,17 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="two hostile calls of each class")
     parser.add_argument("--calls", type=int, default=10_000, help="hostile calls in all")
     parser.add_argument("--only", nargs="*", help="only these classes")
+    parser.add_argument("--jobs", type=int, default=1, help="engines side by side, each with a part of the classes (default: 1)")
     parser.add_argument("--table", type=Path, help="write the outcome here, as Markdown")
     options = parser.parse_args()
     cases = [case for case in CLASSES if not options.only or case.name in options.only]
     if not sandbox.available():
         cases = [case for case in cases if not case.needs_sandbox]
     rows = HOSTILE_EVERY * (2 if options.short else -(-options.calls // len(cases)))
-    scratch = Path(tempfile.mkdtemp(prefix="headrace-hostile-"))
-    outcomes: dict[str, Outcome] = {}
-    try:
-        project, state = scratch / "project", scratch / "state"
-        (project / "sql").mkdir(parents=True)
-        (project / "functions").mkdir()
-        (project / "headrace.toml").write_text('name = "hostile"\n')
-        (project / "sql" / "pipeline.sql").write_text(sql_of(cases))
-        code = project / "functions" / "hostile.py"
-        code.write_text(code_of(cases))
-        with RunningEngine(project, state, shards=2) as engine:
-            for case in cases:
-                outcome = outcomes[case.name] = run_class(engine, case, rows)
-                print(line(case, outcome), flush=True)
-            engine.stop()
-            code.write_text(code_of(cases).replace("HOSTILE = True", "HOSTILE = False"))
-            engine.start()
-            for name, wrong in replay(engine, cases, rows).items():
-                outcomes[name].wrong.append(wrong)
-                print(f"{name}: WRONG: {wrong}")
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    jobs = min(options.jobs, len(cases))
+    with ThreadPoolExecutor(jobs) as pool:
+        parts = list(pool.map(lambda job: run_part(cases[job::jobs], rows), range(jobs)))
+    outcomes = {case.name: parts[number % jobs][case.name] for number, case in enumerate(cases)}
     if options.table:
         options.table.write_text(page(outcomes, cases))
     failed = sum(bool(outcome.wrong) for outcome in outcomes.values())
