@@ -28,6 +28,8 @@ from oracle import OracleError
 from pipelines import KINDS, Pipeline, random_pipeline
 
 SHORT = 100
+TOLD_EVERY = 50
+"""Pipelines between two lines of progress."""
 SHOWN_MAX = 1000
 """Letters of a failure behind the table."""
 
@@ -129,8 +131,14 @@ def main() -> int:
     campaign = Campaign(folder, given.kinds.split(","), given.whole)
     seeds = [given.only] if given.only else [f"{given.seed}-{number}" for number in range(1, count + 1)]
     started = time.monotonic()
-    for seed in seeds:
+    for done, seed in enumerate(seeds, 1):
         campaign.one(seed)
+        if done % TOLD_EVERY == 0:
+            print(
+                f"{done} of {len(seeds)} pipelines, {len(campaign.failed)} failed, {time.monotonic() - started:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
     return campaign.table(time.monotonic() - started, len(seeds))
 
 

@@ -7,6 +7,7 @@ them (reluctant).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -17,6 +18,9 @@ from relations import BIG, DOUBLE, INT, Column, Relation, View, pick
 
 Relations = Sequence[Relation]
 Row = tuple[Any, ...]
+
+sys.setrecursionlimit(10_000)
+"""A match takes a few calls per row, and long partitions that one pattern takes whole do come."""
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,8 @@ def over_frame(random: Random, name: str, relations: Relations) -> View | None:
     numbers = [c for c in numbers if not c.extreme]
     if not numbers:
         return None
-    number = random.choice(numbers).name
+    added = random.choice(numbers)
+    number = added.name
     over = f"PARTITION BY {', '.join(key.name for key in keys)} " if keys else ""
     frame = random.choice(
         [
@@ -155,11 +156,13 @@ def over_frame(random: Random, name: str, relations: Relations) -> View | None:
     columns = list(kept)
     engine, oracle = [c.name for c in kept], [c.name for c in kept]
     for index, call in enumerate(calls):
+        called = f"o{relation.depth}{index}"  # Unlike the results of views below.
         near = call.startswith("avg")
-        kind = DOUBLE if near else "DECIMAL(38, 2)" if relation.column(number).type == DECIMAL and call.startswith("sum") else BIG
-        columns.append(Column(f"o{index}", kind, near=near))
-        engine.append(f"{call} OVER ({over}ORDER BY {relation.time} {frame}) AS o{index}")
-        oracle.append(f"{call} OVER ({over}ORDER BY {order} {frame}) AS o{index}")
+        summed = "DECIMAL(38, 2)" if added.type == DECIMAL else BIG
+        kind = {"avg": DOUBLE, "sum": summed, "min": added.type, "max": added.type}.get(call.partition("(")[0], BIG)
+        columns.append(Column(called, kind, near=near))
+        engine.append(f"{call} OVER ({over}ORDER BY {relation.time} {frame}) AS {called}")
+        oracle.append(f"{call} OVER ({over}ORDER BY {order} {frame}) AS {called}")
     inner = f"SELECT {', '.join(oracle)}, _seq, _stamp, ms({relation.time}) AS _time FROM {relation.name}"
     return View(
         renamed(relation, name=name, columns=tuple(columns), depth=relation.depth + 1, settled=False),
