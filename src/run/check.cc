@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "plan/optimize.h"
 #include "run/engine.h"
+#include "run/file_conflicts.h"
 
 namespace headrace {
 namespace {
@@ -57,6 +58,7 @@ void check_connectors(const PipelineOptions& options, FunctionHost* functions, c
     if (auto* sink = std::get_if<CreateSink>(&statement))
       if (Result<> checked = check_sink(*sink); !checked)
         errors.push_back(Error(std::move(checked).error()).with_location(sink->at));
+  for (Error& error : file_conflicts(options.project_directory, statements)) errors.push_back(std::move(error));
 }
 
 }  // namespace

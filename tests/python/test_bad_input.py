@@ -245,6 +245,14 @@ def test_unknown_names_are_told_with_the_nearest_one(project: BadProject) -> Non
         assert '"name"' in ended.told and "2 errors" in ended.told
 
 
+def test_a_sink_does_not_destroy_the_file_that_a_source_reads(project: BadProject) -> None:
+    project.write(lines(*GOOD))
+    project.sql("'out.ndjson'", "'./in.ndjson'")
+    ended = project.run()
+    assert ended.exit_code == 2 and "writes ./in.ndjson, which source 'tx' reads: its rows would be destroyed" in ended.told, ended.told
+    assert (project.directory / "in.ndjson").read_bytes() == lines(*GOOD)
+
+
 def test_an_unknown_word_of_the_command_line() -> None:
     ended = headrace("run", "somewhere", "--untilend")
     assert ended.exit_code == 2 and "--untilend: did you mean --until-end?" in ended.told
