@@ -24,6 +24,16 @@ std::vector<BoundColumn> bound_columns(const Output& output) {
   return out;
 }
 
+/// Names that stand twice get numbers, as DuckDB's views and tables give them: id, id_1.
+void tell_names_apart(std::vector<Column>& columns) {
+  std::set<std::string> taken;
+  for (Column& column : columns) {
+    const std::string name = column.name;
+    for (size_t number = 1; !taken.insert(lower_case(column.name)).second; ++number)
+      column.name = name + "_" + std::to_string(number);
+  }
+}
+
 class Planner {
  public:
   Planner(const Project& project, FunctionHost* functions)
@@ -103,7 +113,9 @@ class Planner {
   }
 
   Result<> define(const std::string& name, Input from) {
-    HEADRACE_TRY(out_.session->add_relation(name, bound_columns(builder_.output_of(from))));
+    Output output = builder_.output_of(from);
+    tell_names_apart(output.columns);
+    HEADRACE_TRY(out_.session->add_relation(name, bound_columns(output)));
     builder_.define(name, from);
     names_.push_back(name);
     return {};
@@ -263,6 +275,7 @@ class Planner {
     ViewNode node;
     node.inputs = {input};
     node.output = builder_.output_of(input);
+    tell_names_apart(node.output.columns);
     node.emit = statement.emit;
     return define(statement.name, builder_.add(std::move(node)));
   }
@@ -272,6 +285,7 @@ class Planner {
     SinkNode node;
     node.inputs = {input};
     node.output = builder_.output_of(input);
+    tell_names_apart(node.output.columns);
     node.options = option_values(statement.options);
     auto connector = node.options.find("connector");
     if (connector == node.options.end())
