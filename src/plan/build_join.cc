@@ -120,14 +120,18 @@ void add_columns(const Output& input, const JoinSide& side, JoinNode& node) {
   }
 }
 
-/// A scalar sub-query gives at most one row when a key of it is compared.
-Result<> check_single(const Output& right, const std::vector<Condition>& conditions) {
+/// True when the right side's key is compared: a row of the left side has one partner at most.
+bool names_key(const Output& right, const std::vector<Condition>& conditions) {
   std::set<size_t> compared;
   for (const Condition& condition : conditions)
     if (is_equality(condition) && condition.right.column()) compared.insert(*condition.right.column());
-  if (!right.key.empty() &&
-      std::all_of(right.key.begin(), right.key.end(), [&](size_t column) { return compared.count(column) > 0; }))
-    return {};
+  return !right.key.empty() &&
+         std::all_of(right.key.begin(), right.key.end(), [&](size_t column) { return compared.count(column) > 0; });
+}
+
+/// A scalar sub-query gives at most one row when a key of it is compared.
+Result<> check_single(const Output& right, const std::vector<Condition>& conditions) {
+  if (names_key(right, conditions)) return {};
   return unsupported("a correlated scalar sub-query must be an aggregate: it could give several rows",
                      "write max(...), min(...) or any_value(...) in the sub-query, or join with it");
 }
@@ -499,7 +503,9 @@ Result<Input> RelationBuilder::join_streams(Input left, Input right, JoinKind ki
     places.resize(left_width);
   } else if (!l.key.empty() && !r.key.empty()) {
     node.output.key = l.key;
-    for (size_t column : r.key) node.output.key.push_back(l.columns.size() + column);
+    const bool one_partner = (kind == JoinKind::inner || kind == JoinKind::left) && names_key(r, conditions);
+    if (!one_partner)
+      for (size_t column : r.key) node.output.key.push_back(l.columns.size() + column);
   }
   return pick(add(std::move(node)), places);
 }
