@@ -399,10 +399,11 @@ Result<std::optional<Input>> RelationBuilder::without_delim(const BoundRelation&
   return std::optional<Input>(project(input, columns, names));
 }
 
-/// IN, EXISTS and their negations, as conditions: a semi or an anti join.
+/// IN, EXISTS and their negations. As conditions: a semi or an anti join. As values, or below OR: the rows for which it
+/// is true, false and unknown, side by side.
 Result<Input> RelationBuilder::build_mark(const BoundRelation& relation, const std::vector<Expr>& parts) {
   const size_t mark = relation.columns.size() - 1;
-  std::vector<Expr> below;
+  std::vector<Expr> below, above;
   std::optional<bool> wanted;
   for (const Expr& part : parts) {
     const std::vector<size_t> columns = part.columns();
@@ -412,36 +413,50 @@ Result<Input> RelationBuilder::build_mark(const BoundRelation& relation, const s
     }
     const std::optional<Expr> inverse = negated(part);
     const Expr& plain = inverse ? *inverse : part;
-    if (plain.column() != mark || wanted)
-      return unsupported("a sub-query of IN or EXISTS may only be a condition of its own, or NOT before it",
-                         "write the condition as AND of conditions, or join with the sub-query");
-    wanted = !inverse;
+    if (plain.column() == mark && !wanted)
+      wanted = !inverse;
+    else
+      above.push_back(part);
   }
-  if (!wanted)
-    return unsupported("a sub-query of IN or EXISTS may only be a condition", "join with the sub-query instead");
   HEADRACE_ASSIGN(Input left, build_where(*relation.inputs[0], below));
   HEADRACE_ASSIGN(Input right, build_right(relation, left, {}));
-  std::vector<Expr> rest = conjuncts(relation.residual);
-  HEADRACE_ASSIGN(Input kept,
-                  join_streams(left, right, *wanted ? JoinKind::semi : JoinKind::anti, relation.conditions, rest));
-  if (!*wanted) {
-    HEADRACE_ASSIGN(kept, without_unknown(kept, right, relation.conditions));
-  }
+  const std::vector<Expr> rest = conjuncts(relation.residual);
   // What stands above counts the mark among the columns.
-  std::vector<Expr> columns;
-  std::vector<std::string> names;
-  for (size_t i = 0; i < mark; ++i) {
-    columns.push_back(Expr::reference(i, relation.columns[i].type, relation.columns[i].name));
-    names.push_back(relation.columns[i].name);
+  auto marked = [&](Input rows, const duckdb::Value& value) {
+    std::vector<Expr> columns;
+    std::vector<std::string> names;
+    for (size_t i = 0; i < mark; ++i) {
+      columns.push_back(Expr::reference(i, relation.columns[i].type, relation.columns[i].name));
+      names.push_back(relation.columns[i].name);
+    }
+    columns.push_back(Expr::constant(value));
+    names.push_back("mark");
+    return project(rows, columns, names);
+  };
+  UnionNode all;
+  if (wanted.value_or(true)) {
+    HEADRACE_ASSIGN(Input met, join_streams(left, right, JoinKind::semi, relation.conditions, rest));
+    all.inputs.push_back(marked(met, duckdb::Value::BOOLEAN(true)));
   }
-  columns.push_back(Expr::constant(duckdb::Value::BOOLEAN(*wanted)));
-  names.push_back("mark");
-  return project(kept, columns, names);
+  if (!wanted.value_or(false)) {
+    HEADRACE_ASSIGN(Input unmet, join_streams(left, right, JoinKind::anti, relation.conditions, rest));
+    HEADRACE_ASSIGN(Input known, by_unknown(unmet, right, JoinKind::anti, relation.conditions));
+    all.inputs.push_back(marked(known, duckdb::Value::BOOLEAN(false)));
+    if (!wanted && known.node != unmet.node) {
+      HEADRACE_ASSIGN(Input unknown, by_unknown(unmet, right, JoinKind::semi, relation.conditions));
+      all.inputs.push_back(marked(unknown, duckdb::Value(LogicalType::BOOLEAN)));
+    }
+  }
+  if (all.inputs.size() == 1) return filter(all.inputs[0], above);
+  all.output = union_of(all.inputs);
+  return filter(add(std::move(all)), above);
 }
 
-/// NOT IN over NULLs: with a NULL on the right no row is known not to be there, and a row with a NULL only where the
-/// right side is empty. Whether the right side has NULLs is one more, small relation.
-Result<Input> RelationBuilder::without_unknown(Input left, Input right, const std::vector<Condition>& conditions) {
+/// Of the rows of `left` that IN has not found: those for which that is unknown (semi), or is not (anti). With a NULL
+/// on the right no row is known not to be there, and a row with a NULL only where the right side is empty. Whether the
+/// right side has NULLs is one more, small relation.
+Result<Input> RelationBuilder::by_unknown(Input left, Input right, JoinKind kind,
+                                          const std::vector<Condition>& conditions) {
   std::vector<Condition> same;
   std::vector<Expr> values{};
   std::vector<std::string> names;
@@ -465,7 +480,7 @@ Result<Input> RelationBuilder::without_unknown(Input left, Input right, const st
   const size_t left_width = output_of(left).columns.size();
   Input unknown = distinct(project(right, values, names));
   const Expr there = Expr::reference(left_width + values.size() - 1, LogicalType::BOOLEAN, "unknown");
-  return join_streams(left, unknown, JoinKind::anti, same, {either(*left_unknown, there)});
+  return join_streams(left, unknown, kind, same, {either(*left_unknown, there)});
 }
 
 Result<Input> RelationBuilder::join_streams(Input left, Input right, JoinKind kind, std::vector<Condition> conditions,

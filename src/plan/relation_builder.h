@@ -100,7 +100,8 @@ class RelationBuilder {
   Result<Input> build_right(const BoundRelation& relation, Input left, const std::vector<Expr>& parts);
   Result<Input> build_by_row(const BoundRelation& relation, Input left, const std::vector<Expr>& outer,
                              bool keeps_all = false);
-  Result<Input> without_unknown(Input left, Input right, const std::vector<BoundRelation::Condition>& conditions);
+  Result<Input> by_unknown(Input left, Input right, JoinKind kind,
+                           const std::vector<BoundRelation::Condition>& conditions);
   Result<std::optional<Input>> without_delim(const BoundRelation& relation, const std::vector<Expr>& parts);
   Result<Input> join_streams(Input left, Input right, JoinKind kind, std::vector<BoundRelation::Condition> conditions,
                              const std::vector<Expr>& rest);
