@@ -60,7 +60,7 @@ def load_file(project: pathlib.Path, file: str, name: str = "", *, try_out: bool
             raise
         raise FunctionLoad(f"{type(failure).__name__}: {failure}", at=_place(project, file, failure)) from failure
     return [
-        _found(value, file, text, environment, try_out)
+        _found(project, value, file, text, environment, try_out)
         for value in vars(module).values()
         if isinstance(value, UserFunction) and value.module == module.__name__ and name in ("", value.name)
     ]
@@ -105,11 +105,14 @@ def _imported(name: str, path: pathlib.Path) -> types.ModuleType:
     return module
 
 
-def _found(function: UserFunction, file: str, text: str, environment: Environment | None, try_out: bool) -> FoundFunction:
+def _found(
+    project: pathlib.Path, function: UserFunction, file: str, text: str, environment: Environment | None, try_out: bool
+) -> FoundFunction:
     if function.options.env and environment is None:
         raise FunctionLoad("env must stand in the decorator as a text: it is read before the file is run", at=f"{file}:{function.line}")
     try:
         if try_out:
+            _require_writable(project, function)
             function.try_out()
         _ = function.signature
     except BadConfig as failure:
@@ -119,6 +122,16 @@ def _found(function: UserFunction, file: str, text: str, environment: Environmen
     if beside:
         code = hashlib.sha256(" ".join([code, *beside]).encode()).hexdigest()
     return FoundFunction(function, file, code, environment)
+
+
+def _require_writable(project: pathlib.Path, function: UserFunction) -> None:
+    """The kernel gives rights to what is there when a worker starts: a path that is missing would be refused at every call."""
+    for path in function.options.writes:
+        if not (project / path).exists():
+            raise BadConfig(
+                f"writes = {path!r}: there is no such file or folder",
+                remedy="make it before the run, or name the folder that the file is to stand in; it is relative to the project's folder",
+            )
 
 
 def _place(project: pathlib.Path, file: str, failure: BaseException) -> str:

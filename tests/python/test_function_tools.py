@@ -86,6 +86,16 @@ def test_environments_are_named_by_texts_that_are_there(tmp_path: pathlib.Path) 
         load_file(tmp_path, "functions/computed.py")
 
 
+def test_what_a_function_writes_is_there_before(tmp_path: pathlib.Path) -> None:
+    write(tmp_path, "w.py", "@hr.sink(writes=('out', 'seen.txt'))\ndef put(rows, commit): ...\n")
+    (tmp_path / "out").mkdir()
+    (error,) = describe(tmp_path, tmp_path / "cache")["errors"]
+    assert (error["code"], error["file"], error["line"]) == (4005, "functions/w.py", 2)
+    assert "'seen.txt'" in error["message"] and "make it before the run" in error["remedy"]
+    (tmp_path / "seen.txt").touch()
+    assert [found["name"] for found in describe(tmp_path, tmp_path / "cache")["functions"]] == ["put"]
+
+
 def test_a_lock_that_cannot_be_installed_is_an_error_of_the_file(tmp_path: pathlib.Path) -> None:
     (tmp_path / "bad.lock").write_text("no such === requirement\n")
     write(tmp_path, "f.py", "@hr.function(env='bad.lock')\ndef f(n: int) -> int:\n    return n\n")

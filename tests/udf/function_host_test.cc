@@ -490,6 +490,7 @@ def f(n: int) -> int:
 }
 
 TEST_F(FunctionHostTest, a_function_may_do_what_it_has_declared_and_no_more) {
+  std::filesystem::create_directories(project_ / "out");
   start(R"(
 import os, signal, socket, subprocess, pathlib
 from headrace.worker import sandbox
@@ -513,7 +514,6 @@ def closed(n: int) -> str:
 def open_(n: int) -> str:
     return attempt(n)
 )");
-  std::filesystem::create_directories(project_ / "out");
   if (call("closed", {{0}}) != (Rows{"2"})) GTEST_SKIP() << "this kernel has no Landlock or no seccomp";
   for (int64_t n = 1; n <= 7; ++n) {
     EXPECT_EQ(call("closed", {{Value::BIGINT(n)}}), (Rows{"function_raised"})) << n;
