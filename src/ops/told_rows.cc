@@ -14,15 +14,18 @@ void ToldRows::touch(Table& table, Slot slot) {
 }
 
 std::vector<Slot> ToldRows::take_touched(const Table& table) {
+  // With their hashes beside them they are put in order without a look at the rows, which lie anywhere in memory.
+  std::vector<std::pair<uint64_t, Slot>> rows;
+  rows.reserve(touched_.size());
   // A row may have been told or let go since, and its place taken by another that was touched too.
-  auto is_done = [&](Slot slot) { return !table.is_used(slot) || !table.read_plain(slot)[flags_offset_ + 1]; };
-  touched_.erase(std::remove_if(touched_.begin(), touched_.end(), is_done), touched_.end());
-  std::sort(touched_.begin(), touched_.end(), [&](Slot a, Slot b) {
-    uint64_t x = table.hash(a), y = table.hash(b);
-    return x != y ? x < y : a < b;
-  });
-  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
-  return std::exchange(touched_, {});
+  for (Slot slot : touched_)
+    if (table.is_used(slot) && table.read_plain(slot)[flags_offset_ + 1]) rows.emplace_back(table.hash(slot), slot);
+  touched_.clear();
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  std::vector<Slot> out(rows.size());
+  std::transform(rows.begin(), rows.end(), out.begin(), [](const auto& row) { return row.second; });
+  return out;
 }
 
 void ToldRows::restored(const Table& table) {
