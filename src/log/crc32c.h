@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli, RFC 3720 appendix B.4): finds torn and rotten records of the log.
+// CRC-32C (Castagnoli, RFC 3720 appendix B.4): finds torn and rotten records of logs and of saved state.
 #pragma once
 
 #include <cstdint>

@@ -1,19 +1,18 @@
 #include "run/segment.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <cstring>
 #include <map>
 #include <numeric>
 
 #include "base/file.h"
+#include "log/crc32c.h"
 #include "state/block_image.h"
 
 namespace headrace {
 namespace {
 
-constexpr uint64_t segment_magic = 0x32474553'43415248;  // "HRACSEG2"
+constexpr uint64_t segment_magic = 0x33474553'43415248;  // "HRACSEG3"
 constexpr size_t write_bytes = 4 << 20;
 constexpr size_t merged_min = 8;
 
@@ -21,10 +20,6 @@ struct BlockHead {
   BlockPlace place;
   uint32_t bytes = 0, crc = 0;
 };
-
-uint32_t crc_of(std::string_view bytes) {
-  return static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
-}
 
 Error corrupt(const std::string& what) {
   return {Code::corrupt_state, Blame::environment, Retry::never, what,
@@ -38,7 +33,7 @@ class SegmentWriter {
       : file_(std::move(file)), bytes_(reinterpret_cast<const char*>(&segment_magic), sizeof(segment_magic)) {}
 
   Result<> add(const BlockPlace& place, std::string_view image) {
-    const BlockHead head{place, static_cast<uint32_t>(image.size()), crc_of(image)};
+    const BlockHead head{place, static_cast<uint32_t>(image.size()), crc32c(0, image)};
     bytes_.append(reinterpret_cast<const char*>(&head), sizeof(head));
     bytes_ += image;
     return bytes_.size() < write_bytes ? Result<>() : flush();
@@ -88,7 +83,7 @@ Result<> list_blocks(const std::string& name, std::string_view bytes,
 Result<std::vector<std::string_view>> SavedImages::checked() const {
   std::vector<std::string_view> out;
   for (const Image& image : images) {
-    if (crc_of(image.bytes) != image.crc) return corrupt("a saved block does not match its checksum");
+    if (crc32c(0, image.bytes) != image.crc) return corrupt("a saved block does not match its checksum");
     out.push_back(image.bytes);
   }
   return out;

@@ -1,5 +1,5 @@
-// Segments: the files that hold the state's blocks. A segment is eight bytes "HRACSEG2", then for each block a head of
-// six 4-byte words (node, table, shard, block, length, CRC-32 of the bytes) and its image (state/block_image.h). The
+// Segments: the files that hold the state's blocks. A segment is eight bytes "HRACSEG3", then for each block a head of
+// six 4-byte words (node, table, shard, block, length, CRC-32C of the bytes) and its image (state/block_image.h). The
 // images of a block, in order of the segments, say what it holds.
 #pragma once
 
