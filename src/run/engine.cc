@@ -15,6 +15,7 @@
 #include "ops/outlet.h"
 #include "plan/plan_json.h"
 #include "run/explain_open.h"
+#include "run/table_loader.h"
 
 namespace headrace {
 namespace {
@@ -164,33 +165,7 @@ Result<> Engine::load_blocks(const Manifest& manifest) {
     HEADRACE_TRY(quarantine_.table().load(block.place.block, images));
   }
   whole_next_ = manifest.shards != shards_count_;
-  return Team(shards_count_).run([&](uint32_t shard) -> Result<> {
-    for (const SavedImages& block : segments.blocks())
-      if (block.place.node != quarantine_node) HEADRACE_TRY(load_block(block, manifest.shards, shard));
-    return {};
-  });
-}
-
-/// A block as one shard sees it: its own as it was, a share of it when there are other shards than then.
-Result<> Engine::load_block(const SavedImages& block, uint32_t shards_then, uint32_t shard) {
-  const BlockPlace& place = block.place;
-  Operator* op = place.node < graph_.plan.nodes.size() ? shards_[shard]->op(NodeId{place.node}) : nullptr;
-  std::vector<Table*> tables = op ? op->tables() : std::vector<Table*>{};
-  if (place.table >= tables.size())
-    return Error{Code::corrupt_state, Blame::environment, Retry::never,
-                 "the checkpoint has state of a node that the plan does not have"};
-  Table& table = *tables[place.table];
-  const bool same = shards_then == shards_count_;
-  // What one shard holds for all lives on shard 0, whatever its hash.
-  const bool on_one = std::holds_alternative<AlertNode>(graph_.plan.nodes[place.node]);
-  if (same ? place.shard != shard : on_one && shard > 0) return {};
-  HEADRACE_ASSIGN(const std::vector<std::string_view> images, block.checked());
-  if (same)
-    HEADRACE_TRY(table.load(place.block, images));
-  else
-    HEADRACE_TRY(table.load_share(images, on_one ? 0 : shard, on_one ? 1 : shards_count_));
-  if (const int64_t excess = memory_->excess(); excess > 0) table.spill(excess);
-  return {};
+  return load_tables(segments, manifest.shards, graph_.plan, shards_, *memory_);
 }
 
 /// What the tables of all nodes are made of.

@@ -106,7 +106,6 @@ class Engine final : public Pipeline {
   void make_shards();
   Result<> load_blocks(const Manifest& manifest);
   std::vector<TableRecord> table_records();
-  Result<> load_block(const SavedImages& block, uint32_t shards_then, uint32_t shard);
   void loop();
   Result<> run();
   Result<> load_static_tables();

@@ -494,16 +494,13 @@ std::vector<Table::SavedBlock> Table::save(bool whole) {
   return out;
 }
 
-/// Fills a slot that take_slot() or load() has made with a saved row.
+/// Fills a slot that take_slot() or load() has made with a saved row; the index does not know it yet.
 void Table::put_row(Slot slot, std::string_view row, const std::vector<std::string_view>& texts) {
   Block& block = *blocks_[slot / rows_per_block];
   char* place = row_in(block, slot);
   std::memcpy(place, row.data(), row.size());
   for (size_t i = 0; i < texts.size(); ++i)
     if (!texts[i].empty()) put_text(block, place + layout_->offsets[layout_->text_columns[i]], texts[i]);
-  if (spec_.key.empty()) return;
-  while (static_cast<size_t>(rows_) * 2 > index_size()) grow_index();
-  insert_index(hash(slot), slot);
 }
 
 /// A block's rows from its images. Errors: corrupt_state.
@@ -525,15 +522,22 @@ Result<> Table::load(uint32_t number, const std::vector<std::string_view>& image
   states_[number] = {{}, false, false, false};
   next_ = static_cast<Slot>(blocks_.size()) * rows_per_block;
   blocks_[number]->used = image.header.used;
+  std::vector<Slot> loaded;
   for (Slot row = rows_per_block; row-- > 0;) {
     const Slot slot = number * rows_per_block + row;
     if (!has_bit(image.header.used, row)) {
       free_.push_back(slot);
       continue;
     }
-    ++rows_;
     put_row(slot, image.rows[row].bytes, image.rows[row].texts);
+    loaded.push_back(slot);
   }
+  rows_ += static_cast<int64_t>(loaded.size());
+  if (spec_.key.empty()) return {};
+  while (static_cast<size_t>(rows_) * 2 > index_size()) grow_index();
+  // Places in the index lie far apart: all are asked for before the first is needed.
+  for (Slot slot : loaded) __builtin_prefetch(&index()[home_of(hash(slot)) & (index_size() - 1)], 1);
+  for (Slot slot : loaded) insert_index(hash(slot), slot);
   return {};
 }
 
@@ -543,7 +547,12 @@ Result<> Table::load_share(const std::vector<std::string_view>& images, uint32_t
     if (row.bytes.empty()) continue;
     uint64_t hash_value = 0;
     std::memcpy(&hash_value, row.bytes.data(), sizeof(hash_value));
-    if (shard_of(hash_value, shards) == shard) put_row(take_slot(hash_value), row.bytes, row.texts);
+    if (shard_of(hash_value, shards) != shard) continue;
+    const Slot slot = take_slot(hash_value);
+    put_row(slot, row.bytes, row.texts);
+    if (spec_.key.empty()) continue;
+    if (static_cast<size_t>(rows_) * 2 > index_size()) grow_index();
+    insert_index(hash_value, slot);
   }
   return {};
 }
