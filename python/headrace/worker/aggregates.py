@@ -10,14 +10,9 @@ import pyarrow as pa
 
 from headrace.column_types import ColumnType, list_of, struct_of
 from headrace.user_function import UserFunction
-from headrace.worker.values import Caller, WrongResult, values_reader, values_writer
+from headrace.worker.values import Caller, WrongResult, offsets_of, values_reader, values_writer
 
 _BOOLEAN = ColumnType("BOOLEAN")
-
-
-def offsets_of(lists: pa.Array) -> list[int]:
-    """Where each list's items begin among all items, and where the last one's end."""
-    return memoryview(lists.buffers()[1]).cast("B").cast("i")[: len(lists) + 1].tolist() if len(lists) else [0]
 
 
 def list_caller(function: UserFunction) -> Caller:

@@ -14,9 +14,9 @@ import pyarrow as pa
 from headrace.column_types import ColumnType, list_of, struct_of
 from headrace.errors import FunctionLoad
 from headrace.process import ProcessFunction
-from headrace.worker.aggregates import StateColumns, offsets_of
+from headrace.worker.aggregates import StateColumns
 from headrace.worker.rows import RowsWriter
-from headrace.worker.values import Caller, values_reader
+from headrace.worker.values import Caller, offsets_of, values_reader
 
 _BIGINT, _VARCHAR = ColumnType("BIGINT"), ColumnType("VARCHAR")
 _TIMERS = {"at": _BIGINT, "name": _VARCHAR}

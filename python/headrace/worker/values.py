@@ -6,8 +6,10 @@ import array
 import collections.abc
 import datetime
 import decimal
+import inspect
+import itertools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -32,47 +34,142 @@ _STORED: dict[str, tuple[pa.DataType, Callable[[int], Any]]] = {
 }
 
 
+def offsets_of(lists: pa.Array) -> list[int]:
+    """Where each list's items begin among all items, and where the last one's end."""
+    begin = lists.offset
+    return memoryview(lists.buffers()[1]).cast("B").cast("i")[begin : begin + len(lists) + 1].tolist() if len(lists) else [0]
+
+
 def values_reader(column: ColumnType) -> Callable[[pa.Array], list[Any]]:
-    """Gives what turns an array into Python values."""
+    """Gives what turns an array into Python values. Nested ones are read column by column: pyarrow would make a Scalar of each
+    number in them."""
     if column.name in _STORED:
         stored, make = _STORED[column.name]
         make_or_none = _or_none(make)
         return lambda array: list(map(make_or_none if array.null_count else make, array.view(stored).to_pylist()))
-    convert = _record_reader(column)
-    if convert is None:
-        return lambda array: array.to_pylist()
-    return lambda array: list(map(convert, array.to_pylist()))
-
-
-def _record_reader(column: ColumnType) -> Callable[[Any], Any] | None:
-    """Turns what to_pylist gives for a nested value into what the function's hint says; None = it is that already."""
-    inner = [(name, _record_reader(kind)) for name, kind in column.inner]
+    if column.name == "LIST":
+        return _list_reader(column)
     if column.name == "MAP":
-        key, value = (convert or (lambda item: item) for _, convert in inner)
-        return lambda pairs: None if pairs is None else {key(k): value(v) for k, v in pairs}
-    if column.name == "LIST" and inner[0][1] is not None:
-        convert_item = inner[0][1]
-        return lambda items: None if items is None else [convert_item(item) for item in items]
-    if column.name == "STRUCT" and (column.record is not None or any(convert for _, convert in inner)):
-        record = column.record or dict
-        converters = [(name, convert or (lambda item: item)) for name, convert in inner]
-        return lambda fields: None if fields is None else record(**{name: convert(fields[name]) for name, convert in converters})
-    return None
+        return _map_reader(column)
+    if column.name == "STRUCT":
+        return _struct_reader(column)
+    return lambda array: array.to_pylist()
+
+
+def _list_reader(column: ColumnType) -> Callable[[pa.Array], list[Any]]:
+    read_items = values_reader(column.inner[0][1])
+
+    def read(array: pa.Array) -> list[Any]:
+        items = read_items(array.values)
+        return _with_nulls(array, [items[begin:end] for begin, end in itertools.pairwise(offsets_of(array))])
+
+    return read
+
+
+def _map_reader(column: ColumnType) -> Callable[[pa.Array], list[Any]]:
+    read_keys, read_values = (values_reader(kind) for _, kind in column.inner)
+
+    def read(array: pa.Array) -> list[Any]:
+        pairs = list(zip(read_keys(array.keys), read_values(array.items), strict=True))
+        return _with_nulls(array, [dict(pairs[begin:end]) for begin, end in itertools.pairwise(offsets_of(array))])
+
+    return read
+
+
+def _struct_reader(column: ColumnType) -> Callable[[pa.Array], list[Any]]:
+    """Of dicts, or of instances of the column's dataclass."""
+    readers = [values_reader(kind) for _, kind in column.inner]
+    make_all = _row_maker([name for name, _ in column.inner], column.record)
+
+    def read(array: pa.Array) -> list[Any]:
+        # Below a NULL may stand anything; flatten() makes it NULL as well.
+        fields = array.flatten() if array.null_count else [array.field(index) for index in range(len(readers))]
+        rows = zip(*(read_field(field) for read_field, field in zip(readers, fields, strict=True)), strict=True)
+        if not array.null_count:
+            return make_all(rows)
+        there = array.is_valid().to_pylist()
+        made = iter(make_all(itertools.compress(rows, there)))
+        return [next(made) if is_there else None for is_there in there]
+
+    return read
+
+
+def _row_maker(names: list[str], record: type | None) -> Callable[[Iterable[tuple[Any, ...]]], list[Any]]:
+    """Gives what makes dicts, or instances of `record`, of tuples of fields."""
+    if record is None:
+        return lambda rows: [dict(zip(names, row, strict=False)) for row in rows]
+    parameters = inspect.signature(record).parameters
+    if list(parameters) == names and all(each.kind is each.POSITIONAL_OR_KEYWORD for each in parameters.values()):
+        return lambda rows: list(itertools.starmap(record, rows))
+    return lambda rows: [record(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _with_nulls(array: pa.Array, values: list[Any]) -> list[Any]:
+    if not array.null_count:
+        return values
+    return [value if there else None for value, there in zip(values, array.is_valid().to_pylist(), strict=True)]
 
 
 def values_writer(column: ColumnType) -> Callable[[list[Any]], pa.Array]:
     """Gives what makes an array of the declared type from a scalar function's results."""
-    write_any = _any_writer(column)
-    if column.name not in _NUMBERS:
+    write_any, write_quickly = _any_writer(column), _quick_writer(column)
+    if write_quickly is None:
         return write_any
-    arrow, code = column.arrow(), _NUMBERS[column.name]
 
     def write(values: list[Any]) -> pa.Array:
         try:
-            numbers = array.array(code, values)
-        except Exception:  # There is a None, or something that does not fit.
+            return write_quickly(values)
+        except Exception:  # Something does not fit, or not as it stands: what looks at each value by itself says what.
             return write_any(values)
-        return pa.Array.from_buffers(arrow, len(numbers), [None, pa.py_buffer(numbers)])
+
+    return write
+
+
+def _quick_writer(column: ColumnType) -> Callable[[list[Any]], pa.Array] | None:
+    """Of types whose values can be taken together: never kinder than _any_writer, but it may refuse what that one takes."""
+    if column.name in _NUMBERS:
+        arrow, code = column.arrow(), _NUMBERS[column.name]
+        return lambda values: _numbers(arrow, array.array(code, values))
+    if column.name == "LIST":
+        return _list_writer(column)
+    if column.name == "STRUCT":
+        return _struct_writer(column)
+    return None
+
+
+def _numbers(arrow: pa.DataType, numbers: array.array[Any]) -> pa.Array:
+    return pa.Array.from_buffers(arrow, len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def _list_writer(column: ColumnType) -> Callable[[list[Any]], pa.Array]:
+    write_items = values_writer(column.inner[0][1])
+
+    def write(values: list[Any]) -> pa.Array:
+        begins: list[int | None] = []  # None = the list is NULL.
+        items: list[Any] = []
+        for value in values:
+            begins.append(None if value is None else len(items))
+            if value is not None:
+                items += _of_kind(value, collections.abc.Sequence, "list")
+        begins.append(len(items))
+        return pa.ListArray.from_arrays(pa.array(begins, pa.int32()), write_items(items))
+
+    return write
+
+
+def _struct_writer(column: ColumnType) -> Callable[[list[Any]], pa.Array]:
+    names = [name for name, _ in column.inner]
+    writers = [values_writer(kind) for _, kind in column.inner]
+    getter = operator.itemgetter if column.record is None else operator.attrgetter
+    getters = [getter(name) for name in names]
+
+    def write(values: list[Any]) -> pa.Array:
+        missing = [value is None for value in values]
+        if not any(missing):
+            return pa.StructArray.from_arrays([write(list(map(get, values))) for get, write in zip(getters, writers, strict=True)], names)
+        columns = [[None if value is None else get(value) for value in values] for get in getters]
+        fields = [write(values) for write, values in zip(writers, columns, strict=True)]
+        return pa.StructArray.from_arrays(fields, names, mask=pa.array(missing))
 
     return write
 
