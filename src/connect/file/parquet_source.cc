@@ -74,7 +74,8 @@ Result<std::optional<Morsel>> ParquetSource::read(size_t index) {
   ParquetFile& file = files_[index];
   if (file.ended) return std::optional<Morsel>();
   if (!file.reader) {
-    HEADRACE_ASSIGN(file.reader, ParquetReader::open(file.path, columns_, static_cast<int64_t>(file.place.offset)));
+    HEADRACE_ASSIGN(auto opened, ParquetReader::open(file.path, columns_, static_cast<int64_t>(file.place.offset)));
+    file.reader = std::make_unique<ReadAhead>(std::move(opened));
   }
   Morsel morsel;
   morsel.split = split_per_file_ ? static_cast<uint32_t>(index) : 0;
@@ -172,7 +173,17 @@ Result<Polled> ParquetSource::poll(int64_t bytes_max) {
     polled.morsels.push_back(std::move(*morsel));
   }
   if (!polled.caught_up) polled.backlog = backlog();
+  read_ahead(bytes_max);
   return polled;
+}
+
+/// Of the file whose turn is next, as much as the next poll will ask for. One file at a time: there may be thousands.
+void ParquetSource::read_ahead(int64_t bytes) {
+  if (current_ >= files_.size() || files_[current_].paused || !files_[current_].reader) return;
+  for (const ParquetFile& file : files_)
+    if (file.reader && file.reader->holds_rows()) return;
+  const int64_t morsel_bytes = chunks_per_morsel * rows_per_batch * row_bytes;
+  files_[current_].reader->start(chunks_per_morsel * ((bytes + morsel_bytes - 1) / morsel_bytes));
 }
 
 bool ParquetSource::pause(const std::vector<bool>& splits) {

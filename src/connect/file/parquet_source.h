@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "connect/file/read_ahead.h"
 #include "connect/file/source.h"
-#include "duck/parquet.h"
 
 namespace headrace {
 
@@ -28,7 +28,7 @@ class ParquetSource final : public Source {
   struct ParquetFile {
     std::string path;
     FilePlace place;  ///< `offset` counts rows.
-    std::unique_ptr<ParquetReader> reader;
+    std::unique_ptr<ReadAhead> reader;
     std::optional<uint64_t> end;  ///< Rows behind it are not read.
     bool ended = false, end_told = false;
     bool dry = false;     ///< It had nothing when it was last asked.
@@ -40,6 +40,7 @@ class ParquetSource final : public Source {
   Result<std::optional<Morsel>> next_morsel();
   Result<std::optional<Morsel>> read(size_t file);
   std::vector<uint32_t> backlog() const;
+  void read_ahead(int64_t bytes);
   void take(DataChunk& rows, const std::string& file, int64_t first_row, Morsel& morsel) const;
 
   const std::string directory_, pattern_;
