@@ -64,10 +64,11 @@ Result<> AlertOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   uint8_t created[STANDARD_VECTOR_SIZE];
   take_keys(held, identity_, keys, hashes);
   table_.find_or_create(keys, hashes, rows.size(), slots, created);
-  for (size_t row = 0; row < rows.size(); ++row)
+  for (size_t row = 0; row < rows.size(); ++row) {
     reinterpret_cast<Plain*>(table_.plain(slots[row]))->copies += held.diff(static_cast<int64_t>(row));
+    due_[slots[row]] = true;
+  }
   keep_values(held, slots);
-  changed_ = true;
   return {};
 }
 
@@ -91,6 +92,11 @@ Result<> AlertOperator::on_watermark(EventTime watermark, Emitter&) {
   return {};
 }
 
+Result<> AlertOperator::restored(EventTime) {
+  for (Slot slot : table_.slots()) due_[slot] = true;
+  return {};
+}
+
 std::shared_ptr<Batch> AlertOperator::row_of(Slot slot) const {
   auto row = std::make_shared<Batch>(Batch::make(schema_));
   for (size_t i = 0; i < identity_.size(); ++i) table_.gather(i, &slot, 1, row->chunk.data[identity_[i]]);
@@ -105,12 +111,25 @@ bool AlertOperator::has_held_long(const Plain& plain, const TickInfo& tick) cons
   return tick.now_us - plain.since_us >= node_.for_ms * 1000;
 }
 
-bool AlertOperator::move(Plain& plain, const Batch& row, const TickInfo& tick) const {
+AlertInstance AlertOperator::instance_of(Slot slot) const {
+  const Plain& plain = *reinterpret_cast<const Plain*>(table_.read_plain(slot));
+  return {table_.hash(slot), row_of(slot),   static_cast<AlertState>(plain.state),
+          plain.since_us,    plain.fired_us, plain.resolved_us};
+}
+
+bool AlertOperator::waits_for_clock() const {
+  return std::any_of(due_.begin(), due_.end(), [this](const auto& due) {
+    const Plain& plain = *reinterpret_cast<const Plain*>(table_.read_plain(due.first));
+    return !time_column_ || plain.state == static_cast<int64_t>(AlertState::resolved);
+  });
+}
+
+bool AlertOperator::move(Plain& plain, Slot slot, const TickInfo& tick) const {
   const bool holds = plain.copies > 0;
   const auto become = [&](AlertState state) { plain.state = static_cast<int64_t>(state); };
   if (holds && (plain.state == 0 || plain.state == static_cast<int64_t>(AlertState::resolved))) {
     std::vector<int64_t> times;
-    if (time_column_) read_times(row, *time_column_, times);
+    if (time_column_) read_times(*row_of(slot), *time_column_, times);
     become(AlertState::pending);
     plain.since_us = !time_column_ ? tick.now_us : times[0] == no_time ? 0 : times[0] * 1000;
   }
@@ -128,23 +147,17 @@ bool AlertOperator::move(Plain& plain, const Batch& row, const TickInfo& tick) c
 }
 
 Result<> AlertOperator::on_tick_end(const TickInfo& tick, Emitter&) {
-  // Without rows that wait for their time, nothing can change but by a batch.
-  if (!changed_) return {};
-  changed_ = false;
-  instances_.clear();
-  for (Slot slot : table_.slots()) {
-    std::shared_ptr<Batch> row = row_of(slot);
+  for (const auto& [slot, came] : std::exchange(due_, {})) {
     Plain& plain = *reinterpret_cast<Plain*>(table_.plain(slot));
-    const bool event = move(plain, *row, tick);
+    const int64_t before = plain.state;
+    const bool event = move(plain, slot, tick);
     if (plain.copies <= 0 && !event) {
       table_.erase(slot);
+      changes_.push_back({slot, std::nullopt, false});
       continue;
     }
-    AlertInstance instance{table_.hash(slot), std::move(row), static_cast<AlertState>(plain.state),
-                           plain.since_us,    plain.fired_us, plain.resolved_us};
-    if (event) events_.push_back(instance);
-    changed_ |= instance.state != AlertState::firing;
-    instances_.push_back(std::move(instance));
+    if (plain.state != static_cast<int64_t>(AlertState::firing)) due_[slot] = false;
+    if (came || plain.state != before) changes_.push_back({slot, instance_of(slot), event});
   }
   return {};
 }

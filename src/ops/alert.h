@@ -1,6 +1,9 @@
 // Alerts: rows of a relation for which a condition holds, for at least some time.
 #pragma once
 
+#include <map>
+#include <optional>
+
 #include "expr/row_evaluator.h"
 #include "ops/operator.h"
 #include "plan/nodes.h"
@@ -17,6 +20,13 @@ struct AlertInstance {
   int64_t since_us = 0, fired_us = 0, resolved_us = 0;
 };
 
+/// What a tick made of one row.
+struct AlertChange {
+  Slot slot;                         ///< Where the row stands: names it as long as it is shown.
+  std::optional<AlertInstance> now;  ///< Not set: it is forgotten.
+  bool event = false;                ///< It began or ended to fire.
+};
+
 /// State: table "rows": one per key of the relation (the whole row where it has none), with its other columns as they
 /// are now; how often the condition holds for it, its state and times. With FOR, a row fires when the condition has
 /// held so long: by the watermark where the relation has a time column, so that a replay fires as the day itself did,
@@ -29,12 +39,14 @@ class AlertOperator final : public Operator {
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
   Result<> on_watermark(EventTime watermark, Emitter&) override;
   Result<> on_tick_end(const TickInfo& tick, Emitter& out) override;
+  Result<> restored(EventTime) override;
   std::vector<Table*> tables() override { return {&table_}; }
 
-  bool on_event_time() const { return time_column_.has_value(); }
-  /// All rows with a state, and those that began or ended to fire in the last tick.
-  const std::vector<AlertInstance>& instances() const { return instances_; }
-  std::vector<AlertInstance> take_events() { return std::exchange(events_, {}); }
+  /// A row may change with the next tick though nothing comes in.
+  bool waits_for_clock() const;
+  /// What has changed since it was asked last, in order of the ticks and of the rows' places; after a restore that is
+  /// all there is.
+  std::vector<AlertChange> take_changes() { return std::exchange(changes_, {}); }
 
  private:
   struct Plain {
@@ -45,8 +57,9 @@ class AlertOperator final : public Operator {
   void keep_values(const Batch& held, const Slot* slots);
   std::shared_ptr<Batch> row_of(Slot slot) const;
   bool has_held_long(const Plain& plain, const TickInfo& tick) const;
+  AlertInstance instance_of(Slot slot) const;
   /// Brings a row's state to what holds now; true when it began or ended to fire.
-  bool move(Plain& plain, const Batch& row, const TickInfo& tick) const;
+  bool move(Plain& plain, Slot slot, const TickInfo& tick) const;
 
   AlertNode node_;
   SchemaRef schema_;
@@ -55,8 +68,10 @@ class AlertOperator final : public Operator {
   std::optional<size_t> time_column_;    ///< Its event time; not set: the ticks' time counts.
   Table table_;
   EventTime watermark_ = EventTime::min();
-  bool changed_ = true;
-  std::vector<AlertInstance> instances_, events_;
+  /// The rows that the next tick's end looks at: those that batches came for (true), and those that are pending or
+  /// resolved. What fires on is left alone, however much it is.
+  std::map<Slot, bool> due_;
+  std::vector<AlertChange> changes_;
 };
 
 }  // namespace headrace

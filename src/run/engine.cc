@@ -11,7 +11,6 @@
 #include "base/memory_limit.h"
 #include "base/text.h"
 #include "codec/scalar_text.h"
-#include "ops/alert.h"
 #include "ops/outlet.h"
 #include "plan/plan_json.h"
 #include "run/explain_open.h"
@@ -569,37 +568,38 @@ void Engine::publish(const TickInfo& tick) {
 }
 
 void Engine::note_waiting() {
-  std::vector<AlertRow> rows;
-  bool wait = false, any = false;
+  bool wait = false;
   std::lock_guard lock(mutex_);
   for (const Node& node : graph_.plan.nodes) {
     auto* alert = std::get_if<AlertNode>(&node);
     if (alert == nullptr) continue;
-    any = true;
     auto& op = static_cast<AlertOperator&>(*shards_[0]->op(alert->id));
-    for (const AlertInstance& instance : op.instances()) {
-      static constexpr const char* words[] = {"", "pending", "firing", "resolved"};
-      rows.push_back({instance.id, alert->name, row_json(*instance.row, 0), words[static_cast<int>(instance.state)],
-                      instance.since_us, instance.fired_us, instance.resolved_us, 0});
-      wait = wait || (instance.state == AlertState::pending && !op.on_event_time()) ||
-             instance.state == AlertState::resolved;
-    }
-    for (const AlertInstance& event : op.take_events()) {
-      if (alert->webhook.empty()) continue;
-      const bool firing = event.state == AlertState::firing;
-      std::string body =
-          fmt::format("{{\"pipeline\":{},\"alert\":{},\"state\":\"{}\",\"row\":{},\"since_us\":{},\"tick\":{}}}",
-                      json_string(project_.project.name), json_string(alert->name), firing ? "firing" : "resolved",
-                      row_json(*event.row, 0), event.since_us, manifest_.tick.value);
-      deliveries_.push_back({next_delivery_++, alert->name, event.id, std::move(body)});
-    }
+    for (const AlertChange& change : op.take_changes()) note_alert(*alert, change);
+    wait = wait || op.waits_for_clock();
   }
   int64_t due_us = wait ? 0 : never_due;
   for (const auto& shard : shards_) due_us = std::min(due_us, shard->due_us());
   due_us_ = due_us == never_due ? never_due : std::max(due_us, manifest_.now_us + idle_tick_us_min);
-  if (!any) return;
-  alerts_ = std::move(rows);
-  count_failed_deliveries();
+}
+
+/// Shows what has become of an alert's row, and writes the message of one that began or ended to fire; under the lock.
+void Engine::note_alert(const AlertNode& alert, const AlertChange& change) {
+  static constexpr const char* words[] = {"", "pending", "firing", "resolved"};
+  const std::pair place(alert.id.value, change.slot);
+  if (!change.now) {
+    alerts_.erase(place);
+    return;
+  }
+  const AlertInstance& now = *change.now;
+  const AlertRow& shown =
+      alerts_[place] = {now.id,       alert.name,   row_json(*now.row, 0), words[static_cast<int>(now.state)],
+                        now.since_us, now.fired_us, now.resolved_us,       0};
+  if (!change.event || alert.webhook.empty()) return;
+  std::string body =
+      fmt::format("{{\"pipeline\":{},\"alert\":{},\"state\":\"{}\",\"row\":{},\"since_us\":{},\"tick\":{}}}",
+                  json_string(project_.project.name), json_string(alert.name), shown.state, shown.key, now.since_us,
+                  manifest_.tick.value);
+  deliveries_.push_back({next_delivery_++, alert.name, now.id, std::move(body)});
 }
 
 NodeCounters Engine::counters_of(NodeId node) const {
@@ -838,7 +838,14 @@ Result<WhyOpen> Engine::why_open(const std::string& view, const std::string& win
 
 std::vector<AlertRow> Engine::alerts() const {
   std::lock_guard lock(mutex_);
-  return alerts_;
+  std::vector<AlertRow> out;
+  for (const auto& [place, alert] : alerts_) {
+    out.push_back(alert);
+    for (const PendingDelivery& delivery : deliveries_)
+      if (delivery.alert == alert.alert && delivery.instance == alert.id)
+        out.back().deliveries_failed += delivery.failed;
+  }
+  return out;
 }
 
 std::string Engine::webhook_of(const std::string& alert) const {
@@ -860,23 +867,11 @@ std::vector<AlertDelivery> Engine::undelivered() const {
 void Engine::delivery_failed(uint64_t id) {
   std::lock_guard lock(mutex_);
   for (PendingDelivery& delivery : deliveries_) delivery.failed += delivery.id == id;
-  count_failed_deliveries();
-}
-
-/// Tells each alert of its messages that could not be sent; under the lock.
-void Engine::count_failed_deliveries() {
-  for (AlertRow& alert : alerts_) {
-    alert.deliveries_failed = 0;
-    for (const PendingDelivery& delivery : deliveries_)
-      if (delivery.failed > 0 && delivery.alert == alert.alert && delivery.instance == alert.id)
-        alert.deliveries_failed += delivery.failed;
-  }
 }
 
 void Engine::delivered(uint64_t id) {
   std::lock_guard lock(mutex_);
   std::erase_if(deliveries_, [&](const PendingDelivery& delivery) { return delivery.id == id; });
-  count_failed_deliveries();
   delivered_ = true;
   woken_ = true;
   change_.notify_all();

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "connect/http/source.h"
+#include "ops/alert.h"
 #include "plan/planner.h"
 #include "run/alignment.h"
 #include "run/checkpoint_writer.h"
@@ -122,7 +123,7 @@ class Engine final : public Pipeline {
   Result<> keep_refused(const TickWork& work);
   void publish(const TickInfo& tick);
   void note_waiting();
-  void count_failed_deliveries();
+  void note_alert(const AlertNode& alert, const AlertChange& change);
   std::string webhook_of(const std::string& alert) const;
   void refresh_status();
   bool checkpoint_due() const;
@@ -170,7 +171,7 @@ class Engine final : public Pipeline {
   bool woken_ = false, delivered_ = false, stopping_ = false, finished_ = false, started_ = false;
   std::optional<Error> failure_;
   PipelineStatus status_;
-  std::vector<AlertRow> alerts_;
+  std::map<std::pair<uint32_t, Slot>, AlertRow> alerts_;  ///< By node, and place in the alert's table.
   std::vector<PendingDelivery> deliveries_;
   std::map<std::string, std::string> committed_;  ///< Positions that sources have yet to hear of.
   uint64_t next_delivery_ = 1, durable_delivery_ = 0;
