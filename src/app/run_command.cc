@@ -167,6 +167,7 @@ class Run {
   /// Until the pipeline has ended, was stopped, or is to change.
   Result<> serve(Engine& engine) {
     Webhooks webhooks(engine);
+    engine.on_deliverable([&webhooks] { webhooks.look(); });
     Result<> ended;
     {
       StopWatch watch(engine, options_.for_seconds);
@@ -176,6 +177,7 @@ class Run {
       desk_.on_wish([] {});
       interrupted_ = watch.interrupted();
     }
+    engine.on_deliverable(nullptr);
     webhooks.finish();
     return ended;
   }

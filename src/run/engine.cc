@@ -213,8 +213,10 @@ Result<> Engine::prepare() {
     std::lock_guard lock(mutex_);
     status_.durable_tick = manifest.tick;
     status_.epoch = manifest.epoch;
+    const uint64_t last_delivery = durable_delivery_;
     for (const PendingDelivery& delivery : manifest.deliveries)
       durable_delivery_ = std::max(durable_delivery_, delivery.id);
+    if (durable_delivery_ > last_delivery && on_deliverable_) on_deliverable_();
     for (const auto& [name, source] : manifest.sources) committed_[name] = source.position;
     woken_ = true;
     change_.notify_all();
@@ -862,6 +864,12 @@ std::vector<AlertDelivery> Engine::undelivered() const {
       out.push_back({delivery.id, delivery.alert, webhook_of(delivery.alert),
                      status_.lineage + "-" + std::to_string(delivery.id), delivery.body});
   return out;
+}
+
+void Engine::on_deliverable(std::function<void()> tell) {
+  std::lock_guard lock(mutex_);
+  on_deliverable_ = std::move(tell);
+  if (on_deliverable_) on_deliverable_();
 }
 
 void Engine::delivery_failed(uint64_t id) {

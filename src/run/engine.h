@@ -67,6 +67,10 @@ class Engine final : public Pipeline {
   std::map<std::string, SourceCheckpoint> source_checkpoints() const;
   NodeCounters counters_of(NodeId node) const;
 
+  /// Calls `tell` at once, and whenever further messages of alerts are durable; nullptr = not any more. On the writer's
+  /// thread and under the engine's lock: it must not ask the engine for anything.
+  void on_deliverable(std::function<void()> tell);
+
   const PipelineOptions& options() const { return options_; }
   /// After stop(): the project, for another engine over it. This one is of no use any more.
   CheckedProject release_project() { return std::move(project_); }
@@ -175,6 +179,7 @@ class Engine final : public Pipeline {
   std::vector<PendingDelivery> deliveries_;
   std::map<std::string, std::string> committed_;  ///< Positions that sources have yet to hear of.
   uint64_t next_delivery_ = 1, durable_delivery_ = 0;
+  std::function<void()> on_deliverable_;
   std::thread thread_;
 };
 

@@ -6,6 +6,7 @@
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
 #include <chrono>
+#include <limits>
 
 #include "base/clock.h"
 #include "base/log_line.h"
@@ -17,9 +18,9 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 
-constexpr int64_t look_interval_ms = 20;
 constexpr int64_t post_timeout_ms = 5'000;
 constexpr int64_t wait_ns_first = 500'000'000, wait_ns_max = 60'000'000'000;
+constexpr int64_t never_ns = std::numeric_limits<int64_t>::max();
 
 struct Address {
   bool tls = false;
@@ -122,47 +123,64 @@ Webhooks::~Webhooks() {
 }
 
 void Webhooks::finish() {
+  wake(finishing_);
+  if (thread_.joinable()) thread_.join();
+}
+
+void Webhooks::wake(bool& reason) {
   {
     std::lock_guard lock(mutex_);
-    finishing_ = true;
+    reason = true;
   }
   change_.notify_all();
-  if (thread_.joinable()) thread_.join();
 }
 
 void Webhooks::serve() {
   std::unique_lock lock(mutex_);
-  while (!change_.wait_for(lock, std::chrono::milliseconds(look_interval_ms), [&] { return finishing_; })) {
+  while (!finishing_) {
+    waiting_ = false;
     lock.unlock();
-    send_due(false);
+    const int64_t next_ns = send_due(false);
+    const std::chrono::nanoseconds pause(next_ns - system_clock().steady_ns());
     lock.lock();
+    const auto woken = [this] { return waiting_ || finishing_; };
+    if (next_ns == never_ns)
+      change_.wait(lock, woken);
+    else
+      change_.wait_for(lock, pause, woken);
   }
   lock.unlock();
   send_due(true);
 }
 
-void Webhooks::send_due(bool last) {
+int64_t Webhooks::send_due(bool last) {
+  int64_t next_ns = never_ns;
   for (const AlertDelivery& delivery : pipeline_.undelivered()) {
     Receiver& receiver = receivers_[delivery.webhook];
     const int64_t now = system_clock().steady_ns();
-    if (now < receiver.wait_until_ns && !(last && receiver.failures == 0)) continue;
-    Result<> sent = post_json(delivery.webhook, delivery.body, delivery.key, post_timeout_ms);
-    if (sent) {
-      receiver = {};
-      pipeline_.delivered(delivery.id);
-      continue;
-    }
-    pipeline_.delivery_failed(delivery.id);
-    // The address may hold a secret: the log names the alert only.
-    if (receiver.failures == 0)
-      log_line(LogLevel::warning, "webhook_failed",
-               {{"alert", delivery.alert},
-                {"code", std::to_string(static_cast<int>(sent.error().code))},
-                {"name", std::string(name_of(sent.error().code))},
-                {"message", sent.error().message}});
-    receiver.wait_until_ns = now + std::min(wait_ns_max, wait_ns_first << std::min(receiver.failures, 10));
-    ++receiver.failures;
+    if (now >= receiver.wait_until_ns || (last && receiver.failures == 0)) send(delivery, receiver, now);
+    if (receiver.failures > 0) next_ns = std::min(next_ns, receiver.wait_until_ns);
   }
+  return next_ns;
+}
+
+void Webhooks::send(const AlertDelivery& delivery, Receiver& receiver, int64_t now_ns) {
+  Result<> sent = post_json(delivery.webhook, delivery.body, delivery.key, post_timeout_ms);
+  if (sent) {
+    receiver = {};
+    pipeline_.delivered(delivery.id);
+    return;
+  }
+  pipeline_.delivery_failed(delivery.id);
+  // The address may hold a secret: the log names the alert only.
+  if (receiver.failures == 0)
+    log_line(LogLevel::warning, "webhook_failed",
+             {{"alert", delivery.alert},
+              {"code", std::to_string(static_cast<int>(sent.error().code))},
+              {"name", std::string(name_of(sent.error().code))},
+              {"message", sent.error().message}});
+  receiver.wait_until_ns = now_ns + std::min(wait_ns_max, wait_ns_first << std::min(receiver.failures, 10));
+  ++receiver.failures;
 }
 
 }  // namespace headrace

@@ -17,6 +17,8 @@ class Webhooks {
   explicit Webhooks(Pipeline& pipeline);
   ~Webhooks();
 
+  /// There may be new messages. Called from any thread; asks the pipeline for nothing.
+  void look() { wake(waiting_); }
   /// Gives what still waits one last try and ends. Idempotent.
   void finish();
 
@@ -27,13 +29,16 @@ class Webhooks {
   };
 
   void serve();
-  void send_due(bool last);
+  /// Sends what waits for no receiver's pause; gives the time of the steady clock at which the next pause ends.
+  int64_t send_due(bool last);
+  void send(const AlertDelivery& delivery, Receiver& receiver, int64_t now_ns);
+  void wake(bool& reason);
 
   Pipeline& pipeline_;
   std::map<std::string, Receiver> receivers_;
   std::mutex mutex_;
   std::condition_variable change_;
-  bool finishing_ = false;
+  bool waiting_ = false, finishing_ = false;  ///< Why the thread is woken: messages that may be new, the end.
   std::thread thread_;
 };
 
