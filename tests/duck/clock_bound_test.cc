@@ -8,7 +8,7 @@
 
 #include "duck/conjunction.h"
 #include "duck/evaluator.h"
-#include "duck/session.h"
+#include "duck/session_fixture.h"
 
 namespace headrace {
 namespace {
@@ -33,22 +33,13 @@ void set_row(DataChunk& row, std::optional<int64_t> us) {
   row.SetValue(2, 0, Value::DATE(duckdb::Timestamp::GetDate(time)));
 }
 
-class ClockConditions : public testing::Test {
+class ClockConditions : public SessionTest {
  protected:
-  void SetUp() override {
-    auto opened = SqlSession::open();
-    ASSERT_TRUE(opened.ok()) << opened.error().text();
-    session_ = *std::move(opened);
-    context_ = session_->make_context();
-  }
   Expr bind(const std::string& sql) {
     auto bound = session_->bind_expression(sql, columns);
     EXPECT_TRUE(bound.ok()) << bound.error().text();
     return *bound;
   }
-
-  std::unique_ptr<SqlSession> session_;
-  std::unique_ptr<EvaluationContext> context_;
 };
 
 class ClockBounds : public ClockConditions, public testing::WithParamInterface<const char*> {};

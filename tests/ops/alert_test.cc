@@ -3,8 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "duck/session.h"
-#include "ops/low_points.h"
+#include "ops/operator_fixture.h"
 #include "ops/waiting.h"
 
 namespace headrace {
@@ -25,26 +24,16 @@ constexpr AlertState pending = AlertState::pending, firing = AlertState::firing,
 const Told forgotten{-1, AlertState{}, false};
 
 /// Over rows (id BIGINT, holds BOOLEAN) with the key id; the condition is `holds`.
-class Alert : public testing::Test {
+class Alert : public OperatorTest<AlertOperator, AlertNode> {
  protected:
   void SetUp() override {
-    auto opened = SqlSession::open();
-    ASSERT_TRUE(opened.ok()) << opened.error().text();
-    session_ = *std::move(opened);
-    context_ = session_->make_context();
+    OperatorTest::SetUp();
+    if (HasFatalFailure()) return;
     node_.output.columns = {{"id", LogicalType::BIGINT}, {"holds", LogicalType::BOOLEAN}};
     node_.output.key = {0};
     node_.output.changelog = Changelog::retract;
     node_.condition = Expr::reference(1, LogicalType::BOOLEAN, "holds");
     reopen();
-  }
-  void reopen() { op_ = std::make_unique<AlertOperator>(node_, OperatorContext{*context_, plan_, low_points_}); }
-  /// What a crash leaves: the tables as they were saved, in a new operator.
-  void restore() {
-    const std::vector<Table::SavedBlock> saved = op_->tables()[0]->save(true);
-    reopen();
-    for (const Table::SavedBlock& block : saved) ASSERT_TRUE(op_->tables()[0]->load(block.block, {block.bytes}).ok());
-    ASSERT_TRUE(op_->restored(EventTime::min()).ok());
   }
 
   /// One tick in which the rows `ids` come (diff 1) or go (diff -1).
@@ -70,13 +59,6 @@ class Alert : public testing::Test {
     }
     return told;
   }
-
-  AlertNode node_;
-  Plan plan_;
-  LowPoints low_points_;
-  std::unique_ptr<SqlSession> session_;
-  std::unique_ptr<EvaluationContext> context_;
-  std::unique_ptr<AlertOperator> op_;
 };
 
 TEST_F(Alert, WhatFiresOnIsNotToldAgain) {

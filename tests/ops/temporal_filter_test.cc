@@ -9,8 +9,7 @@
 #include <optional>
 #include <random>
 
-#include "duck/session.h"
-#include "ops/low_points.h"
+#include "ops/operator_fixture.h"
 #include "ops/waiting.h"
 
 namespace headrace {
@@ -23,31 +22,14 @@ struct Row {
 using Told = std::vector<std::pair<int64_t, int32_t>>;  // Id and sign, sorted.
 
 /// Rows (id BIGINT, ts TIMESTAMP), each there from `from` on until `until`, both counted from its ts.
-class TemporalFilter : public testing::Test {
+class TemporalFilter : public OperatorTest<TemporalFilterOperator, TemporalFilterNode> {
  protected:
-  void SetUp() override {
-    auto opened = SqlSession::open();
-    ASSERT_TRUE(opened.ok()) << opened.error().text();
-    session_ = *std::move(opened);
-    context_ = session_->make_context();
-  }
-
   void make(std::optional<int64_t> from_us, std::optional<int64_t> until_us) {
     const Expr ts = Expr::reference(1, LogicalType::TIMESTAMP, "ts");
     node_.output.columns = {{"id", LogicalType::BIGINT}, {"ts", LogicalType::TIMESTAMP}};
     if (from_us) node_.bounds.push_back({ts, *from_us, 1, false});
     if (until_us) node_.bounds.push_back({ts, *until_us, 1, true});
     reopen();
-  }
-  void reopen() {
-    op_ = std::make_unique<TemporalFilterOperator>(node_, OperatorContext{*context_, plan_, low_points_});
-  }
-  /// What a crash leaves: the tables as they were saved, in a new operator.
-  void restore() {
-    const std::vector<Table::SavedBlock> saved = op_->tables()[0]->save(true);
-    reopen();
-    for (const Table::SavedBlock& block : saved) ASSERT_TRUE(op_->tables()[0]->load(block.block, {block.bytes}).ok());
-    ASSERT_TRUE(op_->restored(EventTime::min()).ok());
   }
 
   /// One tick with these rows; gives what was told in it.
@@ -80,12 +62,6 @@ class TemporalFilter : public testing::Test {
   }
   int64_t kept() const { return op_->tables()[0]->rows(); }
 
-  TemporalFilterNode node_;
-  Plan plan_;
-  LowPoints low_points_;
-  std::unique_ptr<SqlSession> session_;
-  std::unique_ptr<EvaluationContext> context_;
-  std::unique_ptr<TemporalFilterOperator> op_;
   NodeCounters counters_;
 };
 
