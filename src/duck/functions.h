@@ -24,6 +24,8 @@ void register_value_functions(duckdb::DatabaseInstance& database);
 void register_now_functions(duckdb::DatabaseInstance& database);
 void set_tick_time(int64_t now_us);
 int64_t tick_time();
+/// Registers headrace_items: the elements of a list, or the entries of a map.
+void register_item_functions(duckdb::DatabaseInstance& database);
 /// Registers tumble, hop, cumulate, session, headrace_late, headrace_as_of, headrace_match and headrace_define: they
 /// bind, and are never executed.
 void register_streaming_functions(duckdb::DatabaseInstance& database, std::shared_ptr<const RelationColumns> relations);

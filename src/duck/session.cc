@@ -49,6 +49,7 @@ class Session final : public SqlSession {
       database_ = std::make_unique<duckdb::DuckDB>(nullptr, &config);
       register_value_functions(*database_->instance);
       register_now_functions(*database_->instance);
+      register_item_functions(*database_->instance);
       register_streaming_functions(*database_->instance, relations_);
       register_window_rows(*database_->instance);
       connection_ = std::make_unique<duckdb::Connection>(*database_);

@@ -57,6 +57,8 @@ Rewriter::Claimed Rewriter::claim(size_t i, size_t end) {
   if (here.is("INTERVAL")) return interval(i);
   if (here.is("TIMESTAMP")) return timestamp_literal(i);
   if (here.is("FOR")) return as_of(i, end);
+  if (here.is("UNNEST") || here.is("LEFT")) return unnest(i, end);
+  if (here.is("MAP") && token(i + 1).is_op("[")) return map(i, end);
   if (!token(i + 1).is_op("(")) return not_here();
   if (here.is("MATCH_RECOGNIZE"))
     return error_at(i, "MATCH_RECOGNIZE stands behind the name of a table, or a query in brackets, in FROM")
@@ -161,11 +163,18 @@ Rewriter::Claimed Rewriter::table_wrapper(size_t i, size_t end) {
   return std::optional(close + 1);
 }
 
+/// Whether a clause or a join begins at `i`, behind a table or a condition.
+bool Rewriter::goes_on(size_t i) const {
+  constexpr std::array words{"JOIN",      "INNER",  "CROSS",   "NATURAL", "ASOF",  "POSITIONAL", "SEMI",   "ANTI",
+                             "WHERE",     "GROUP",  "HAVING",  "ORDER",   "LIMIT", "OFFSET",     "WINDOW", "UNION",
+                             "INTERSECT", "EXCEPT", "QUALIFY", "FULL",    "FETCH", "LEFT",       "RIGHT"};
+  const Token& here = token(i);
+  const bool call = token(i + 1).is_op("(") && (here.is("LEFT") || here.is("RIGHT"));  // The functions of text.
+  return !call && std::any_of(words.begin(), words.end(), [&](const char* word) { return here.is(word); });
+}
+
 /// The end of an ON condition that begins at `i`.
 size_t Rewriter::end_of_condition(size_t i, size_t end) const {
-  constexpr std::array ends{"JOIN",      "INNER",  "CROSS",   "NATURAL", "ASOF",  "POSITIONAL", "SEMI",   "ANTI",
-                            "WHERE",     "GROUP",  "HAVING",  "ORDER",   "LIMIT", "OFFSET",     "WINDOW", "UNION",
-                            "INTERSECT", "EXCEPT", "QUALIFY", "FULL",    "FETCH", "LEFT",       "RIGHT"};
   int depth = 0;
   for (; i < end; ++i) {
     const Token& here = token(i);
@@ -173,9 +182,7 @@ size_t Rewriter::end_of_condition(size_t i, size_t end) const {
     if (closes(here) && depth-- == 0) return i;
     if (opens(here)) ++depth;
     if (depth > 0 || here.kind != TokenKind::word || token(i - 1).is_op(".")) continue;
-    bool call = token(i + 1).is_op("(") && (here.is("LEFT") || here.is("RIGHT"));  // The functions of text.
-    for (const char* word : ends)
-      if (here.is(word) && !call) return i;
+    if (goes_on(i)) return i;
   }
   return end;
 }

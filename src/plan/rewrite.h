@@ -11,6 +11,7 @@
 //   CAST(x AS STRING), x::TIMESTAMP_LTZ(3) ...       -> DuckDB's type names
 //   a JOIN v FOR SYSTEM_TIME AS OF a.ts AS b ON c    -> a JOIN v AS b ON (c) AND headrace_as_of(a.ts)
 //   IF(a, b, c), DATE_FORMAT(ts, 'yyyy') ...         -> DuckDB's spelling, where one means the same
+//   LEFT JOIN UNNEST(x) AS t(a, b) ON TRUE           -> JOIN LATERAL (...) AS t(a, b) ON TRUE: rewrite_unnest.cc
 //   t MATCH_RECOGNIZE (...)                          -> (SELECT ... FROM headrace_match(...) WHERE
 //   headrace_define(...)):
 //                                                       rewrite_match.cc

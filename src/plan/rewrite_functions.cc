@@ -19,6 +19,7 @@ struct Spelling {
 constexpr std::array spellings{
     Spelling{"CHAR_LENGTH", 1, "length({0})"},
     Spelling{"CHARACTER_LENGTH", 1, "length({0})"},
+    Spelling{"CARDINALITY", 1, "len(headrace_items({0}))"},  // Of lists and of maps.
     Spelling{"IF", 3, "CASE WHEN {0} THEN {1} ELSE {2} END"},
     // Counts from 0; NULL behind the last part, before the first, and of an empty text. No argument may stand twice in
     // a form: nested calls would double the text with every level.
@@ -89,6 +90,23 @@ Rewriter::Claimed Rewriter::function(size_t i, size_t end) {
     return std::optional(close + 1);
   }
   return not_here();
+}
+
+/// MAP[key, value, ...]
+Rewriter::Claimed Rewriter::map(size_t i, size_t end) {
+  HEADRACE_ASSIGN(const size_t close, closing(i + 1, end));
+  const std::vector<TokenRange> given = arguments(i + 1, close);
+  if (given.empty() || given.size() % 2 != 0) return not_here();  // An element of a column that is called map.
+  copy(i);
+  put(" {", i + 1);
+  for (size_t pair = 0; pair < given.size(); pair += 2) {
+    if (pair > 0) put(",", given[pair].begin);
+    HEADRACE_TRY(run(given[pair]));
+    put(":", given[pair].begin);
+    HEADRACE_TRY(run(given[pair + 1]));
+  }
+  put("}", close);
+  return std::optional(close + 1);
 }
 
 /// FLOOR(ts TO HOUR) and CEIL(ts TO HOUR); without TO they are the functions of numbers.

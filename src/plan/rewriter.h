@@ -20,6 +20,7 @@ struct TokenRange {
   size_t size() const { return end - begin; }
 };
 
+struct TableAlias;
 struct MatchClause;
 struct MatchScope;
 
@@ -47,6 +48,7 @@ class Rewriter {
   Claimed as_of(size_t i, size_t end);
   bool in_from(size_t i) const;
   size_t end_of_condition(size_t i, size_t end) const;
+  bool goes_on(size_t i) const;
 
   // rewrite_windows.cc
   Claimed window(size_t i, size_t end);
@@ -54,6 +56,12 @@ class Rewriter {
   Result<> window_data(TokenRange data);
   Result<std::string> window_keys(std::vector<TokenRange>& arguments);
   Error group_window(size_t i) const;
+
+  // rewrite_unnest.cc
+  Claimed unnest(size_t i, size_t end);
+  Claimed unnest_items(size_t i, size_t close);
+  Result<> unnested(size_t i, TokenRange value, size_t columns, bool left, bool numbered);
+  Result<TableAlias> table_alias(size_t i, size_t end) const;
 
   // rewrite_match.cc
   std::optional<size_t> matched_table(size_t i, size_t end) const;
@@ -69,6 +77,7 @@ class Rewriter {
 
   // rewrite_functions.cc
   Claimed function(size_t i, size_t end);
+  Claimed map(size_t i, size_t end);
   Claimed rounded_time(size_t i, TokenRange argument, size_t close);
   Claimed with_unit(size_t i, const std::vector<TokenRange>& given, size_t close);
   Result<> written(std::string_view form, size_t i, const std::vector<TokenRange>& given);

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 
 from expressions import Expressions
-from relations import INT, Column, Names, Relation, View, pick, renamed, select_list, some
+from relations import BIG, INT, Column, Names, Relation, View, pick, renamed, select_list, some
 
 Relations = Sequence[Relation]
 
@@ -122,29 +122,36 @@ def union_all(random: Random, name: str, relations: Relations) -> View | None:
 
 
 def unnest(random: Random, name: str, relations: Relations) -> View | None:
-    """A row per element of a list."""
+    """A row per element of a list, numbered or not; of a row without elements none, or one of NULLs."""
     relation = pick(random, (r for r in relations if not r.static and not r.window))
     if relation is None:
         return None
-    array = Expressions(random, relation.columns, "r.").array()
-    kept = [c for c in some(random, relation.columns, 4, 1) if c.name != "item"]
+    expressions = Expressions(random, relation.columns, "r.")
+    array = expressions.array()
+    if random.random() < 0.5:
+        array = f"CASE WHEN {expressions.condition()} THEN {array} ELSE CAST([] AS INTEGER[]) END"
+    left, numbered = random.random() < 0.4, random.random() < 0.4
+    unnested = [Column("item", INT), *([Column("place", BIG)] if numbered else [])]
+    kept = [c for c in some(random, relation.columns, 4, 1) if c.name not in ("item", "place")]
     if not kept:
         return None
-    body = select_list([(f"r.{column.name}", column.name) for column in kept] + [("u.item", "item")])
+    body = select_list([(f"r.{column.name}", column.name) for column in kept] + [(f"u.{c.name}", c.name) for c in unnested])
     visible = [column.name for column in kept]
     hidden = "".join(f", r.{column}" for column in relation.hidden)
-    engine = f"SELECT {body}{{hidden}} FROM {relation.name} AS r CROSS JOIN UNNEST({array}) AS u(item)"
+    table = f"UNNEST({array}){' WITH ORDINALITY' * numbered} AS u({', '.join(c.name for c in unnested)})"
+    join = f"LEFT JOIN {table} ON TRUE" if left else f"CROSS JOIN {table}"
+    engine = f"SELECT {body}{{hidden}} FROM {relation.name} AS r {join}"
     return View(
         renamed(
             relation,
             name=name,
-            columns=(*kept, Column("item", INT)),
+            columns=(*kept, *unnested),
             time=relation.time if relation.time in visible else None,
             ordered=False,
             unique=(),
             depth=relation.depth + 1,
         ),
-        "UNNEST",
+        "LEFT JOIN UNNEST" if left else "UNNEST",
         engine.replace("{hidden}", ""),
         engine.replace("{hidden}", hidden.replace(", r._seq", "")),
         (relation.name,),

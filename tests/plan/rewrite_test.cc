@@ -33,6 +33,26 @@ TEST(Rewrite, LeavesDuckDbAlone) {
     EXPECT_EQ(rewritten(sql), sql);
 }
 
+TEST(Rewrite, UnnestBesideATable) {
+  EXPECT_EQ(
+      rewritten("SELECT t.a FROM o, UNNEST(o.items) AS t(a, b) WHERE a > 1"),
+      "SELECT t.a FROM o, LATERAL (SELECT struct_extract_at(headrace_item, 1), struct_extract_at(headrace_item, 2) "
+      "FROM (SELECT unnest(headrace_list) AS headrace_item FROM (SELECT headrace_items(o.items) AS headrace_list)))"
+      " AS t(a, b) WHERE a > 1");
+  EXPECT_EQ(rewritten("FROM o LEFT JOIN UNNEST(x) WITH ORDINALITY AS t(a, n) ON TRUE"),
+            "FROM o JOIN LATERAL (SELECT headrace_item, headrace_number AS ordinality FROM (SELECT unnest(CASE WHEN "
+            "len(headrace_list) "
+            "> 0 THEN headrace_list ELSE [NULL] END) AS headrace_item, unnest(range(1, len(headrace_list) + 1)) AS "
+            "headrace_number FROM (SELECT headrace_items(x) AS headrace_list))) AS t(a, n) ON TRUE");
+  EXPECT_THAT(rewritten("FROM o LEFT JOIN UNNEST(x) t(a) ON TRUE AND a > 1"), HasSubstr("takes ON TRUE"));
+  EXPECT_EQ(rewritten("FROM o, UNNEST(o.x) AS t(a)"), "FROM o, UNNEST(headrace_items(o.x)) AS t(a)");
+  EXPECT_EQ(rewritten("FROM o CROSS JOIN UNNEST(x) WHERE (a, b) IN (c)"),
+            "FROM o CROSS JOIN UNNEST(headrace_items(x)) WHERE (a, b) IN (c)");
+  for (const char* sql :
+       {"SELECT unnest(x), left(y, 2) FROM o LEFT JOIN p ON true", "FROM o, UNNEST(headrace_items(x)) t"})
+    EXPECT_EQ(rewritten(sql), sql);
+}
+
 TEST(Rewrite, Backticks) {
   EXPECT_EQ(rewritten("SELECT `a``b`, `c\"d` FROM `t`.`u`"), "SELECT \"a`b\", \"c\"\"d\" FROM \"t\".\"u\"");
 }
@@ -145,6 +165,8 @@ TEST(Rewrite, Types) {
 TEST(Rewrite, FunctionsOfFlink) {
   EXPECT_EQ(rewritten("SELECT CHAR_LENGTH(`a`), IF(a > IF(b, 1, 2), 'x', 'y')"),
             "SELECT length(\"a\"), CASE WHEN a > CASE WHEN b THEN  1 ELSE  2 END THEN  'x' ELSE  'y' END");
+  EXPECT_EQ(rewritten("SELECT MAP['a', CHAR_LENGTH(b), c,2], map['x'], MAP {'a': 1}"),
+            "SELECT MAP {'a': length(b), c:2}, map['x'], MAP {'a': 1}");
   EXPECT_EQ(rewritten("SELECT DATE_FORMAT(ts,'yyyy-MM-dd''T''HH:mm:ss.SSS')"),
             "SELECT strftime(ts, '%Y-%m-%dT%H:%M:%S.%g')");
   EXPECT_EQ(rewritten("SELECT DATE_FORMAT(ts,'hh:mm a 100%')"), "SELECT strftime(ts, '%I:%M %p 100%%')");
