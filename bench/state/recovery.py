@@ -3,14 +3,15 @@
     python bench/state/recovery.py [--gigabytes 1] [--kills 3] [--shards 1]
 
 A keyed count is filled over HTTP until its state has so many gigabytes. Then rows of a few keys come, one request a checkpoint, and the
-bytes that the engine writes for them are read from /proc and from the state directory. Then it is killed and started again; the clock runs
-from the start of the process to the first answer, which has to be the right one. Aim: 5 s for 1 GB.
+bytes that the engine writes for them are read from /proc, those of merging segments apart. Then it is killed and started again; the
+clock runs from the start of the process to the first answer, which has to be the right one. Aim: 5 s for 1 GB.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import sys
 import tempfile
@@ -51,11 +52,21 @@ def state_bytes(engine: RunningEngine) -> int:
     return sum(node["state_bytes"] for node in json.loads(engine.request("GET", "/v1/status")[1])["nodes"])
 
 
-def written_bytes(engine: RunningEngine) -> int:
-    """Bytes that the process handed to the disk so far."""
+def written_bytes(engine: RunningEngine) -> tuple[int, int]:
+    """Bytes that the process handed to the disk so far: without those of merging segments, and those."""
     assert engine.process is not None
     fields = dict(line.split(": ") for line in Path(f"/proc/{engine.process.pid}/io").read_text().splitlines())
-    return int(fields["wchar"])
+    merged = re.search(r"^headrace_merged_bytes_total (\S+)", engine.request("GET", "/metrics")[1].decode(), re.MULTILINE)
+    assert merged is not None
+    return int(fields["wchar"]) - int(float(merged[1])), int(float(merged[1]))
+
+
+def wait_idle(engine: RunningEngine) -> None:
+    """Waits until all is durable and nothing is written any more: a merge counts when it is done."""
+    wait_durable(engine)
+    before = None
+    while before != (before := written_bytes(engine)):
+        time.sleep(0.5)
 
 
 def wait_durable(engine: RunningEngine) -> None:
@@ -93,16 +104,19 @@ def main() -> int:
             keys = rows = fill(engine, given.gigabytes * 1e9)
             print(f"{keys:,} keys, {state_bytes(engine) / 1e6:,.0f} MB of state, filled in {time.monotonic() - began:.0f} s", flush=True)
             for changed in CHANGES:
-                before = written_bytes(engine)
+                wait_idle(engine)
+                before, merged_before = written_bytes(engine)
                 # Keys far apart: each is in a block of its own while there are blocks enough.
                 lines = [f'{{"key":{n * (keys // changed)},"note":"{NOTE}"}}\n' for n in range(changed)]
                 post(engine, "".join(lines).encode())
                 rows += changed
                 engine.wait_for("SELECT rows FROM total", [[rows]])
-                wait_durable(engine)
-                bytes_each = (written_bytes(engine) - before) / changed
+                wait_idle(engine)
+                after, merged_after = written_bytes(engine)
                 print(
-                    f"{changed:>8,} keys changed: {bytes_each * changed / 1e6:8.2f} MB written, {bytes_each:,.0f} bytes a key", flush=True
+                    f"{changed:>8,} keys changed: {(after - before) / 1e6:8.2f} MB written, {(after - before) / changed:,.0f} bytes a key; "
+                    f"merging wrote {(merged_after - merged_before) / 1e6:.2f} MB",
+                    flush=True,
                 )
             taken_s = []
             for _ in range(given.kills):

@@ -1,9 +1,6 @@
 #include "duck/rows.h"
 
 #include <cstring>
-#include <duckdb/common/serializer/binary_deserializer.hpp>
-#include <duckdb/common/serializer/binary_serializer.hpp>
-#include <duckdb/common/serializer/memory_stream.hpp>
 #include <duckdb/common/types/value.hpp>
 #include <duckdb/common/vector_operations/vector_operations.hpp>
 
@@ -16,23 +13,6 @@ size_t fixed_width(const LogicalType& type) {
 
 bool is_text(const LogicalType& type) {
   return type.InternalType() == duckdb::PhysicalType::VARCHAR;
-}
-
-std::string value_bytes(const Vector& column, size_t row) {
-  duckdb::MemoryStream stream;
-  duckdb::BinarySerializer serializer(stream);
-  serializer.Begin();
-  column.GetValue(row).Serialize(serializer);
-  serializer.End();
-  return {reinterpret_cast<const char*>(stream.GetData()), stream.GetPosition()};
-}
-
-void value_from_bytes(std::string_view bytes, Vector& out, size_t row) {
-  duckdb::MemoryStream stream(reinterpret_cast<duckdb::data_ptr_t>(const_cast<char*>(bytes.data())), bytes.size());
-  duckdb::BinaryDeserializer deserializer(stream);
-  deserializer.Begin();
-  out.SetValue(row, duckdb::Value::Deserialize(deserializer));
-  deserializer.End();
 }
 
 void hash_rows(DataChunk& columns, uint64_t* out) {

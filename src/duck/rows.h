@@ -12,12 +12,9 @@ namespace headrace {
 
 /// Bytes of a value of this type in a row, or 0 when it is held as a text.
 size_t fixed_width(const LogicalType& type);
-/// True for VARCHAR and BLOB, whose bytes are the text itself; other types without a fixed width are serialised.
+/// True for VARCHAR and BLOB, whose bytes are the text itself; other types without a fixed width
+/// are held as value_bytes().
 bool is_text(const LogicalType& type);
-
-/// Row `row` of `column` as bytes from which value_from_bytes makes it again (nested types).
-std::string value_bytes(const Vector& column, size_t row);
-void value_from_bytes(std::string_view bytes, Vector& out, size_t row);
 
 /// Hashes rows over all columns of `columns`, NULLs equal. `out` has rows_per_batch places.
 void hash_rows(DataChunk& columns, uint64_t* out);

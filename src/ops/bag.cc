@@ -153,6 +153,7 @@ void Bag::erase(const BagHead& head) {
 }
 
 void Bag::restored(Table& groups, size_t head_offset) {
+  if (!groups.renumbered() && !values_.renumbered()) return;
   for (Slot slot : groups.slots()) std::memset(groups.plain(slot) + head_offset, 0, sizeof(BagHead));
   // A group is found by the hash of its key's columns alone: what a table hashes beside them is its own business.
   std::unordered_multimap<uint64_t, Slot> by_key;

@@ -33,7 +33,7 @@ class Bag {
   void merge(Table& groups, size_t head_offset, Slot into, Slot from);
   /// Lets all values of a group go.
   void erase(const BagHead& head);
-  /// Chains the values of loaded tables to their groups again.
+  /// Chains the values of loaded tables to their groups again, unless all kept their slots, and so their chains.
   void restored(Table& groups, size_t head_offset);
 
   Table& table() { return values_; }

@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* manifest_name = "checkpoint.json";
 constexpr const char* commits_name = "commits";
-constexpr int64_t manifest_format = 4;
+constexpr int64_t manifest_format = 5;
 
 Error corrupt(const std::string& what) {
   return {Code::corrupt_state, Blame::environment, Retry::never, what,

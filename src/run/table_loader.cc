@@ -20,6 +20,9 @@ struct TableLoad {
   std::vector<const SavedImages*> blocks;
 
   Result<> run(StateMemory& memory) const {
+    size_t rows = 0;
+    for (const SavedImages* block : blocks) rows += used_rows(block->images.back().bytes);
+    table->expect(rows / (in_place ? 1 : shards));
     for (const SavedImages* block : blocks) {
       HEADRACE_ASSIGN(const std::vector<std::string_view> images, block->checked());
       if (in_place)

@@ -1,5 +1,6 @@
 #include "state/block_image.h"
 
+#include <bit>
 #include <cstring>
 
 namespace headrace {
@@ -37,6 +38,16 @@ bool take_header(std::string_view& bytes, ImageHeader& out) {
   return take(bytes, out.used) && (out.whole || take(bytes, out.changed));
 }
 
+uint64_t long_text_bytes(std::string_view row, const std::vector<uint32_t>& offsets) {
+  uint64_t out = 0;
+  for (uint32_t offset : offsets) {
+    uint32_t length = 0;
+    std::memcpy(&length, row.data() + offset, sizeof(length));
+    if (length > inline_text_bytes) out += length;
+  }
+  return out;
+}
+
 bool has_its_rows(const BlockImage& image) {
   const ImageHeader& header = image.header;
   for (uint32_t slot = 0; slot < rows_per_block; ++slot)
@@ -59,6 +70,14 @@ std::string image_start(const ImageHeader& header) {
   return out;
 }
 
+size_t used_rows(std::string_view image) {
+  ImageHeader header;
+  size_t rows = 0;
+  if (take_header(image, header))
+    for (uint64_t word : header.used) rows += static_cast<size_t>(std::popcount(word));
+  return rows;
+}
+
 Result<BlockImage> BlockImage::read(std::string_view bytes) {
   BlockImage out;
   if (!take_header(bytes, out.header)) return corrupt("has no sound head");
@@ -71,15 +90,10 @@ Result<BlockImage> BlockImage::read(std::string_view bytes) {
   }
   for (SavedRow& row : out.rows) {
     if (row.bytes.empty()) continue;
-    row.texts.resize(header.text_offsets.size());
-    for (size_t i = 0; i < row.texts.size(); ++i) {
-      uint32_t length = 0;
-      std::memcpy(&length, row.bytes.data() + header.text_offsets[i], sizeof(length));
-      if (length <= inline_text_bytes) continue;
-      if (length > bytes.size()) return corrupt("is cut short in its texts");
-      row.texts[i] = bytes.substr(0, length);
-      bytes.remove_prefix(length);
-    }
+    const uint64_t length = long_text_bytes(row.bytes, header.text_offsets);
+    if (length > bytes.size()) return corrupt("is cut short in its texts");
+    row.texts = bytes.substr(0, length);
+    bytes.remove_prefix(length);
   }
   if (!bytes.empty()) return corrupt("is longer than its rows");
   return out;
@@ -99,8 +113,7 @@ void BlockImage::apply(BlockImage&& later) {
 std::string BlockImage::write() const {
   std::string out = image_start(header);
   for (const SavedRow& row : rows) out += row.bytes;
-  for (const SavedRow& row : rows)
-    for (std::string_view text : row.texts) out += text;
+  for (const SavedRow& row : rows) out += row.texts;
   return out;
 }
 

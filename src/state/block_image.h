@@ -26,10 +26,9 @@ inline bool has_bit(const RowBits& bits, uint32_t row) {
   return bits[row / 64] >> (row % 64) & 1;
 }
 
-/// A saved row: its bytes, and its long texts by text column ("" for a short one).
+/// A saved row: its bytes, and those of its long texts one after the other.
 struct SavedRow {
-  std::string_view bytes;
-  std::vector<std::string_view> texts;
+  std::string_view bytes, texts;
 };
 
 /// What an image is made of.
@@ -54,6 +53,8 @@ struct BlockImage {
 
 /// Starts an image's bytes; rows and texts are to be appended.
 std::string image_start(const ImageHeader& header);
+/// How many rows a block has behind this image; 0 when its head is damaged.
+size_t used_rows(std::string_view image);
 /// The image that says what these say one after the other. Errors: corrupt_state.
 Result<BlockImage> fold(const std::vector<std::string_view>& images);
 

@@ -99,6 +99,7 @@ void KeyedRows::gather_all(const Slot* rows, size_t count, DataChunk& out) const
 }
 
 void KeyedRows::restored() {
+  if (!groups_.renumbered() && !rows_.renumbered()) return;
   for (Slot group : groups_.slots()) {
     Head& own = head(group);
     own.first_plus_one = own.last_plus_one = 0;

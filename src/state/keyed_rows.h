@@ -65,7 +65,7 @@ class KeyedRows {
   const Table& rows() const { return rows_; }
   const Table& groups() const { return groups_; }
   std::vector<Table*> tables() { return {&groups_, &rows_}; }
-  /// Chains the rows again, after the tables were loaded.
+  /// Chains the rows of loaded tables again, unless all kept their slots, and so their chains.
   void restored();
 
  private:

@@ -1,10 +1,29 @@
 #include "state/memory.h"
 
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <new>
 #include <utility>
 
 #include "base/log_line.h"
 
 namespace headrace {
+namespace {
+
+constexpr size_t huge_page_bytes = 2 << 20;
+
+/// Pieces of whole huge pages are large indexes, which are read at random: in pages of 4 KiB nearly every look-up would
+/// miss the processor's table of pages, too.
+char* take_memory(size_t bytes) {
+  const bool whole_pages = bytes > 0 && bytes % huge_page_bytes == 0;
+  void* out = whole_pages ? std::aligned_alloc(huge_page_bytes, bytes) : std::malloc(bytes);
+  if (out == nullptr && bytes > 0) throw std::bad_alloc();
+  if (whole_pages) madvise(out, bytes, MADV_HUGEPAGE);  // A kernel that has none may say no.
+  return static_cast<char*>(out);
+}
+
+}  // namespace
 
 char* StateMemory::take_spilled(size_t bytes) {
   std::lock_guard lock(mutex_);
@@ -34,7 +53,7 @@ StateBytes::StateBytes(std::shared_ptr<StateMemory> memory, size_t bytes, Tier t
     data_ = memory_->take_spilled(bytes);
     if (data_ != nullptr) tier_ = Tier::spilled;
   }
-  if (data_ == nullptr) data_ = new char[bytes];
+  if (data_ == nullptr) data_ = take_memory(bytes);
   if (memory_ == nullptr) return;
   (tier_ == Tier::spilled ? memory_->spilled_ : memory_->used_) += static_cast<int64_t>(size_);
 }
@@ -45,7 +64,7 @@ void StateBytes::release() {
   if (tier_ == Tier::spilled)
     memory_->give_back(data_, size_);
   else
-    delete[] data_;
+    std::free(data_);
 }
 
 StateBytes& StateBytes::operator=(StateBytes&& other) noexcept {

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstring>
 #include <utility>
 
 #include "base/check.h"
 #include "duck/rows.h"
+#include "duck/value_bytes.h"
 
 namespace headrace {
 namespace {
@@ -46,16 +48,20 @@ std::string_view view_of(const string_t& text) {
   return {text.GetData(), text.GetSize()};
 }
 
+/// Writes a text into its place in a row; a long one stays where it is.
+void refer_to_text(char* place, const char* text, size_t bytes) {
+  const string_t held(text, static_cast<uint32_t>(bytes));
+  std::memcpy(place, static_cast<const void*>(&held), sizeof(held));
+}
+
 void put_text(Block& block, char* place, std::string_view text) {
-  string_t held;
-  if (text.size() <= string_t::INLINE_LENGTH) {
-    held = string_t(text.data(), static_cast<uint32_t>(text.size()));
-  } else {
+  const char* held = text.data();
+  if (text.size() > string_t::INLINE_LENGTH) {
     char* room = block.text_room(text.size());
     std::memcpy(room, text.data(), text.size());
-    held = string_t(room, static_cast<uint32_t>(text.size()));
+    held = room;
   }
-  std::memcpy(place, static_cast<const void*>(&held), sizeof(held));
+  refer_to_text(place, held, text.size());
 }
 
 /// Writes row `row` of a column into a table row's place.
@@ -88,8 +94,17 @@ bool same_number(const char* a, const void* b) {
   return x == y || (x != x && y != y);
 }
 
-/// Values without a text are equal when their bytes are, but for floats: 0.0 is -0.0, and NaN is NaN.
+bool same_interval(const char* a, const void* b) {
+  duckdb::interval_t x, y;
+  std::memcpy(&x, a, sizeof(x));
+  std::memcpy(&y, b, sizeof(y));
+  return duckdb::Interval::Equals(x, y);
+}
+
+/// Values without a text are equal when their bytes are, but for floats (0.0 is -0.0, and NaN is NaN) and intervals (a
+/// month is 30 days).
 bool same_plain(const LogicalType& type, size_t width, const char* a, const void* b) {
+  if (type.id() == LogicalTypeId::INTERVAL) return same_interval(a, b);
   if (type.id() == LogicalTypeId::DOUBLE) return same_number<double>(a, b);
   if (type.id() == LogicalTypeId::FLOAT) return same_number<float>(a, b);
   return std::memcmp(a, b, width) == 0;
@@ -107,7 +122,12 @@ bool value_equals(const RowLayout& layout, size_t column, const char* row, const
   string_t held = text_at(row, layout.offsets[column]);
   if (is_text(layout.types[column]))
     return view_of(held) == view_of(reinterpret_cast<const string_t*>(format.data)[from]);
-  return view_of(held) == value_bytes(vector, at);
+  return same_value(layout.types[column], view_of(held), value_bytes(vector, at));
+}
+
+/// The same for two texts that are held.
+bool same_held(const LogicalType& type, const string_t& a, const string_t& b) {
+  return is_text(type) ? view_of(a) == view_of(b) : same_value(type, view_of(a), view_of(b));
 }
 
 /// Moves a row's long texts into `block`; the row's bytes are there already.
@@ -445,7 +465,7 @@ bool same_columns(const RowLayout& a, const char* row_a, const RowLayout& b, con
     const size_t width = fixed_width(a.types[column]);
     const size_t at_a = a.offsets[column], at_b = b.offsets[column];
     if (width > 0 ? !same_plain(a.types[column], width, row_a + at_a, row_b + at_b)
-                  : view_of(text_at(row_a, at_a)) != view_of(text_at(row_b, at_b)))
+                  : !same_held(a.types[column], text_at(row_a, at_a), text_at(row_b, at_b)))
       return false;
   }
   return true;
@@ -476,31 +496,51 @@ std::vector<Table::SavedBlock> Table::save(bool whole) {
     header.used = block.used;
     header.changed = state.changed;
     header.whole = whole || state.unsaved || 2 * count_bits(state.changed) > count_bits(block.used);
-    std::string bytes = image_start(header);
-    std::string texts;
-    for (Slot row = 0; row < rows_per_block; ++row) {
-      if (!block.is_used(row) || !(header.whole || has_bit(state.changed, row))) continue;
-      const char* at = block.rows.data() + row * layout_->width;
-      bytes.append(at, layout_->width);
-      for (size_t column : layout_->text_columns) {
-        string_t held = text_at(at, layout_->offsets[column]);
-        if (!held.IsInlined()) texts += view_of(held);
-      }
-    }
+    out.push_back({number, image_of(block, header)});
     state.changed = {};
     state.dirty = state.unsaved = false;
-    out.push_back({number, bytes + texts});
   }
   return out;
 }
 
+std::string Table::image_of(const Block& block, const ImageHeader& header) const {
+  RowBits saved = header.used;
+  for (size_t i = 0; i < saved.size(); ++i)
+    if (!header.whole) saved[i] &= header.changed[i];
+  std::vector<const char*> rows;
+  for (uint32_t row = 0; row < rows_per_block; ++row)
+    if (has_bit(saved, row)) rows.push_back(block.rows.data() + row * layout_->width);
+  std::string out = image_start(header);
+  out.reserve(out.size() + rows.size() * layout_->width + (header.whole ? block.text_bytes : 0));
+  for (const char* row : rows) out.append(row, layout_->width);
+  for (const char* row : rows)
+    for (size_t column : layout_->text_columns) {
+      const string_t held = text_at(row, layout_->offsets[column]);
+      if (!held.IsInlined()) out += view_of(held);
+    }
+  return out;
+}
+
+void Table::expect(size_t rows) {
+  if (spec_.key.empty()) return;
+  CHECK_EQ(rows_, 0);
+  if (rows * 2 > index_size()) index_ = empty_index(std::bit_ceil(rows * 2));
+}
+
 /// Fills a slot that take_slot() or load() has made with a saved row; the index does not know it yet.
-void Table::put_row(Slot slot, std::string_view row, const std::vector<std::string_view>& texts) {
+void Table::put_row(Slot slot, const SavedRow& row) {
   Block& block = *blocks_[slot / rows_per_block];
   char* place = row_in(block, slot);
-  std::memcpy(place, row.data(), row.size());
-  for (size_t i = 0; i < texts.size(); ++i)
-    if (!texts[i].empty()) put_text(block, place + layout_->offsets[layout_->text_columns[i]], texts[i]);
+  std::memcpy(place, row.bytes.data(), row.bytes.size());
+  if (row.texts.empty()) return;
+  char* text = block.text_room(row.texts.size());
+  std::memcpy(text, row.texts.data(), row.texts.size());
+  for (size_t column : layout_->text_columns) {
+    const uint32_t length = text_at(place, layout_->offsets[column]).GetSize();
+    if (length <= string_t::INLINE_LENGTH) continue;
+    refer_to_text(place + layout_->offsets[column], text, length);
+    text += length;
+  }
 }
 
 /// A block's rows from its images. Errors: corrupt_state.
@@ -529,7 +569,7 @@ Result<> Table::load(uint32_t number, const std::vector<std::string_view>& image
       free_.push_back(slot);
       continue;
     }
-    put_row(slot, image.rows[row].bytes, image.rows[row].texts);
+    put_row(slot, image.rows[row]);
     loaded.push_back(slot);
   }
   rows_ += static_cast<int64_t>(loaded.size());
@@ -542,6 +582,7 @@ Result<> Table::load(uint32_t number, const std::vector<std::string_view>& image
 }
 
 Result<> Table::load_share(const std::vector<std::string_view>& images, uint32_t shard, uint32_t shards) {
+  renumbered_ = true;
   HEADRACE_ASSIGN(BlockImage image, whole_image(images));
   for (const SavedRow& row : image.rows) {
     if (row.bytes.empty()) continue;
@@ -549,7 +590,7 @@ Result<> Table::load_share(const std::vector<std::string_view>& images, uint32_t
     std::memcpy(&hash_value, row.bytes.data(), sizeof(hash_value));
     if (shard_of(hash_value, shards) != shard) continue;
     const Slot slot = take_slot(hash_value);
-    put_row(slot, row.bytes, row.texts);
+    put_row(slot, row);
     if (spec_.key.empty()) continue;
     if (static_cast<size_t>(rows_) * 2 > index_size()) grow_index();
     insert_index(hash_value, slot);

@@ -151,11 +151,15 @@ class Table {
   };
   /// What has changed since the last save, or everything when `whole`; then nothing has changed.
   std::vector<SavedBlock> save(bool whole);
+  /// Makes room in the index of an empty table for so many rows at once.
+  void expect(size_t rows);
   /// Takes a saved block as it was: `images` are its whole image and what came after. Errors: corrupt_state.
   Result<> load(uint32_t block, const std::vector<std::string_view>& images);
   /// Takes from a saved block the rows whose hash falls to `shard` of `shards`; they count as changed. Errors:
   /// corrupt_state.
   Result<> load_share(const std::vector<std::string_view>& images, uint32_t shard, uint32_t shards);
+  /// True once load_share() has given rows other slots than they had: what refers to slots has to be made anew.
+  bool renumbered() const { return renumbered_; }
 
   /// Moves blocks to the spill file until about `bytes` have left memory, those first that were not written since the
   /// last time it came by. Gives how much did.
@@ -177,7 +181,8 @@ class Table {
   }
   std::shared_ptr<Block> copy_of(const Block& block, Tier tier) const;
   void add_block();
-  void put_row(Slot slot, std::string_view row, const std::vector<std::string_view>& texts);
+  void put_row(Slot slot, const SavedRow& row);
+  std::string image_of(const Block& block, const ImageHeader& header) const;
   Result<BlockImage> whole_image(const std::vector<std::string_view>& images) const;
   bool spill_block(uint32_t number);
   const uint64_t* index() const { return reinterpret_cast<const uint64_t*>(index_.data()); }
@@ -199,6 +204,7 @@ class Table {
   std::vector<Slot> free_;
   Slot next_ = 0;
   int64_t rows_ = 0;
+  bool renumbered_ = false;
   StateBytes index_;   ///< Of 64-bit entries: 0 = empty; else the hash's upper half, then slot + 1.
   uint32_t hand_ = 0;  ///< Where spill() goes on.
 };

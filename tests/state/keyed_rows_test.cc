@@ -104,5 +104,23 @@ TEST(KeyedRows, IsTheSameAfterARestoreOnOtherShards) {
   }
 }
 
+TEST(KeyedRows, KeepsItsChainsWhereRowsKeptTheirSlots) {
+  KeyedRows kept(numbers_and_names()), again(numbers_and_names());
+  add(kept, {{1, "a"}, {2, "a name that is longer than what is kept in place"}, {1, "c"}, {2, "d"}});
+  Fed gone;
+  fill(gone, {{1, "a"}});
+  Slot group;
+  kept.find(gone.keys, gone.hashes, 1, &group);
+  kept.erase(kept.first(group));
+  for (size_t table = 0; table < 2; ++table)
+    for (const auto& block : kept.tables()[table]->save(true))
+      ASSERT_TRUE(again.tables()[table]->load(block.block, {block.bytes}));
+  again.restored();
+  for (Table* table : again.tables()) EXPECT_TRUE(table->save(false).empty()) << table->spec().name;
+  add(again, {{1, "e"}});
+  EXPECT_EQ(names_of(again, 1), (Names{"c", "e"}));
+  EXPECT_EQ(names_of(again, 2), names_of(kept, 2));
+}
+
 }  // namespace
 }  // namespace headrace
