@@ -123,10 +123,10 @@ def window_top_n(random: Random, name: str, relations: Relations) -> View | None
 
 
 def over_frame(random: Random, name: str, relations: Relations) -> View | None:
-    """Aggregates over a frame of rows before each row, in event time."""
-    relation = pick(
-        random, (r for r in relations if r.time is not None and r.append and r.ordered and r.stamped and not r.late and not r.window)
-    )
+    """Aggregates over a frame of rows before each row, in event time. Of results of one time none is promised to come first."""
+    ranged = random.random() < 0.5
+    fitting = (r for r in relations if r.time is not None and r.append and r.stamped and not r.late and not r.window)
+    relation = pick(random, (r for r in fitting if r.ordered or ranged))
     if relation is None:
         return None
     keys = keys_of(random, relation, 1)
@@ -137,18 +137,12 @@ def over_frame(random: Random, name: str, relations: Relations) -> View | None:
     added = random.choice(numbers)
     number = added.name
     over = f"PARTITION BY {', '.join(key.name for key in keys)} " if keys else ""
-    frame = random.choice(
-        [
-            "ROWS BETWEEN {n} PRECEDING AND CURRENT ROW",
-            "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
-            "RANGE BETWEEN INTERVAL '{n}' SECOND PRECEDING AND CURRENT ROW",
-            "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
-        ]
-    ).format(n=random.randint(1, 9))
+    n = random.randint(1, 9)
+    start = random.choice(["UNBOUNDED", f"INTERVAL '{n}' SECOND" if ranged else str(n)])
+    frame = f"{'RANGE' if ranged else 'ROWS'} BETWEEN {start} PRECEDING AND CURRENT ROW"
     calls = random.sample(
         [f"sum({number})", "count(*)", f"min({number})", f"max({number})", f"avg({number})", f"count({number})"], random.randint(1, 3)
     )
-    ranged = frame.startswith("RANGE")
     # Rows of one time stand in one RANGE frame; in a ROWS frame the order of arrival decides.
     order = relation.time if ranged else f"{relation.time}, _seq"
     named = [relation.column(column) for column in (*relation.unique, *(relation.identity or ()))]  # What names a row goes on doing so.
@@ -163,9 +157,9 @@ def over_frame(random: Random, name: str, relations: Relations) -> View | None:
         columns.append(Column(called, kind, near=near))
         engine.append(f"{call} OVER ({over}ORDER BY {relation.time} {frame}) AS {called}")
         oracle.append(f"{call} OVER ({over}ORDER BY {order} {frame}) AS {called}")
-    inner = f"SELECT {', '.join(oracle)}, _seq, _stamp, ms({relation.time}) AS _time FROM {relation.name}"
+    inner = f"SELECT {', '.join(oracle)}, _stamp, ms({relation.time}) AS _time FROM {relation.name}"
     return View(
-        renamed(relation, name=name, columns=tuple(columns), depth=relation.depth + 1, settled=False),
+        renamed(relation, name=name, columns=tuple(columns), depth=relation.depth + 1, settled=False, ordered=False),
         "OVER RANGE" if ranged else "OVER ROWS",
         f"SELECT {', '.join(engine)} FROM {relation.name}",
         f"SELECT * EXCLUDE (_time) FROM ({inner}) WHERE _time <= {{watermark}}",
