@@ -12,19 +12,6 @@ bool are_columns(const std::vector<Expr>& expressions) {
                      [](const Expr& each) { return each.column().has_value(); });
 }
 
-/// What comes out of a node reaches one that has further inputs.
-bool meets_others(const Plan& plan, NodeId node) {
-  std::vector<bool> reached(plan.nodes.size());
-  reached[node.value] = true;
-  for (size_t at = node.value + 1; at < plan.nodes.size(); ++at) {
-    const std::vector<Input>& inputs = base_of(plan.nodes[at]).inputs;
-    reached[at] =
-        std::any_of(inputs.begin(), inputs.end(), [&](const Input& input) { return reached[input.node.value]; });
-    if (reached[at] && inputs.size() > 1) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 CallingProjectOperator::CallingProjectOperator(const ProjectNode& node, const OperatorContext& context,

@@ -1,36 +1,33 @@
 // Filter: passes on the rows for which a condition is true.
 #pragma once
 
+#include <optional>
+
 #include "ops/failing.h"
 #include "ops/operator.h"
 #include "plan/nodes.h"
 
 namespace headrace {
 
-/// Stateless; keeps row order. Rows on which the condition fails go to the quarantine.
+/// Keeps row order, and nothing from tick to tick. Rows on which the condition fails go to the quarantine. What is left
+/// of a batch when few of its rows pass waits for what is left of the next ones: each operator below costs as much for
+/// a batch of ten rows as for one of hundreds.
 class FilterOperator final : public Operator {
  public:
-  FilterOperator(const FilterNode& node, const OperatorContext& context)
-      : predicate_(context.evaluation, {node.predicate}, failing_of(node)) {}
+  FilterOperator(const FilterNode& node, const OperatorContext& context);
 
-  Result<> on_batch(uint32_t, Batch batch, Emitter& out) override {
-    int64_t rejected = 0;
-    HEADRACE_TRY(predicate_.select(batch, rows_, [&](uint32_t row, const Error& reason) {
-      out.reject(batch, row, reason);
-      ++rejected;
-    }));
-    const int64_t kept = static_cast<int64_t>(rows_.size());
-    out.counters.passed += kept;
-    out.counters.quarantined += rejected;
-    out.counters.filtered += batch.rows() - kept - rejected;
-    if (kept == 0) return {};
-    if (kept == batch.rows()) return out.emit(std::move(batch), 0);  // Common case: copy nothing.
-    return out.emit(batch.slice(rows_), 0);
-  }
+  Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
+  Result<> on_watermark(EventTime, Emitter& out) override { return give(out); }
+  Result<> on_tick_end(const TickInfo&, Emitter& out) override { return give(out); }
 
  private:
+  Result<> gather(const Batch& batch, Emitter& out);
+  Result<> give(Emitter& out);
+
   RowEvaluator predicate_;
+  const bool gathers_;
   std::vector<uint32_t> rows_;
+  std::optional<Batch> few_;  ///< Of one ordinal, in memory of its own.
 };
 
 }  // namespace headrace

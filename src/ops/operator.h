@@ -66,6 +66,10 @@ class Emitter {
   NodeCounters counters;
 };
 
+/// True when what comes out of a node reaches one that has further inputs: there it matters which row comes first, so
+/// rows are not held back for a while.
+bool meets_others(const Plan& plan, NodeId node);
+
 inline constexpr int64_t never_due = INT64_MAX;
 
 class Operator {

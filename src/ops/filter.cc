@@ -1,0 +1,65 @@
+#include "ops/filter.h"
+
+#include <utility>
+
+namespace headrace {
+namespace {
+
+constexpr size_t few_max = 256, few_room = 1024;
+
+bool fits(const Batch& few, const Batch& batch, size_t rows) {
+  return few.ordinal == batch.ordinal && few.stamps_ms.empty() == batch.stamps_ms.empty() &&
+         static_cast<size_t>(few.rows()) + rows <= few_room;
+}
+
+Batch room_like(const Batch& batch) {
+  Batch out;
+  out.schema = batch.schema;
+  out.ordinal = batch.ordinal;
+  out.chunk.Initialize(duckdb::Allocator::DefaultAllocator(), batch.chunk.GetTypes(), few_room);
+  return out;
+}
+
+}  // namespace
+
+FilterOperator::FilterOperator(const FilterNode& node, const OperatorContext& context)
+    : predicate_(context.evaluation, {node.predicate}, failing_of(node)),
+      gathers_(!meets_others(context.plan, node.id)) {}
+
+Result<> FilterOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
+  int64_t rejected = 0;
+  HEADRACE_TRY(predicate_.select(batch, rows_, [&](uint32_t row, const Error& reason) {
+    out.reject(batch, row, reason);
+    ++rejected;
+  }));
+  const int64_t kept = static_cast<int64_t>(rows_.size());
+  out.counters.passed += kept;
+  out.counters.quarantined += rejected;
+  out.counters.filtered += batch.rows() - kept - rejected;
+  if (kept == 0) return {};
+  if (gathers_ && rows_.size() <= few_max && kept < batch.rows()) return gather(batch, out);
+  HEADRACE_TRY(give(out));
+  if (kept == batch.rows()) return out.emit(std::move(batch), 0);  // Common case: copy nothing.
+  return out.emit(batch.slice(rows_), 0);
+}
+
+/// Puts the rows that pass behind those that wait.
+Result<> FilterOperator::gather(const Batch& batch, Emitter& out) {
+  if (few_ && !fits(*few_, batch, rows_.size())) HEADRACE_TRY(give(out));
+  if (!few_) few_ = room_like(batch);
+  if (!batch.diffs.empty() && few_->diffs.empty()) few_->diffs.assign(static_cast<size_t>(few_->rows()), 1);
+  duckdb::SelectionVector selection(rows_.data());
+  few_->chunk.Append(const_cast<DataChunk&>(batch.chunk), false, &selection, rows_.size());
+  for (uint32_t row : rows_) {
+    if (!few_->diffs.empty() || !batch.diffs.empty()) few_->diffs.push_back(batch.diff(row));
+    if (!batch.stamps_ms.empty()) few_->stamps_ms.push_back(batch.stamps_ms[row]);
+  }
+  return {};
+}
+
+Result<> FilterOperator::give(Emitter& out) {
+  if (!few_) return {};
+  return out.emit(*std::exchange(few_, std::nullopt), 0);
+}
+
+}  // namespace headrace
