@@ -15,6 +15,7 @@ from relations import (
     DECIMAL,
     DOUBLE,
     INT,
+    PAIR,
     TEXT,
     TIME,
     Column,
@@ -28,7 +29,7 @@ from relations import (
 )
 
 Relations = Sequence[Relation]
-KEY_TYPES = (INT, BIG, TEXT, BOOL, DATE, DECIMAL, DOUBLE)
+KEY_TYPES = (INT, BIG, TEXT, BOOL, DATE, DECIMAL, DOUBLE, PAIR)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 
-from relations import ARRAY, BIG, BOOL, DATE, DECIMAL, DOUBLE, INT, NO_WATERMARK, TEXT, TIME, Column, Relation
+from relations import ARRAY, BIG, BOOL, DATE, DECIMAL, DOUBLE, INT, NO_WATERMARK, PAIR, TEXT, TIME, Column, Relation
 
 TEXTS = ("a", "b", "ab", "", "Zoë", "z'q", "日本", 'x"y', "a b")
 BASES = (dt.datetime(2024, 1, 1), dt.datetime(2024, 2, 28, 23, 59, 50), dt.datetime(1969, 12, 31, 23, 59, 30))
@@ -111,6 +111,8 @@ def value(random: Random, column: Column) -> object:
             return dt.date(2024, 2, 27) + dt.timedelta(days=random.randint(0, 3))
         case "INTEGER[]":
             return [random.choice([None, *range(5)]) for _ in range(random.randint(0, 3))]
+        case "STRUCT(n INTEGER, name VARCHAR)":
+            return {"n": random.choice([None, 1, 2]), "name": random.choice([None, "a", "a name that is longer than twelve"])}
         case "TIMESTAMP":
             return dt.datetime(2024, 1, 1) + dt.timedelta(seconds=random.randint(0, 100))
     raise ValueError(column.type)
@@ -151,6 +153,7 @@ def random_source(random: Random, name: str, kind: str, rows: int, base: dt.date
         Column("big", BIG, extreme=True),
         Column("wide", DOUBLE, extreme=True),
         Column("list", ARRAY),
+        Column("pair", PAIR),
     ]
     columns += random.sample(pool, random.randint(3, 7))
     timed = kind != "static" and (kind == "append" or random.random() < 0.5) and random.random() < 0.85

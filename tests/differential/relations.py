@@ -15,7 +15,7 @@ NO_WATERMARK = -(2**62)
 ALL_TIME = 2**62
 """The watermark after the end of all input."""
 
-INT, BIG, DOUBLE, DECIMAL, TEXT, BOOL, TIME, DATE, ARRAY = (
+INT, BIG, DOUBLE, DECIMAL, TEXT, BOOL, TIME, DATE, ARRAY, PAIR = (
     "INTEGER",
     "BIGINT",
     "DOUBLE",
@@ -25,6 +25,7 @@ INT, BIG, DOUBLE, DECIMAL, TEXT, BOOL, TIME, DATE, ARRAY = (
     "TIMESTAMP",
     "DATE",
     "INTEGER[]",
+    "STRUCT(n INTEGER, name VARCHAR)",
 )
 
 
