@@ -27,6 +27,17 @@ FilterOperator::FilterOperator(const FilterNode& node, const OperatorContext& co
       gathers_(!meets_others(context.plan, node.id)) {}
 
 Result<> FilterOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
+  HEADRACE_ASSIGN(const bool whole, passes_whole(batch, out));
+  return whole ? out.emit(std::move(batch), 0) : Result<>{};  // Common case: copy nothing.
+}
+
+Result<> FilterOperator::on_shared(uint32_t, Batch& batch, Emitter& out) {
+  HEADRACE_ASSIGN(const bool whole, passes_whole(batch, out));
+  return whole ? out.emit(batch.share(), 0) : Result<>{};
+}
+
+/// Hands on what passes, unless it is the whole batch.
+Result<bool> FilterOperator::passes_whole(Batch& batch, Emitter& out) {
   int64_t rejected = 0;
   HEADRACE_TRY(predicate_.select(batch, rows_, [&](uint32_t row, const Error& reason) {
     out.reject(batch, row, reason);
@@ -36,11 +47,15 @@ Result<> FilterOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   out.counters.passed += kept;
   out.counters.quarantined += rejected;
   out.counters.filtered += batch.rows() - kept - rejected;
-  if (kept == 0) return {};
-  if (gathers_ && rows_.size() <= few_max && kept < batch.rows()) return gather(batch, out);
+  if (kept == 0) return false;
+  if (gathers_ && rows_.size() <= few_max && kept < batch.rows()) {
+    HEADRACE_TRY(gather(batch, out));
+    return false;
+  }
   HEADRACE_TRY(give(out));
-  if (kept == batch.rows()) return out.emit(std::move(batch), 0);  // Common case: copy nothing.
-  return out.emit(batch.slice(rows_), 0);
+  if (kept == batch.rows()) return true;
+  HEADRACE_TRY(out.emit(batch.slice(rows_), 0));
+  return false;
 }
 
 /// Puts the rows that pass behind those that wait.

@@ -17,10 +17,12 @@ class FilterOperator final : public Operator {
   FilterOperator(const FilterNode& node, const OperatorContext& context);
 
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
+  Result<> on_shared(uint32_t, Batch& batch, Emitter& out) override;
   Result<> on_watermark(EventTime, Emitter& out) override { return give(out); }
   Result<> on_tick_end(const TickInfo&, Emitter& out) override { return give(out); }
 
  private:
+  Result<bool> passes_whole(Batch& batch, Emitter& out);
   Result<> gather(const Batch& batch, Emitter& out);
   Result<> give(Emitter& out);
 

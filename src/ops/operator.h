@@ -77,6 +77,8 @@ class Operator {
   virtual ~Operator() = default;
 
   virtual Result<> on_batch(uint32_t input, Batch batch, Emitter& out) = 0;
+  /// The same with a batch that others read after it: its rows stay what they are.
+  virtual Result<> on_shared(uint32_t input, Batch& batch, Emitter& out) { return on_batch(input, batch.share(), out); }
   /// The low point over all inputs; rows that it closes are emitted before it is passed on.
   virtual Result<> on_watermark(EventTime, Emitter&) { return {}; }
   virtual Result<> on_tick_end(const TickInfo&, Emitter&) { return {}; }

@@ -181,25 +181,27 @@ Result<> Shard::emit_from(NodeId node, Batch batch, uint32_t output) {
   for (uint32_t edge : edges) left += graph_.edges[edge].from.output == output;
   for (uint32_t edge : edges) {
     if (graph_.edges[edge].from.output != output) continue;
-    HEADRACE_TRY(--left == 0 ? deliver(edge, std::move(batch)) : deliver(edge, batch.share()));
+    HEADRACE_TRY(deliver(edge, batch, --left == 0));
   }
   return {};
 }
 
-Result<> Shard::deliver(uint32_t edge, Batch batch) {
+/// Hands a batch over an edge; the `last` one to get it may keep it.
+Result<> Shard::deliver(uint32_t edge, Batch& batch, bool last) {
   const Edge& to = graph_.edges[edge];
-  if (to.exchange != Exchange::local) return post(edge, std::move(batch));
+  if (to.exchange != Exchange::local) return post(edge, batch);
   NodeEmitter& emitter = *emitters_[to.to.value];
   emitter.counters.rows_in += batch.rows();
   emitter.input = to.input;
   const int64_t started = system_clock().steady_ns();
-  Result<> done = operators_[to.to.value]->on_batch(to.input, std::move(batch), emitter);
+  Operator& op = *operators_[to.to.value];
+  Result<> done = last ? op.on_batch(to.input, std::move(batch), emitter) : op.on_shared(to.input, batch, emitter);
   emitter.busy_ns += system_clock().steady_ns() - started;
   return done;
 }
 
 /// Puts a batch into the mailboxes of the shards that own its rows.
-Result<> Shard::post(uint32_t edge, Batch batch) {
+Result<> Shard::post(uint32_t edge, Batch& batch) {
   const Edge& to = graph_.edges[edge];
   std::vector<std::vector<Batch>>& boxes = outgoing_.boxes[edge];
   if (to.exchange == Exchange::single) {
@@ -238,7 +240,7 @@ Result<> Shard::receive(uint32_t node, uint32_t edge) {
 Result<> Shard::run_stage(TickWork& work, uint32_t stage) {
   if (stage == 0)
     for (ReenteringRow& row : work.reentering)
-      if (row.shard == number_) HEADRACE_TRY(deliver(row.edge, std::move(row.batch)));
+      if (row.shard == number_) HEADRACE_TRY(deliver(row.edge, row.batch, true));
   if (stage == 0)
     for (size_t i = 0; i < work.jobs.size(); ++i)
       if (is_mine(i)) HEADRACE_TRY(feed(work.jobs[i]));

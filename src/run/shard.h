@@ -95,8 +95,8 @@ class Shard {
   Reentry reentry_of(NodeId node, uint32_t input, const Batch& batch, uint32_t row) const;
   bool is_mine(size_t job) const { return job % shards_count_ == number_; }
   Result<> feed(MorselJob& job);
-  Result<> deliver(uint32_t edge, Batch batch);
-  Result<> post(uint32_t edge, Batch batch);
+  Result<> deliver(uint32_t edge, Batch& batch, bool last);
+  Result<> post(uint32_t edge, Batch& batch);
   Result<> receive(uint32_t node, uint32_t edge);
   Result<> emit_from(NodeId node, Batch batch, uint32_t output);
 
