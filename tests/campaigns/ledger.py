@@ -43,8 +43,8 @@ CREATE MATERIALIZED VIEW total AS SELECT sum(balance) AS total, sum(movements) A
 CREATE MATERIALIZED VIEW volume AS SELECT count(*) AS transfers, sum(amount) AS moved FROM transfers WHERE from_account <> 0;
 """
 QUESTION = """
-SELECT (SELECT sum(balance) FROM balances), (SELECT total FROM total), (SELECT sum(movements) FROM balances), (SELECT movements FROM total),
-       (SELECT count(*) FROM balances), (SELECT accounts FROM total), (SELECT transfers FROM volume)
+SELECT balances.total, total.total, balances.movements, total.movements, balances.accounts, total.accounts, volume.transfers
+FROM (SELECT sum(balance) AS total, sum(movements) AS movements, count(*) AS accounts FROM balances) AS balances, total, volume
 """
 
 
