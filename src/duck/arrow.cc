@@ -125,7 +125,7 @@ template <class T>
 void gather(const UnifiedVectorFormat& source, const Rows& rows, T* out) {
   const T* values = UnifiedVectorFormat::GetDataUnsafe<T>(source);
   if (!source.sel->IsSet() && rows.positions == nullptr) {  // Common case: a flat column.
-    std::memcpy(out, values + rows.first, static_cast<size_t>(rows.count) * sizeof(T));
+    std::copy_n(values + rows.first, rows.count, out);
     return;
   }
   for (int64_t row = 0; row < rows.count; ++row) out[row] = values[source.sel->get_index(rows.position(row))];
@@ -312,7 +312,7 @@ Result<std::vector<uint8_t>> read_validity(Cursor& cursor, int64_t rows) {
   if (bytes.empty()) return std::vector<uint8_t>{};
   if (bytes.size() < bit_bytes(rows)) return bad_result("the validity bits of the result are too short");
   std::vector<uint8_t> bits(bit_bytes(rows));
-  std::memcpy(bits.data(), bytes.data(), bits.size());
+  std::copy_n(reinterpret_cast<const uint8_t*>(bytes.data()), bits.size(), bits.begin());
   return bits;
 }
 

@@ -179,7 +179,7 @@ Result<Worker::Fit> Worker::send(DataChunk& arguments, int64_t first, int64_t ro
     if (!fits) return Fit::too_large;
   }
   for (ArrowSpan& span : spans_) span.offset += span.bytes > 0 || span.offset > 0 ? arguments_at : 0;
-  std::memcpy(segment_->bytes().data() + argument_spans_at, spans_.data(), spans_.size() * sizeof(ArrowSpan));
+  std::ranges::copy(std::as_bytes(std::span(spans_)), segment_->bytes().data() + argument_spans_at);
   request_ = {.generation = ++generation_,
               .rows = static_cast<uint32_t>(rows),
               .argument_spans = static_cast<uint32_t>(spans_.size()),
@@ -349,9 +349,9 @@ void Worker::end_failed() {
 }
 
 bool Worker::request_stands() {
+  const std::span<const std::byte> spans = std::as_bytes(std::span(spans_));
   return std::memcmp(&segment_->header().engine, &request_, sizeof request_) == 0 &&
-         std::memcmp(segment_->bytes().data() + argument_spans_at, spans_.data(), spans_.size() * sizeof(ArrowSpan)) ==
-             0;
+         std::ranges::equal(spans, segment_->bytes().subspan(argument_spans_at, spans.size()));
 }
 
 void Worker::end() {
