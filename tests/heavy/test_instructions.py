@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KIT = ROOT.parent / "shared" / "bench"
 
 
+@pytest.mark.timeout(1800)  # Twenty-one queries below valgrind: five minutes where nothing else runs.
 @pytest.mark.skipif(not KIT.is_dir(), reason="the NEXMark kit, ../shared/bench, is not there")
 def test_no_query_costs_more_instructions_than_on_record(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "bench" / "nexmark" / "instructions.py"), "--scratch", str(tmp_path)]
