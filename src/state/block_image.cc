@@ -1,6 +1,5 @@
 #include "state/block_image.h"
 
-#include <bit>
 #include <cstring>
 
 namespace headrace {
@@ -51,9 +50,7 @@ uint64_t long_text_bytes(std::string_view row, const std::vector<uint32_t>& offs
 bool has_its_rows(const BlockImage& image) {
   const ImageHeader& header = image.header;
   for (uint32_t slot = 0; slot < rows_per_block; ++slot)
-    if (image.rows[slot].bytes.empty() ==
-        (has_bit(header.used, slot) && (header.whole || has_bit(header.changed, slot))))
-      return false;
+    if (image.rows[slot].bytes.empty() == header.has_row(slot)) return false;
   return true;
 }
 
@@ -72,10 +69,7 @@ std::string image_start(const ImageHeader& header) {
 
 size_t used_rows(std::string_view image) {
   ImageHeader header;
-  size_t rows = 0;
-  if (take_header(image, header))
-    for (uint64_t word : header.used) rows += static_cast<size_t>(std::popcount(word));
-  return rows;
+  return take_header(image, header) ? count_bits(header.used) : 0;
 }
 
 Result<BlockImage> BlockImage::read(std::string_view bytes) {
@@ -83,7 +77,7 @@ Result<BlockImage> BlockImage::read(std::string_view bytes) {
   if (!take_header(bytes, out.header)) return corrupt("has no sound head");
   const ImageHeader& header = out.header;
   for (uint32_t slot = 0; slot < rows_per_block; ++slot) {
-    if (!has_bit(header.used, slot) || !(header.whole || has_bit(header.changed, slot))) continue;
+    if (!header.has_row(slot)) continue;
     if (bytes.size() < header.width) return corrupt("is cut short");
     out.rows[slot].bytes = bytes.substr(0, header.width);
     bytes.remove_prefix(header.width);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,12 @@ inline bool has_bit(const RowBits& bits, uint32_t row) {
   return bits[row / 64] >> (row % 64) & 1;
 }
 
+inline size_t count_bits(const RowBits& bits) {
+  size_t count = 0;
+  for (uint64_t word : bits) count += static_cast<size_t>(std::popcount(word));
+  return count;
+}
+
 /// A saved row: its bytes, and those of its long texts one after the other.
 struct SavedRow {
   std::string_view bytes, texts;
@@ -37,6 +44,9 @@ struct ImageHeader {
   bool whole = true;
   std::vector<uint32_t> text_offsets;
   RowBits used{}, changed{};
+
+  /// True when the image has the bytes of this row.
+  bool has_row(uint32_t slot) const { return has_bit(used, slot) && (whole || has_bit(changed, slot)); }
 };
 
 /// Refers to the bytes it was read from.

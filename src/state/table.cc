@@ -145,12 +145,6 @@ std::vector<uint32_t> text_offsets(const RowLayout& layout) {
   return out;
 }
 
-int count_bits(const RowBits& bits) {
-  int count = 0;
-  for (uint64_t word : bits) count += __builtin_popcountll(word);
-  return count;
-}
-
 }  // namespace
 
 ChunkRows::ChunkRows(DataChunk& rows, size_t count) : chunk(rows), formats(rows.ColumnCount()) {
@@ -504,12 +498,9 @@ std::vector<Table::SavedBlock> Table::save(bool whole) {
 }
 
 std::string Table::image_of(const Block& block, const ImageHeader& header) const {
-  RowBits saved = header.used;
-  for (size_t i = 0; i < saved.size(); ++i)
-    if (!header.whole) saved[i] &= header.changed[i];
   std::vector<const char*> rows;
   for (uint32_t row = 0; row < rows_per_block; ++row)
-    if (has_bit(saved, row)) rows.push_back(block.rows.data() + row * layout_->width);
+    if (header.has_row(row)) rows.push_back(block.rows.data() + row * layout_->width);
   std::string out = image_start(header);
   out.reserve(out.size() + rows.size() * layout_->width + (header.whole ? block.text_bytes : 0));
   for (const char* row : rows) out.append(row, layout_->width);
