@@ -1,5 +1,7 @@
 #include "data/batch.h"
 
+#include <algorithm>
+
 namespace headrace {
 
 Batch& Batch::operator=(Batch&& other) noexcept {
@@ -13,9 +15,9 @@ Batch& Batch::operator=(Batch&& other) noexcept {
   return *this;
 }
 
-Batch Batch::make(SchemaRef schema) {
+Batch Batch::make(SchemaRef schema, size_t rows) {
   Batch out;
-  out.chunk.Initialize(duckdb::Allocator::DefaultAllocator(), schema->types());
+  out.chunk.Initialize(duckdb::Allocator::DefaultAllocator(), schema->types(), std::max<size_t>(rows, 1));
   out.schema = std::move(schema);
   return out;
 }
@@ -29,6 +31,28 @@ Batch Batch::share() const {
   out.stamps_ms = stamps_ms;
   out.ordinal = ordinal;
   return out;
+}
+
+Batch Batch::copy() const {
+  Batch out = make(schema, chunk.size());
+  chunk.Copy(out.chunk);
+  out.diffs = diffs;
+  out.stamps_ms = stamps_ms;
+  out.ordinal = ordinal;
+  return out;
+}
+
+void Batch::append(const Batch& other, const std::vector<uint32_t>& rows) {
+  const bool signs = !diffs.empty() || !other.diffs.empty();
+  if (signs && diffs.empty()) diffs.assign(chunk.size(), 1);
+  duckdb::SelectionVector selection(const_cast<uint32_t*>(rows.data()));
+  chunk.Append(other.chunk, true, &selection, rows.size());
+  if (signs) diffs.reserve(chunk.GetCapacity());
+  if (!other.stamps_ms.empty()) stamps_ms.reserve(chunk.GetCapacity());
+  for (uint32_t row : rows) {
+    if (signs) diffs.push_back(other.diff(row));
+    if (!other.stamps_ms.empty()) stamps_ms.push_back(other.stamps_ms[row]);
+  }
 }
 
 Batch Batch::slice(const std::vector<uint32_t>& rows) const {

@@ -28,14 +28,19 @@ struct Batch {
   Batch(Batch&& other) noexcept { *this = std::move(other); }
   Batch& operator=(Batch&& other) noexcept;
 
-  /// An empty batch of `schema` with room for rows_per_batch rows.
-  static Batch make(SchemaRef schema);
+  /// An empty batch of `schema` with room for `rows`. What is known to be small should be: room for few rows is taken
+  /// from what the thread has at hand, room for a full batch is not.
+  static Batch make(SchemaRef schema, size_t rows = rows_per_batch);
 
   int64_t rows() const { return static_cast<int64_t>(chunk.size()); }
   int32_t diff(int64_t row) const { return diffs.empty() ? 1 : diffs[row]; }
   bool inserts_only() const { return diffs.empty(); }
   /// A batch over the same vectors; cheap, and valid after this one is gone.
   Batch share() const;
+  /// The same rows in memory of their own.
+  Batch copy() const;
+  /// Copies the rows `rows` of `other` behind those that are here; memory, which is this batch's own, grows as needed.
+  void append(const Batch& other, const std::vector<uint32_t>& rows);
   /// The rows `rows[0..count)` of this batch, by reference, with their diffs and stamps.
   Batch slice(const std::vector<uint32_t>& rows) const;
 };

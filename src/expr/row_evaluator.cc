@@ -60,7 +60,7 @@ Result<> RowEvaluator::split(Batch& in, const std::vector<uint32_t>& rows, const
 }
 
 Result<Batch> RowEvaluator::project(Batch& in, const SchemaRef& schema, const OnRejected& on_rejected) {
-  Batch out = Batch::make(schema);
+  Batch out = Batch::make(schema, in.chunk.size());
   out.ordinal = in.ordinal;
   Result<> done = evaluator_.evaluate(in.chunk, out.chunk);
   if (done) {
@@ -75,7 +75,7 @@ Result<Batch> RowEvaluator::project(Batch& in, const SchemaRef& schema, const On
     out.stamps_ms = std::move(in.stamps_ms);
     return out;
   }
-  out = Batch::make(schema);
+  out = Batch::make(schema, in.chunk.size());
   out.ordinal = in.ordinal;
   std::vector<uint32_t> healthy;
   DataChunk scratch;

@@ -484,7 +484,7 @@ Result<> Accumulators::function_result(const Table& groups, size_t index, const 
 /// A group whose value could not be computed goes to the quarantine by its key.
 void Accumulators::reject_group(const Table& groups, const MergedSlots& rows, size_t row, const Error& reason,
                                 Emitter& emitter) const {
-  Batch key = Batch::make(key_);
+  Batch key = Batch::make(key_, 1);
   for (size_t i = 0; i < key_->size(); ++i) groups.gather(i, &rows.slots[rows.begin(row)], 1, key.chunk.data[i]);
   key.chunk.SetCardinality(1);
   emitter.reject(key, 0, reason);

@@ -97,7 +97,7 @@ Result<> AggregateOperator::tell(const Slot* slots, size_t count, Emitter& out) 
     live.push_back(groups_.empty() || Accumulators::rows_of(table_, slots[i]) > 0);
   }
   DataChunk now;
-  now.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types());
+  now.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types(), count);
   for (size_t i = 0; i < groups_.size(); ++i) table_.gather(i, slots, count, now.data[i]);
   for (size_t i = 0; i < aggregates_count_; ++i)
     HEADRACE_TRY(accumulators_.result(table_, i, rows, now.data[groups_.size() + i], out));

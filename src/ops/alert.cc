@@ -98,7 +98,7 @@ Result<> AlertOperator::restored(EventTime) {
 }
 
 std::shared_ptr<Batch> AlertOperator::row_of(Slot slot) const {
-  auto row = std::make_shared<Batch>(Batch::make(schema_));
+  auto row = std::make_shared<Batch>(Batch::make(schema_, 1));
   for (size_t i = 0; i < identity_.size(); ++i) table_.gather(i, &slot, 1, row->chunk.data[identity_[i]]);
   for (size_t i = 0; i < rest_.size(); ++i) table_.gather(identity_.size() + i, &slot, 1, row->chunk.data[rest_[i]]);
   row->chunk.SetCardinality(1);

@@ -126,7 +126,7 @@ void StreamAsofJoinOperator::answer(DataChunk& key, uint64_t hash, int32_t diff)
   auto add = [&](const std::vector<Slot>& of_left, const std::vector<Slot>* of_right) {
     for (size_t at = 0; at < of_left.size(); at += rows_per_batch) {
       const size_t count = std::min<size_t>(rows_per_batch, of_left.size() - at);
-      Batch pairs = Batch::make(schema_);
+      Batch pairs = Batch::make(schema_, count);
       for (size_t i = 0; i < left_width_; ++i) sides_[0].gather(i, &of_left[at], count, pairs.chunk.data[i]);
       for (size_t i = left_width_; i < schema_->size(); ++i) {
         Vector& column = pairs.chunk.data[i];

@@ -62,13 +62,7 @@ Result<bool> FilterOperator::passes_whole(Batch& batch, Emitter& out) {
 Result<> FilterOperator::gather(const Batch& batch, Emitter& out) {
   if (few_ && !fits(*few_, batch, rows_.size())) HEADRACE_TRY(give(out));
   if (!few_) few_ = room_like(batch);
-  if (!batch.diffs.empty() && few_->diffs.empty()) few_->diffs.assign(static_cast<size_t>(few_->rows()), 1);
-  duckdb::SelectionVector selection(rows_.data());
-  few_->chunk.Append(batch.chunk, false, &selection, rows_.size());
-  for (uint32_t row : rows_) {
-    if (!few_->diffs.empty() || !batch.diffs.empty()) few_->diffs.push_back(batch.diff(row));
-    if (!batch.stamps_ms.empty()) few_->stamps_ms.push_back(batch.stamps_ms[row]);
-  }
+  few_->append(batch, rows_);
   return {};
 }
 

@@ -213,7 +213,7 @@ Result<> JoinOperator::flush(uint32_t input, Arrived& arrived, Pairs& pairs, Emi
   std::iota(met.begin(), met.end(), 0);
   if (pairs_told_ || residual_) {
     Batch rows = arrived.batch.slice(pairs.rows);
-    Batch batch = Batch::make(pair_schema_);
+    Batch batch = Batch::make(pair_schema_, count);
     for (size_t i = 0; i < own.width; ++i) batch.chunk.data[own.first_column + i].Reference(rows.chunk.data[i]);
     for (size_t i = 0; i < other.width; ++i)
       other.rows.gather(i, pairs.partners.data(), count, batch.chunk.data[other.first_column + i]);
@@ -282,7 +282,7 @@ Result<> JoinOperator::tell_alone(uint32_t input, const std::vector<Slot>& rows,
   const Side& side = sides_[input];
   for (size_t at = 0; at < rows.size(); at += rows_per_batch) {
     const size_t count = std::min<size_t>(rows_per_batch, rows.size() - at);
-    Batch batch = Batch::make(schema_);
+    Batch batch = Batch::make(schema_, count);
     for (size_t i = 0; i < side.width; ++i)
       side.rows.gather(i, &rows[at], count, batch.chunk.data[side.first_column + i]);
     put_alone(side, batch);

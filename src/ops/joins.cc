@@ -12,7 +12,7 @@ namespace {
 Batch side_by_side(Batch& stream, const std::vector<uint32_t>& left, const StaticTable& table,
                    const std::vector<std::optional<StaticRow>>& right, const SchemaRef& schema) {
   Batch rows = stream.slice(left);
-  Batch out = Batch::make(schema);
+  Batch out = Batch::make(schema, left.size());
   const size_t width = rows.chunk.ColumnCount();
   for (size_t i = 0; i < width; ++i) out.chunk.data[i].Reference(rows.chunk.data[i]);
   for (size_t i = width; i < schema->size(); ++i) table.gather(i - width, right, out.chunk.data[i]);

@@ -313,7 +313,7 @@ Result<> MatchOperator::answer(Condition& condition, Emitter& out) {
 void MatchOperator::reject(Partition& partition, const Error& reason, Emitter& out) {
   const auto place = partition.rows.begin() + partition.search.row();
   const std::vector<Slot> row{place->slot};
-  Batch batch = Batch::make(input_schema_);
+  Batch batch = Batch::make(input_schema_, 1);
   for (size_t column = 0; column < batch.chunk.ColumnCount(); ++column) gather(column, row, batch.chunk.data[column]);
   batch.chunk.SetCardinality(1);
   out.reject(batch, 0, reason);
@@ -341,7 +341,7 @@ Result<> MatchOperator::give_out(std::vector<const Match*> matches, Emitter& out
 }
 
 Result<> MatchOperator::emit(const Match* const* matches, size_t count, Emitter& out) {
-  Batch batch = Batch::make(schema_);
+  Batch batch = Batch::make(schema_, count);
   if (node_.hold_ms > 0) batch.ordinal = Ordinal{static_cast<uint64_t>(matches[0]->known_ms) ^ uint64_t{1} << 63};
   std::vector<std::optional<Error>> failed(count);
   for (size_t column = 0; column < node_.outputs.size(); ++column) {

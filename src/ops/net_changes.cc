@@ -38,7 +38,7 @@ Result<> NetChanges::tell_signed(const std::vector<Slot>& rows, int32_t sign, Em
     for (int64_t i = copies(rows_, row) * sign; i > 0; --i) told.push_back(row);
   for (size_t at = 0; at < told.size(); at += rows_per_batch) {
     const size_t count = std::min<size_t>(rows_per_batch, told.size() - at);
-    Batch batch = Batch::make(schema_);
+    Batch batch = Batch::make(schema_, count);
     for (size_t column = 0; column < schema_->size(); ++column)
       rows_.gather(column, &told[at], count, batch.chunk.data[column]);
     batch.chunk.SetCardinality(count);

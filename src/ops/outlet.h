@@ -12,11 +12,13 @@ class OutletOperator final : public Operator {
 
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override {
     out.counters.passed += batch.rows();
-    Batch own = Batch::make(schema_);
-    batch.chunk.Copy(own.chunk);
-    own.diffs = std::move(batch.diffs);
-    rows_ += own.rows();
-    batches_.push_back(std::move(own));
+    rows_ += batch.rows();
+    batch.schema = schema_;
+    batch.stamps_ms.clear();
+    if (!batches_.empty() && batches_.back().rows() + batch.rows() <= rows_per_batch)
+      batches_.back().append(batch, all_but(batch.chunk.size(), {}));
+    else
+      batches_.push_back(batch.copy());
     return {};
   }
 

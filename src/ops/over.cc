@@ -213,7 +213,7 @@ void OverOperator::note_given(const std::vector<Turn>& due) {
 Result<> OverOperator::emit(const std::vector<uint32_t>& places, std::vector<Vector>& results, Emitter& out) {
   if (places.empty()) return {};
   std::vector<Slot> slots;
-  Batch batch = Batch::make(schema_);
+  Batch batch = Batch::make(schema_, places.size());
   for (uint32_t place : places) {
     slots.push_back(computed()[place]);
     // Just before its time: it must not be late for whoever reads it.

@@ -31,11 +31,7 @@ Result<> ProcessingTimeJoinOperator::on_batch(uint32_t input, Batch batch, Emitt
     change_table(std::move(batch));
     return {};
   }
-  Batch own = Batch::make(batch.schema);
-  batch.chunk.Copy(own.chunk);
-  own.stamps_ms = std::move(batch.stamps_ms);
-  own.ordinal = batch.ordinal;
-  came_.push_back(std::move(own));
+  came_.push_back(batch.copy());
   return {};
 }
 

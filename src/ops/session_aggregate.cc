@@ -170,7 +170,7 @@ Result<> SessionAggregateOperator::fill_outputs(const Slot* sessions, size_t cou
 Result<> SessionAggregateOperator::emit(const std::vector<Slot>& sessions, Emitter& out) {
   for (size_t at = 0; at < sessions.size(); at += rows_per_batch) {
     const size_t count = std::min<size_t>(rows_per_batch, sessions.size() - at);
-    Batch batch = Batch::make(schema_);
+    Batch batch = Batch::make(schema_, count);
     HEADRACE_TRY(fill_outputs(&sessions[at], count, batch.chunk, out));
     // Never late for what comes next: the watermark before them had not passed their own time.
     for (size_t i = at; i < at + count; ++i) batch.stamps_ms.push_back(sessions_.at(sessions[i]).end - 2);
@@ -189,7 +189,7 @@ Result<> SessionAggregateOperator::tell(const std::vector<Slot>& sessions, Emitt
   for (size_t at = 0; at < sessions.size(); at += rows_per_batch / 2) {
     const size_t count = std::min<size_t>(rows_per_batch / 2, sessions.size() - at);
     DataChunk now;
-    now.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types());
+    now.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types(), count);
     HEADRACE_TRY(fill_outputs(&sessions[at], count, now, out));
     std::vector<uint8_t> live;
     for (size_t i = at; i < at + count; ++i)

@@ -157,7 +157,7 @@ void SessionAssignOperator::put_windows(const std::vector<Told>& windows, Batch&
 Result<> SessionAssignOperator::tell_taken(Arrived& rows, Emitter& out) {
   for (size_t at = 0; at < rows.taken.size(); at += rows_per_batch) {
     const size_t count = std::min<size_t>(rows_per_batch, rows.taken.size() - at);
-    Batch batch = Batch::make(schema_);
+    Batch batch = Batch::make(schema_, count);
     const duckdb::SelectionVector selection(&rows.taken[at]);
     for (size_t column = 0; column < schema_->size() - 3; ++column)
       duckdb::VectorOperations::Copy(rows.batch.chunk.data[column], batch.chunk.data[column], selection, count, 0, 0);
@@ -172,7 +172,7 @@ Result<> SessionAssignOperator::tell_taken(Arrived& rows, Emitter& out) {
 
 Result<> SessionAssignOperator::emit(Changes& changes, Emitter& out) {
   if (changes.rows.empty()) return {};
-  Batch batch = Batch::make(schema_);
+  Batch batch = Batch::make(schema_, changes.rows.size());
   for (size_t column = 0; column < schema_->size() - 3; ++column)
     rows_.gather(column, changes.rows.data(), changes.rows.size(), batch.chunk.data[column]);
   put_windows(changes.windows, batch);

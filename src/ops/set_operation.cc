@@ -53,7 +53,7 @@ Result<> SetOperationOperator::on_batch(uint32_t input, Batch batch, Emitter& ou
 
 Result<> SetOperationOperator::flush(std::vector<Slot>& rows, std::vector<int32_t>& diffs, Emitter& out) {
   if (rows.empty()) return {};
-  Batch batch = Batch::make(schema_);
+  Batch batch = Batch::make(schema_, rows.size());
   for (size_t column = 0; column < columns_.size(); ++column)
     table_.gather(column, rows.data(), rows.size(), batch.chunk.data[column]);
   batch.chunk.SetCardinality(rows.size());

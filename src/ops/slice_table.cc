@@ -12,21 +12,57 @@ uint64_t row_hash(uint64_t group_hash, int64_t end) {
   return (group_hash & 0xFFC0000000000000) | ((mixed ^ mixed >> 29) & 0x003FFFFFFFFFFFFF);
 }
 
+/// Key columns for `count` bounds, which must outlive them, behind the columns of `groups`.
+void put_keys(const TableSpec& spec, DataChunk* groups, int64_t* starts, int64_t* ends, size_t count, DataChunk& keys) {
+  const size_t columns = spec.key.size() - 2;
+  keys.InitializeEmpty({spec.key.begin(), spec.key.end()});
+  for (size_t i = 0; i < columns; ++i) keys.data[i].Reference(groups->data[i]);
+  duckdb::FlatVector::SetData(keys.data[columns], reinterpret_cast<duckdb::data_ptr_t>(starts));
+  duckdb::FlatVector::SetData(keys.data[columns + 1], reinterpret_cast<duckdb::data_ptr_t>(ends));
+  keys.SetCardinality(count);
+}
+
 }  // namespace
 
 void SliceTable::find_or_create(DataChunk& groups, const uint64_t* group_hashes, int64_t* starts, int64_t* ends,
                                 size_t count, DataChunk& keys, Slot* slots, uint8_t* created) {
-  const size_t columns = group_columns();
-  keys.InitializeEmpty({table.spec().key.begin(), table.spec().key.end()});
-  for (size_t i = 0; i < columns; ++i) keys.data[i].Reference(groups.data[i]);
-  duckdb::FlatVector::SetData(keys.data[columns], reinterpret_cast<duckdb::data_ptr_t>(starts));
-  duckdb::FlatVector::SetData(keys.data[columns + 1], reinterpret_cast<duckdb::data_ptr_t>(ends));
-  keys.SetCardinality(count);
-  uint64_t hashes[STANDARD_VECTOR_SIZE];
-  for (size_t row = 0; row < count; ++row) hashes[row] = row_hash(group_hashes[row], ends[row]);
-  table.find_or_create(keys, hashes, count, slots, created);
+  put_keys(table.spec(), &groups, starts, ends, count, keys);
+  if (group_columns() == 0) {
+    find_or_create_runs(group_hashes, starts, ends, count, slots, created);
+  } else {
+    uint64_t hashes[STANDARD_VECTOR_SIZE];
+    for (size_t row = 0; row < count; ++row) hashes[row] = row_hash(group_hashes[row], ends[row]);
+    table.find_or_create(keys, hashes, count, slots, created);
+  }
   for (size_t row = 0; row < count; ++row)
     if (created[row]) std::memcpy(table.plain(slots[row]) + hash_offset_, &group_hashes[row], sizeof(uint64_t));
+}
+
+/// Without groups, rows that follow each other are mostly of one slice: each run of them is looked up once.
+void SliceTable::find_or_create_runs(const uint64_t* group_hashes, const int64_t* starts, const int64_t* ends,
+                                     size_t count, Slot* slots, uint8_t* created) {
+  int64_t run_starts[STANDARD_VECTOR_SIZE], run_ends[STANDARD_VECTOR_SIZE];
+  uint64_t hashes[STANDARD_VECTOR_SIZE];
+  uint32_t run_of[STANDARD_VECTOR_SIZE];
+  size_t runs = 0;
+  for (size_t row = 0; row < count; ++row) {
+    created[row] = runs == 0 || starts[row] != run_starts[runs - 1] || ends[row] != run_ends[runs - 1];
+    if (created[row]) {
+      run_starts[runs] = starts[row];
+      run_ends[runs] = ends[row];
+      hashes[runs++] = row_hash(group_hashes[row], ends[row]);
+    }
+    run_of[row] = static_cast<uint32_t>(runs - 1);
+  }
+  DataChunk keys;
+  put_keys(table.spec(), nullptr, run_starts, run_ends, runs, keys);
+  Slot run_slots[STANDARD_VECTOR_SIZE];
+  uint8_t run_created[STANDARD_VECTOR_SIZE];
+  table.find_or_create(keys, hashes, runs, run_slots, run_created);
+  for (size_t row = 0; row < count; ++row) {
+    slots[row] = run_slots[run_of[row]];
+    created[row] = created[row] && run_created[run_of[row]];
+  }
 }
 
 Slot SliceTable::create_like(Slot like, int64_t end) {

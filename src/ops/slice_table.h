@@ -45,6 +45,8 @@ class SliceTable {
   std::map<Bounds, std::vector<Slot>> open;  ///< The slots of each slice (or window) that is open, by start.
 
  private:
+  void find_or_create_runs(const uint64_t* group_hashes, const int64_t* starts, const int64_t* ends, size_t count,
+                           Slot* slots, uint8_t* created);
   int64_t bound(Slot slot, size_t which) const {
     return *reinterpret_cast<const int64_t*>(table.address(slot) + table.layout().offsets[group_columns() + which]);
   }

@@ -14,9 +14,7 @@ bool equal_value(const Vector& a, size_t row_a, const Vector& b, size_t row_b, b
 }  // namespace
 
 void StaticTable::add(Batch batch) {
-  // The batch may reference another's memory: keep a copy of our own.
-  Batch own = Batch::make(batch.schema);
-  batch.chunk.Copy(own.chunk);
+  Batch own = batch.copy();  // It may reference another's memory.
   uint64_t hashes[STANDARD_VECTOR_SIZE];
   DataChunk keys;
   take_keys(own, key_, keys, hashes);

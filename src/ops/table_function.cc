@@ -53,7 +53,7 @@ Result<> TableFunctionOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
 Result<> TableFunctionOperator::emit(Batch& batch, const std::vector<uint32_t>& rows,
                                      const std::vector<uint32_t>& items, Vector& structs, Emitter& out) {
   const size_t width = batch.chunk.ColumnCount();
-  Batch result = Batch::make(schema_);
+  Batch result = Batch::make(schema_, rows.size());
   Batch taken = batch.slice(rows);
   duckdb::SelectionVector selection(rows.size());
   for (size_t i = 0; i < items.size(); ++i) selection.set_index(i, items[i] == no_item ? 0 : items[i]);

@@ -191,7 +191,7 @@ Result<> TemporalFilterOperator::tell(const std::vector<Slot>& slots, int32_t si
   }
   for (size_t begin = 0; begin < rows.size(); begin += rows_per_batch) {
     const size_t count = std::min(rows.size() - begin, static_cast<size_t>(rows_per_batch));
-    Batch batch = Batch::make(schema_);
+    Batch batch = Batch::make(schema_, count);
     for (size_t column = 0; column < schema_->size(); ++column)
       table_.gather(column, rows.data() + begin, count, batch.chunk.data[column]);
     batch.chunk.SetCardinality(count);

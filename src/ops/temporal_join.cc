@@ -219,7 +219,7 @@ Result<> TemporalJoinOperator::give_out(const Slot* rows, size_t count, Emitter&
 }
 
 Batch TemporalJoinOperator::left_rows(const Slot* rows, size_t count) const {
-  Batch out = Batch::make(left_schema_);
+  Batch out = Batch::make(left_schema_, count);
   for (size_t column = 0; column < left_schema_->size(); ++column)
     waiting_.gather(column, rows, count, out.chunk.data[column]);
   out.chunk.SetCardinality(count);

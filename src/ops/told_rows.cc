@@ -38,7 +38,7 @@ Result<> ToldRows::tell(Table& table, const Slot* slots, const std::vector<uint8
                         std::optional<int64_t> stamp_ms, Emitter& out) {
   const size_t count = now.size();
   DataChunk told;
-  told.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types());
+  told.InitializeEmpty(schema_->types());
   for (size_t column = 0; column < told.ColumnCount(); ++column) told.data[column].Reference(now.data[column]);
   for (size_t i = 0; i < outputs_.size(); ++i) {
     Vector held(now.data[outputs_[i]].GetType());
@@ -48,7 +48,7 @@ Result<> ToldRows::tell(Table& table, const Slot* slots, const std::vector<uint8
   told.SetCardinality(count);
   const std::vector<uint8_t> same = equal_rows(now, told, 0);
 
-  Batch changes = Batch::make(schema_);
+  Batch changes = Batch::make(schema_, 2 * count);
   size_t filled = 0;
   bool retracts = false;
   auto copy = [&](DataChunk& from, size_t row, int32_t diff) {

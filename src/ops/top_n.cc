@@ -58,7 +58,7 @@ class TopNOperator::Changes {
  private:
   Result<> flush() {
     if (rows_.empty()) return {};
-    Batch batch = Batch::make(of_.schema_);
+    Batch batch = Batch::make(of_.schema_, rows_.size());
     for (size_t i = 0; i < of_.width_; ++i) of_.rows_.rows().gather(i, rows_.data(), rows_.size(), batch.chunk.data[i]);
     if (of_.node_.rank_output)
       std::copy(ranks_.begin(), ranks_.end(), duckdb::FlatVector::GetData<int64_t>(batch.chunk.data[of_.width_]));

@@ -50,7 +50,7 @@ Result<> UnnestOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
 Result<> UnnestOperator::flush(Batch& in, Batch& lists, Emitter& out) {
   if (rows_.empty()) return {};
   Batch rows = in.slice(rows_);
-  Batch unnested = Batch::make(schema_);
+  Batch unnested = Batch::make(schema_, rows_.size());
   const size_t width = rows.chunk.ColumnCount();
   for (size_t i = 0; i < width; ++i) unnested.chunk.data[i].Reference(rows.chunk.data[i]);
   for (size_t i = 0; i < lists.chunk.ColumnCount(); ++i)

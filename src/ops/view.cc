@@ -51,12 +51,7 @@ Result<> ViewOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   keep(batch);
   // Whoever listens reads later, from other threads: the changes own their memory, and no more of it than they need, as
   // many small ones may be kept.
-  auto own = std::make_shared<Batch>();
-  own->schema = schema_;
-  own->chunk.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types(), batch.chunk.size());
-  batch.chunk.Copy(own->chunk);
-  own->diffs = batch.diffs;
-  changes_.push_back(std::move(own));
+  changes_.push_back(std::make_shared<Batch>(batch.copy()));
   return out.emit(std::move(batch), 0);
 }
 

@@ -202,7 +202,7 @@ Result<> WindowAggregateOperator::fill_outputs(Bounds window, const MergedSlots&
 Result<> WindowAggregateOperator::emit_window(Bounds window, const MergedSlots& rows, Emitter& out) {
   for (size_t at = 0; at < rows.rows(); at += rows_per_batch) {
     const size_t count = std::min<size_t>(rows_per_batch, rows.rows() - at);
-    Batch batch = Batch::make(schema_);
+    Batch batch = Batch::make(schema_, count);
     HEADRACE_TRY(fill_outputs(window, rows, at, count, batch.chunk, out));
     // Never late for what comes next: the watermark before them had not passed their own time.
     batch.stamps_ms.assign(count, window.end - 2);
@@ -220,7 +220,7 @@ Result<> WindowAggregateOperator::tell(Bounds window, const std::vector<Slot>& s
   for (size_t at = 0; at < rows.rows(); at += rows_per_batch / 2) {
     const size_t count = std::min<size_t>(rows_per_batch / 2, rows.rows() - at);
     DataChunk now;
-    now.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types());
+    now.Initialize(duckdb::Allocator::DefaultAllocator(), schema_->types(), count);
     HEADRACE_TRY(fill_outputs(window, rows, at, count, now, out));
     std::vector<uint8_t> live;
     for (size_t row = at; row < at + count; ++row) live.push_back(is_live(rows, row));

@@ -8,7 +8,7 @@ namespace headrace {
 Result<> WindowAssignOperator::flush(Batch& batch, Emitter& out) {
   if (rows_.empty()) return {};
   Batch rows = batch.slice(rows_);
-  Batch assigned = Batch::make(schema_);
+  Batch assigned = Batch::make(schema_, rows_.size());
   assigned.diffs = std::move(rows.diffs);
   assigned.stamps_ms = std::move(rows.stamps_ms);
   assigned.ordinal = rows.ordinal;

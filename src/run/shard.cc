@@ -8,30 +8,6 @@
 #include "run/arrival_order.h"
 
 namespace headrace {
-namespace {
-
-/// A batch of its own memory with the rows `rows` of `from`: what crosses to another thread may not share scratch
-/// memory.
-Batch copy_rows(const Batch& from, const std::vector<uint32_t>& rows) {
-  Batch part = from.slice(rows);
-  Batch out = Batch::make(from.schema);
-  part.chunk.Copy(out.chunk);
-  out.diffs = std::move(part.diffs);
-  out.stamps_ms = std::move(part.stamps_ms);
-  out.ordinal = from.ordinal;
-  return out;
-}
-
-Batch copy_all(const Batch& from) {
-  Batch out = Batch::make(from.schema);
-  from.chunk.Copy(out.chunk);
-  out.diffs = from.diffs;
-  out.stamps_ms = from.stamps_ms;
-  out.ordinal = from.ordinal;
-  return out;
-}
-
-}  // namespace
 
 /// Hands a node's output on, and keeps its books.
 class Shard::NodeEmitter final : public Emitter {
@@ -205,11 +181,11 @@ Result<> Shard::post(uint32_t edge, Batch& batch) {
   const Edge& to = graph_.edges[edge];
   std::vector<std::vector<Batch>>& boxes = outgoing_.boxes[edge];
   if (to.exchange == Exchange::single) {
-    boxes[0].push_back(copy_all(batch));
+    boxes[0].push_back(batch.copy());
     return {};
   }
   if (to.exchange == Exchange::broadcast) {
-    for (auto& box : boxes) box.push_back(copy_all(batch));
+    for (auto& box : boxes) box.push_back(batch.copy());
     return {};
   }
   DataChunk keys;
@@ -218,7 +194,7 @@ Result<> Shard::post(uint32_t edge, Batch& batch) {
   std::vector<std::vector<uint32_t>> rows(shards_count_);
   for (uint32_t row = 0; row < batch.chunk.size(); ++row) rows[shard_of(hashes[row], shards_count_)].push_back(row);
   for (uint32_t shard = 0; shard < shards_count_; ++shard)
-    if (!rows[shard].empty()) boxes[shard].push_back(copy_rows(batch, rows[shard]));
+    if (!rows[shard].empty()) boxes[shard].push_back(batch.slice(rows[shard]).copy());
   return {};
 }
 
