@@ -350,6 +350,12 @@ void drop_rank(TopNNode& node) {
   if (node.output.changelog == Changelog::upsert) node.output.changelog = Changelog::retract;
 }
 
+/// True for a declared column that a source reads whether or not a query does: its key, and what may not be NULL.
+bool is_checked(const SourceNode& source, size_t declared) {
+  return !source.declared[declared].nullable ||
+         std::count(source.primary_key.begin(), source.primary_key.end(), declared) > 0;
+}
+
 /// Narrows sources and projections to the columns that are read; every node above is told where its columns went.
 /// `wanted`: what is read by node, beside what other nodes read.
 void prune(Plan& plan, std::vector<Columns> wanted, bool keep_one) {
@@ -365,9 +371,8 @@ void prune(Plan& plan, std::vector<Columns> wanted, bool keep_one) {
         need(wanted[at], source->watermark->expression);
       }
       for (const BoundExpectation& expectation : source->expectations) need(wanted[at], expectation.violation);
-      for (size_t column : source->primary_key) wanted[at].insert(column);
-      for (size_t column = 0; column < source->declared.size(); ++column)
-        if (!source->declared[column].nullable) wanted[at].insert(column);
+      for (size_t column = 0; column < source->delivered.size(); ++column)
+        if (is_checked(*source, source->delivered[column])) wanted[at].insert(column);
     }
     if (keep_one && wanted[at].empty() && !base.output.columns.empty()) wanted[at].insert(0);
   }
