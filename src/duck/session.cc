@@ -8,6 +8,7 @@
 #include <duckdb/planner/expression_binder.hpp>
 #include <duckdb/planner/planner.hpp>
 
+#include "duck/check_bound.h"
 #include "duck/connection.h"
 #include "duck/failure.h"
 #include "duck/fold.h"
@@ -89,13 +90,15 @@ class Session final : public SqlSession {
       parser.ParseQuery(sql);
       if (parser.statements.size() != 1 || parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT)
         return user_error(Code::syntax_error, "expected one SELECT");
+      if (!parser.statements[0]->named_param_map.empty())
+        return user_error(Code::syntax_error, "a pipeline's SELECT takes no parameters");
       duckdb::Planner planner(context);
       planner.CreatePlan(std::move(parser.statements[0]));
-      if (!planner.parameter_data.empty())
-        return user_error(Code::syntax_error, "a pipeline's SELECT takes no parameters");
+      refuse_row_ids(*planner.plan);
       resolve_columns(*planner.plan);
       planner.plan->ResolveOperatorTypes();
       fold_constants(*planner.plan, context);
+      refuse_what_cannot_run(*planner.plan, context);
       std::unique_ptr<BoundRelation> out = walk_plan(*planner.plan);
       for (size_t i = 0; i < planner.names.size() && i < out->columns.size(); ++i)
         out->columns[i].name = planner.names[i];
