@@ -248,7 +248,10 @@ Result<Input> RelationBuilder::build_join(const BoundRelation& relation, const s
   if (kind == JoinKind::inner || kind == JoinKind::left)
     if (std::optional<Input> table = as_table(right, left))
       return finish_lookup(left, *table, kind, conditions.between, residual);
-  if (kind == JoinKind::inner || kind == JoinKind::right) {
+  // What stands left of rows that change, such as FROM t WHERE x > (SELECT avg(x) FROM u), is what is asked about: it
+  // may grow from run to run.
+  const bool left_may_be_table = output_of(right).changelog == Changelog::append;
+  if (left_may_be_table && (kind == JoinKind::inner || kind == JoinKind::right)) {
     if (std::optional<Input> table = as_table(left, right)) {
       // The table stands left: join the other way round, then put the columns back in their order.
       const size_t right_columns = columns - left_columns;
