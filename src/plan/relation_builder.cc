@@ -267,25 +267,46 @@ Result<Input> RelationBuilder::build_late(const BoundRelation& relation) {
   return pick(late_of(lower_case(relation.relation)), relation.scan_columns);
 }
 
-/// Late rows of a relation are told apart right above it, where the row still has all its columns.
-std::string RelationBuilder::late_source_of(const BoundRelation& relation, const Output& in) const {
+std::string RelationBuilder::late_source_of(const BoundRelation& relation) const {
   const BoundRelation* source = &relation;
-  while (source->kind == Kind::project) source = source->inputs[0].get();
-  const std::string late = source->kind == Kind::scan ? lower_case(source->relation) : "";
-  const bool whole = late_wanted_.count(late) && output_of(relations_.at(late)).columns.size() == in.columns.size();
+  auto column_of = [&](size_t i) {
+    return source->kind == Kind::scan ? source->scan_columns[i] : source->expressions[i].column();
+  };
+  for (;; source = source->inputs[0].get()) {
+    if (source->kind != Kind::scan && source->kind != Kind::project) return "";
+    for (size_t i = 0; i < source->columns.size(); ++i)
+      if (column_of(i) != i) return "";
+    if (source->kind == Kind::scan) break;
+  }
+  const std::string late = lower_case(source->relation);
+  const bool whole = late_wanted_.count(late) && output_of(relations_.at(late)).columns.size() == relation.columns.size();
   return whole ? late : "";
 }
 
-Input RelationBuilder::split_late(Input input, const WindowSpec& window, const std::string& name,
-                                  const std::string& late_source) {
-  if (late_source.empty()) return input;
+Result<Input> RelationBuilder::split_late(Input input, const BoundRelation& relation, WindowSpec window,
+                                          const std::string& name) {
+  std::vector<const BoundRelation*> above;
+  const BoundRelation* source = &relation;
+  for (; source->kind == Kind::project; source = source->inputs[0].get()) {
+    const std::optional<size_t> time = source->expressions[window.time_column].column();
+    if (!time) return input;
+    window.time_column = *time;
+    above.push_back(source);
+  }
+  const std::string late = source->kind == Kind::scan ? lower_case(source->relation) : "";
+  if (!late_wanted_.count(late)) return input;
+  window.time_column = source->scan_columns[window.time_column];
   LateFilterNode filter;
-  filter.inputs = {input};
-  filter.output = output_of(input);
-  filter.window = window;
+  filter.inputs = {relations_.at(late)};
+  filter.output = output_of(relations_.at(late));
+  filter.window = std::move(window);
   filter.window_name = name;
-  const Input out = add(std::move(filter));
-  base_of(plan_.nodes[late_of(late_source).node.value]).inputs.push_back({out.node, 1});
+  const Input split = add(std::move(filter));
+  base_of(plan_.nodes[late_of(late).node.value]).inputs.push_back({split.node, 1});
+  Input out = pick(split, source->scan_columns);
+  for (auto project = above.rbegin(); project != above.rend(); ++project) {
+    HEADRACE_ASSIGN(out, build_project(out, **project));
+  }
   return out;
 }
 
@@ -314,14 +335,19 @@ Result<Input> RelationBuilder::build_window(const BoundRelation& relation) {
   if (spec.kind == WindowKind::session) {
     HEADRACE_ASSIGN(spec.keys, session_keys(relation, in));
   }
-  const std::string late = late_source_of(*relation.inputs[0], in);
-  return pick(add_window(input, std::move(spec), window_text(relation), late), relation.scan_columns);
+  const std::string name = window_text(relation);
+  std::string late;
+  if (spec.kind == WindowKind::session) {
+    late = late_source_of(*relation.inputs[0]);
+  } else {
+    HEADRACE_ASSIGN(input, split_late(input, *relation.inputs[0], spec, name));
+  }
+  return pick(add_window(input, std::move(spec), name, late), relation.scan_columns);
 }
 
 Input RelationBuilder::add_window(Input input, WindowSpec window, const std::string& window_name,
                                   const std::string& late_source) {
   const bool session = window.kind == WindowKind::session;
-  if (!session) input = split_late(input, window, window_name, late_source);
   WindowAssignNode node;
   const Output in = output_of(input);
   const bool changes = in.changelog != Changelog::append;

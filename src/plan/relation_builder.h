@@ -57,10 +57,12 @@ class RelationBuilder {
  private:
   /// The node that gathers the late rows of a relation (lower case).
   Input late_of(const std::string& name);
-  /// The relation (lower case) whose late rows are told above `relation`; "" = none.
-  std::string late_source_of(const BoundRelation& relation, const Output& in) const;
-  /// Sends the rows that every window refuses to late(late_source); "" = nowhere.
-  Input split_late(Input input, const WindowSpec& window, const std::string& name, const std::string& late_source);
+  /// The relation x (lower case) that `relation` is, with all its columns in their places, when somebody reads late(x);
+  /// "" = none.
+  std::string late_source_of(const BoundRelation& relation) const;
+  /// Gives the rows of `relation`, built as `input`, that `window` does not refuse. Where it is x, or a projection of
+  /// it, and somebody reads late(x), the others are told there: split right above x, where they have all its columns.
+  Result<Input> split_late(Input input, const BoundRelation& relation, WindowSpec window, const std::string& name);
   Result<Input> build_scan(const BoundRelation& relation);
   Result<Input> build_late(const BoundRelation& relation);
   Result<Input> build_window(const BoundRelation& relation);
