@@ -29,9 +29,12 @@ struct SortKey {
   bool nulls_first = false;
 };
 
+/// What stands for FIRST where it takes the value of a scalar sub-query.
+inline constexpr const char* only_value = "only value";
+
 /// One aggregate call, by DuckDB's name of the function.
 struct AggregateCall {
-  std::string function;  ///< count_star, count, sum, avg, min, max, first ...
+  std::string function;  ///< count_star, count, sum, avg, min, max, first ... or `only_value`
   std::vector<Expr> arguments;
   Expr filter;  ///< empty() = none
   bool distinct = false;

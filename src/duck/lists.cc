@@ -10,10 +10,13 @@ namespace {
 using duckdb::string_t;
 
 /// One text per row whose bytes compare as the rows do.
-Vector sort_keys(DataChunk& rows, bool first_descending) {
+Vector sort_keys(DataChunk& rows, const std::vector<SortKey>& order) {
   duckdb::vector<duckdb::OrderModifiers> modifiers(
       rows.ColumnCount(), duckdb::OrderModifiers(duckdb::OrderType::ASCENDING, duckdb::OrderByNullType::NULLS_LAST));
-  if (first_descending) modifiers[0].order_type = duckdb::OrderType::DESCENDING;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (order[i].descending) modifiers[i].order_type = duckdb::OrderType::DESCENDING;
+    if (order[i].nulls_first) modifiers[i].null_type = duckdb::OrderByNullType::NULLS_FIRST;
+  }
   Vector keys(LogicalType::BLOB, std::max<size_t>(rows.size(), 1));
   rows.Flatten();
   duckdb::CreateSortKeyHelpers::CreateSortKey(rows, modifiers, keys);
@@ -37,16 +40,16 @@ void make_lists(const Vector& column, const std::vector<uint32_t>& order, const 
   }
 }
 
-std::vector<uint32_t> sorted_in_groups(DataChunk& rows, std::vector<uint32_t>& ends, bool first_descending,
+std::vector<uint32_t> sorted_in_groups(DataChunk& rows, std::vector<uint32_t>& ends, const std::vector<SortKey>& order,
                                        bool distinct) {
-  std::vector<uint32_t> order(rows.size()), out;
-  if (order.empty()) return order;
-  std::iota(order.begin(), order.end(), 0);
-  const Vector keys = sort_keys(rows, first_descending);
+  std::vector<uint32_t> numbers(rows.size()), out;
+  if (numbers.empty()) return numbers;
+  std::iota(numbers.begin(), numbers.end(), 0);
+  const Vector keys = sort_keys(rows, order);
   const string_t* texts = duckdb::FlatVector::GetData<string_t>(keys);
   uint32_t begin = 0;
   for (uint32_t& end : ends) {
-    auto first = order.begin() + begin, last = order.begin() + end;
+    auto first = numbers.begin() + begin, last = numbers.begin() + end;
     std::stable_sort(first, last, [&](uint32_t a, uint32_t b) { return texts[a] < texts[b]; });
     if (distinct) last = std::unique(first, last, [&](uint32_t a, uint32_t b) { return texts[a] == texts[b]; });
     out.insert(out.end(), first, last);
@@ -55,10 +58,10 @@ std::vector<uint32_t> sorted_in_groups(DataChunk& rows, std::vector<uint32_t>& e
   return out;
 }
 
-void sort_rows(DataChunk& rows, bool first_descending, bool distinct) {
+void sort_rows(DataChunk& rows, const std::vector<SortKey>& order, bool distinct) {
   std::vector<uint32_t> ends{static_cast<uint32_t>(rows.size())};
-  std::vector<uint32_t> order = sorted_in_groups(rows, ends, first_descending, distinct);
-  rows.Slice(duckdb::SelectionVector(order.data()), order.size());
+  std::vector<uint32_t> numbers = sorted_in_groups(rows, ends, order, distinct);
+  rows.Slice(duckdb::SelectionVector(numbers.data()), numbers.size());
   rows.Flatten();
 }
 

@@ -24,15 +24,23 @@ struct SumState {
   bool seen;
 };
 
+[[noreturn]] void refuse_sum_beyond_bigint() {
+  throw_error(user_error(Code::out_of_range, "SUM overflows BIGINT")
+                  .with_remedy("sum a DECIMAL: SUM(CAST(x AS DECIMAL(38, 0)))"));
+}
+
 void add_checked(int64_t& total, int64_t value) {
-  if (__builtin_add_overflow(total, value, &total))
-    throw_error(user_error(Code::out_of_range, "SUM overflows BIGINT")
-                    .with_remedy("sum a DECIMAL: SUM(CAST(x AS DECIMAL(38, 0)))"));
+  if (__builtin_add_overflow(total, value, &total)) refuse_sum_beyond_bigint();
 }
 
 void add_checked(duckdb::hugeint_t& total, duckdb::hugeint_t value) {
   if (!duckdb::Hugeint::TryAddInPlace(total, value))
     throw_error(user_error(Code::out_of_range, "SUM overflows DECIMAL(38)"));
+}
+
+void add_checked(int64_t& total, duckdb::hugeint_t value) {
+  duckdb::hugeint_t sum = total;
+  if (!duckdb::Hugeint::TryAddInPlace(sum, value) || !duckdb::Hugeint::TryCast(sum, total)) refuse_sum_beyond_bigint();
 }
 
 template <class T>
@@ -44,7 +52,10 @@ struct Sum {
   }
   template <class INPUT, class STATE, class OP>
   static void Operation(STATE& state, const INPUT& input, duckdb::AggregateUnaryInput&) {
-    add_checked(state.total, T(input));
+    if constexpr (std::is_same_v<INPUT, duckdb::hugeint_t>)
+      add_checked(state.total, input);
+    else
+      add_checked(state.total, T(input));
     state.seen = true;
   }
   template <class INPUT, class STATE, class OP>
@@ -134,6 +145,7 @@ void register_value_functions(duckdb::DatabaseInstance& database) {
   sum.AddFunction(sum_of<int16_t, int64_t>(LogicalType::SMALLINT, LogicalType::BIGINT));
   sum.AddFunction(sum_of<int32_t, int64_t>(LogicalType::INTEGER, LogicalType::BIGINT));
   sum.AddFunction(sum_of<int64_t, int64_t>(LogicalType::BIGINT, LogicalType::BIGINT));
+  sum.AddFunction(sum_of<duckdb::hugeint_t, int64_t>(LogicalType::HUGEINT, LogicalType::BIGINT));
   sum.AddFunction(duckdb::AggregateFunction::UnaryAggregate<SumState<double>, double, double, DoubleSum>(
       LogicalType::DOUBLE, LogicalType::DOUBLE));
   duckdb::AggregateFunction decimals = decimal_sum(LogicalType::DECIMAL(38, 0));

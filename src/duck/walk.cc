@@ -112,11 +112,19 @@ std::unique_ptr<BoundRelation> walk_get(const duckdb::LogicalGet& get) {
   return out;
 }
 
+/// DuckDB takes the value of a scalar sub-query by FIRST, and complains of more in a projection above.
+bool complains_of_many(const duckdb::Expression& expression) {
+  return expression.ToString().find("More than one row returned by a subquery") != std::string::npos;
+}
+
 std::unique_ptr<BoundRelation> walk_projection(const LogicalOperator& op) {
   auto out = relation_of(Kind::project, op);
   for (const auto& expression : op.expressions) {
     out->expressions.push_back(handle(*expression));
     out->columns.push_back({expression->GetName(), expression->return_type});
+    if (out->inputs[0]->kind != Kind::aggregate || !complains_of_many(*expression)) continue;
+    for (AggregateCall& call : out->inputs[0]->aggregates)
+      if (call.function == "first") call.function = only_value;
   }
   return out;
 }

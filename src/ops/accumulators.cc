@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "duck/lists.h"
 #include "duck/rows.h"
@@ -55,6 +56,8 @@ size_t state_bytes(AggregateKind kind) {
     case AggregateKind::maximum:
       return sizeof(Extreme);
     case AggregateKind::count_distinct:
+    case AggregateKind::first:
+    case AggregateKind::last:
     case AggregateKind::bag:
     case AggregateKind::function:
       return sizeof(BagHead);
@@ -88,6 +91,51 @@ bool less(const T& a, const T& b) {
   if constexpr (std::is_floating_point_v<T>)
     if (std::isnan(a) || std::isnan(b)) return !std::isnan(a) && std::isnan(b);
   return a < b;
+}
+
+template <class T>
+constexpr bool is_summed = (std::is_integral_v<T> && std::is_signed_v<T>) || std::is_same_v<T, hugeint_t>;
+
+/// Sums of narrower numbers do not: there are not so many rows.
+bool may_overflow(const Aggregate& aggregate) {
+  return aggregate.kind == AggregateKind::sum_integer ||
+         ((aggregate.kind == AggregateKind::sum_decimal || aggregate.kind == AggregateKind::average) &&
+          aggregate.call.arguments[0].type().InternalType() == PhysicalType::INT128);
+}
+
+Error sum_overflows(const Aggregate& aggregate) {
+  return user_error(Code::out_of_range, aggregate.call.text + " overflows " + aggregate.type.ToString());
+}
+
+/// 10^38, which no DECIMAL reaches.
+constexpr Wide decimal_end = Wide{10'000'000'000'000'000'000ULL} * Wide{10'000'000'000'000'000'000ULL};
+
+bool add_if_it_fits(Wide change, WideSum& sum) {
+  Wide total = 0;
+  if (__builtin_add_overflow(Wide{sum.total}, change, &total) || total >= decimal_end || total <= -decimal_end)
+    return false;
+  sum.total = total;
+  return true;
+}
+
+/// Adds `diff` times a value to the sum at `state`; false, and nothing is added, when the sum would be too large.
+template <class T>
+bool add_if_it_fits(T value, int32_t diff, char* state) {
+  if constexpr (std::is_same_v<T, hugeint_t>) {
+    WideSum& sum = *reinterpret_cast<WideSum*>(state);
+    Wide change = 0;
+    if (__builtin_mul_overflow(wide(value), Wide{diff}, &change) || !add_if_it_fits(change, sum)) return false;
+    sum.values += diff;
+  } else {
+    IntegerSum& sum = *reinterpret_cast<IntegerSum*>(state);
+    int64_t change = 0, total = 0;
+    if (__builtin_mul_overflow(static_cast<int64_t>(value), static_cast<int64_t>(diff), &change) ||
+        __builtin_add_overflow(sum.total, change, &total))
+      return false;
+    sum.total = total;
+    sum.values += diff;
+  }
+  return true;
 }
 
 /// Calls body(row, value index) for each row that counts: not skipped, filter true, argument not NULL.
@@ -218,6 +266,17 @@ State merged(const Table& groups, size_t offset, const MergedSlots& rows, size_t
   return sum;
 }
 
+/// The sum of a row's slots; none when it has more digits than a DECIMAL.
+std::optional<WideSum> merged_if_it_fits(const Table& groups, size_t offset, const MergedSlots& rows, size_t row) {
+  WideSum sum{};
+  for (uint32_t i = rows.begin(row); i < rows.ends[row]; ++i) {
+    const WideSum& state = *reinterpret_cast<const WideSum*>(groups.read_plain(rows.slots[i]) + offset);
+    if (!add_if_it_fits(state.total, sum)) return std::nullopt;
+    sum.values += state.values;
+  }
+  return sum;
+}
+
 template <class State>
 void add_sums(char* to, const char* from) {
   State& sum = *reinterpret_cast<State*>(to);
@@ -242,8 +301,14 @@ double power_of_ten(uint8_t exponent) {
   return out;
 }
 
+Arrival arrival_of(AggregateKind kind) {
+  if (kind == AggregateKind::first) return Arrival::first;
+  return kind == AggregateKind::last ? Arrival::last : Arrival::none;
+}
+
 bool has_bag(AggregateKind kind) {
-  return kind == AggregateKind::bag || kind == AggregateKind::count_distinct || kind == AggregateKind::function;
+  return kind == AggregateKind::bag || kind == AggregateKind::count_distinct || kind == AggregateKind::function ||
+         arrival_of(kind) != Arrival::none;
 }
 
 bool is_users(AggregateKind kind) {
@@ -286,9 +351,13 @@ Accumulators::Accumulators(const std::vector<Aggregate>& aggregates, const std::
     if (aggregate.kind == AggregateKind::bag)
       bag_functions_[i] = std::make_unique<BagFunction>(context.evaluation, aggregate.call);
     if (!has_bag(aggregate.kind)) continue;
-    std::vector<LogicalType> arguments;
-    for (const Expr& argument : aggregate.call.arguments) arguments.push_back(argument.type());
-    bags_[i] = std::make_unique<Bag>(i, types_of(*key_), std::move(arguments));
+    std::vector<LogicalType> values;
+    for (size_t key_number = 0; key_number < aggregate.sorted_by; ++key_number)
+      values.push_back(aggregate.call.order[key_number].by.type());
+    for (const Expr& argument : aggregate.call.arguments) values.push_back(argument.type());
+    const Arrival arrival = arrival_of(aggregate.kind);
+    bags_[i] = std::make_unique<Bag>(i, types_of(*key_), std::move(values), arrival,
+                                     arrival != Arrival::none && aggregate.appends);
   }
 }
 
@@ -307,58 +376,37 @@ void Accumulators::add_columns(TableSpec& groups) {
 
 Accumulators::~Accumulators() = default;
 
-void Accumulators::update_integer_sums(char** plains, Batch& batch, std::vector<uint8_t>& skip,
-                                       std::vector<uint32_t>& rejected) {
+/// Sums of a type that they can grow out of: rows that do so are taken out of the sums before, and left out of the
+/// aggregates after.
+void Accumulators::update_sums_that_may_overflow(char** plains, Batch& batch, std::vector<uint8_t>& skip,
+                                                 std::vector<uint32_t>& rejected) {
+  auto add = [&](size_t i, const std::vector<uint8_t>& left_out, int32_t sign, auto overflows) {
+    Vector& column = batch.chunk.data[aggregates_[i].arguments[0]];
+    UnifiedVectorFormat argument;
+    column.ToUnifiedFormat(batch.chunk.size(), argument);
+    with_type(column.GetType().InternalType(), [&](auto type) {
+      using T = decltype(type);
+      if constexpr (is_summed<T>)
+        each_row(batch, aggregates_[i], &argument, left_out, [&](size_t row, size_t at) {
+          const T value = reinterpret_cast<const T*>(argument.data)[at];
+          if (!add_if_it_fits(value, batch.diff(static_cast<int64_t>(row)) * sign, plains[row] + offsets_[i]))
+            overflows(static_cast<uint32_t>(row));
+        });
+    });
+  };
   std::vector<size_t> done;
   for (size_t i = 0; i < aggregates_.size(); ++i) {
-    if (aggregates_[i].kind != AggregateKind::sum_integer) continue;
-    UnifiedVectorFormat argument;
-    batch.chunk.data[aggregates_[i].arguments[0]].ToUnifiedFormat(batch.chunk.size(), argument);
-    with_type(batch.chunk.data[aggregates_[i].arguments[0]].GetType().InternalType(), [&](auto type) {
-      using T = decltype(type);
-      if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) {
-        const T* values = reinterpret_cast<const T*>(argument.data);
-        each_row(batch, aggregates_[i], &argument, skip, [&](size_t row, size_t at) {
-          IntegerSum& sum = *reinterpret_cast<IntegerSum*>(plains[row] + offsets_[i]);
-          const int32_t diff = batch.diff(static_cast<int64_t>(row));
-          int64_t change = 0, total = 0;
-          if (__builtin_mul_overflow(static_cast<int64_t>(values[at]), static_cast<int64_t>(diff), &change) ||
-              __builtin_add_overflow(sum.total, change, &total)) {
-            rejected.push_back(static_cast<uint32_t>(row));
-            return;
-          }
-          sum.total = total;
-          sum.values += diff;
-        });
-      }
-    });
-    // Rows found too large here are taken out of the sums before, and left out of the aggregates after.
-    if (rejected.empty()) {
-      done.push_back(i);
-      continue;
-    }
-    if (skip.empty()) skip.resize(static_cast<size_t>(batch.rows()));
-    for (uint32_t row : rejected) {
-      if (skip[row]) continue;
+    if (!may_overflow(aggregates_[i])) continue;
+    std::vector<uint32_t> too_large;
+    add(i, skip, 1, [&](uint32_t row) { too_large.push_back(row); });
+    for (uint32_t row : too_large) {
+      skip.resize(static_cast<size_t>(batch.rows()));
       skip[row] = 1;
-      for (size_t before : done) {
-        Vector& column = batch.chunk.data[aggregates_[before].arguments[0]];
-        std::vector<uint8_t> others(static_cast<size_t>(batch.rows()), 1);
-        others[row] = 0;
-        UnifiedVectorFormat values;
-        column.ToUnifiedFormat(batch.chunk.size(), values);
-        with_type(column.GetType().InternalType(), [&](auto type) {
-          using T = decltype(type);
-          if constexpr (std::is_integral_v<T> && std::is_signed_v<T>)
-            each_row(batch, aggregates_[before], &values, others, [&](size_t r, size_t at) {
-              IntegerSum& sum = *reinterpret_cast<IntegerSum*>(plains[r] + offsets_[before]);
-              const int32_t diff = batch.diff(static_cast<int64_t>(r));
-              sum.total -= static_cast<int64_t>(reinterpret_cast<const T*>(values.data)[at]) * diff;
-              sum.values -= diff;
-            });
-        });
-      }
+      std::vector<uint8_t> others(static_cast<size_t>(batch.rows()), 1);
+      others[row] = 0;
+      for (size_t before : done) add(before, others, -1, [](uint32_t) {});
     }
+    rejected.insert(rejected.end(), too_large.begin(), too_large.end());
     done.push_back(i);
   }
 }
@@ -369,7 +417,7 @@ void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataCh
   char* plains[STANDARD_VECTOR_SIZE];
   for (size_t row = 0; row < rows; ++row) plains[row] = groups.plain(slots[row]);
   std::vector<uint8_t> skip;
-  update_integer_sums(plains, batch, skip, rejected);
+  update_sums_that_may_overflow(plains, batch, skip, rejected);
   for (size_t row = 0; row < rows; ++row)
     if (skip.empty() || !skip[row]) *reinterpret_cast<int64_t*>(plains[row]) += batch.diff(static_cast<int64_t>(row));
   for (size_t i = 0; i < aggregates_.size(); ++i) {
@@ -397,7 +445,7 @@ void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataCh
         break;  // Done above.
       case AggregateKind::sum_decimal:
       case AggregateKind::average:
-        add_wide<WideSum>(type, plains, offset, batch, aggregate, argument, skip);
+        if (!may_overflow(aggregate)) add_wide<WideSum>(type, plains, offset, batch, aggregate, argument, skip);
         break;
       case AggregateKind::sum_double:
       case AggregateKind::average_double:
@@ -411,6 +459,8 @@ void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataCh
         });
         break;
       case AggregateKind::count_distinct:
+      case AggregateKind::first:
+      case AggregateKind::last:
       case AggregateKind::bag:
       case AggregateKind::function:
       case AggregateKind::accumulator:
@@ -436,7 +486,26 @@ void Accumulators::update_values(size_t index, Table& groups, const Slot* slots,
     bags_[index]->update(groups, offsets_[index], slots, batch, aggregate.arguments, keys, rows);
 }
 
-Result<> Accumulators::bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out) {
+void Accumulators::arrival_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out) const {
+  std::vector<const char*> values;
+  std::vector<uint32_t> of_rows;
+  for (size_t row = 0; row < rows.rows(); ++row) {
+    std::vector<const BagHead*> heads;
+    for (uint32_t i = rows.begin(row); i < rows.ends[row]; ++i) heads.push_back(&head(groups, index, rows.slots[i]));
+    const char* value = bags_[index]->by_arrival(heads);
+    FlatVector::SetNull(out, row, value == nullptr);
+    if (value == nullptr) continue;
+    values.push_back(value);
+    of_rows.push_back(static_cast<uint32_t>(row));
+  }
+  DataChunk gathered;
+  bags_[index]->gather(values, gathered);
+  for (size_t i = 0; i < of_rows.size(); ++i)
+    duckdb::VectorOperations::Copy(gathered.data[0], out, i + 1, i, of_rows[i]);
+}
+
+Result<> Accumulators::bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out,
+                                  Emitter& emitter) {
   const Aggregate& aggregate = aggregates_[index];
   const bool merge = aggregate.kind == AggregateKind::count_distinct || aggregate.call.distinct;
   for (size_t row = 0; row < rows.rows(); ++row) {
@@ -449,15 +518,20 @@ Result<> Accumulators::bag_result(const Table& groups, size_t index, const Merge
     for (uint32_t i = begin; i < end; ++i) bags_[index]->collect(head(groups, index, rows.slots[i]), merge, values);
     DataChunk gathered;
     bags_[index]->gather(values, gathered);
-    sort_rows(gathered, !aggregate.call.order.empty() && aggregate.call.order[0].descending, merge);
+    sort_rows(gathered, aggregate.call.order, merge);
     if (aggregate.kind == AggregateKind::count_distinct) {
       FlatVector::GetData<int64_t>(out)[row] = static_cast<int64_t>(gathered.size());
       continue;
     }
+    DataChunk arguments;
+    gathered.Split(arguments, aggregate.sorted_by);
     BagFunction& function = *bag_functions_[index];
     function.reset();
-    HEADRACE_TRY(function.add(gathered));
-    HEADRACE_TRY(function.result(out, row));
+    Result<> done = function.add(arguments);
+    if (done) done = function.result(out, row);
+    if (done) continue;
+    FlatVector::SetNull(out, row, true);
+    reject_group(groups, rows, row, done.error(), emitter);
   }
   return {};
 }
@@ -526,18 +600,19 @@ Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlo
           total += sum.exact();
           values += sum.values;
         }
-        if (total != static_cast<int64_t>(total))
-          return user_error(Code::out_of_range, "SUM over the slices of a window overflows BIGINT");
+        const bool fits = total == static_cast<int64_t>(total);
+        if (!fits) reject_group(groups, rows, row, sum_overflows(aggregate), emitter);
         FlatVector::GetData<int64_t>(out)[row] = static_cast<int64_t>(total);
-        if (values == 0) FlatVector::SetNull(out, row, true);
+        if (values == 0 || !fits) FlatVector::SetNull(out, row, true);
       }
       return {};
     }
     case AggregateKind::sum_decimal:
       for (size_t row = 0; row < rows.rows(); ++row) {
-        WideSum sum = merged<WideSum>(groups, offset, rows, row);
-        FlatVector::GetData<hugeint_t>(out)[row] = narrow(sum.total);
-        if (sum.values == 0) FlatVector::SetNull(out, row, true);
+        const std::optional<WideSum> sum = merged_if_it_fits(groups, offset, rows, row);
+        if (!sum) reject_group(groups, rows, row, sum_overflows(aggregate), emitter);
+        FlatVector::GetData<hugeint_t>(out)[row] = narrow(sum ? sum->total : 0);
+        if (!sum || sum->values == 0) FlatVector::SetNull(out, row, true);
       }
       return {};
     case AggregateKind::average: {
@@ -570,9 +645,13 @@ Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlo
         extreme_result<decltype(value)>(groups, offset, aggregate.kind == AggregateKind::minimum, rows, out);
       });
       return {};
+    case AggregateKind::first:
+    case AggregateKind::last:
+      arrival_result(groups, index, rows, out);
+      return {};
     case AggregateKind::count_distinct:
     case AggregateKind::bag:
-      return bag_result(groups, index, rows, out);
+      return bag_result(groups, index, rows, out, emitter);
     case AggregateKind::function:
       return function_result(groups, index, rows, out, emitter);
     case AggregateKind::accumulator:
@@ -619,6 +698,8 @@ Result<> Accumulators::merge(Table& groups, Slot into, Slot from) {
         });
         break;
       case AggregateKind::count_distinct:
+      case AggregateKind::first:
+      case AggregateKind::last:
       case AggregateKind::bag:
       case AggregateKind::function:
       case AggregateKind::accumulator:

@@ -69,10 +69,12 @@ class Accumulators {
   void restored(Table& groups);
 
  private:
-  void update_integer_sums(char** plains, Batch& batch, std::vector<uint8_t>& skip, std::vector<uint32_t>& rejected);
+  void update_sums_that_may_overflow(char** plains, Batch& batch, std::vector<uint8_t>& skip,
+                                     std::vector<uint32_t>& rejected);
   void update_values(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
                      const std::vector<uint8_t>& skip);
-  Result<> bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out);
+  Result<> bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out, Emitter& emitter);
+  void arrival_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out) const;
   Result<> function_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out, Emitter& emitter);
   void reject_group(const Table& groups, const MergedSlots& rows, size_t row, const Error& reason,
                     Emitter& emitter) const;

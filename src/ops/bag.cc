@@ -47,8 +47,13 @@ void each_key(const Table& table, size_t columns, Body body) {
 
 }  // namespace
 
-Bag::Bag(size_t number, const std::vector<LogicalType>& key, std::vector<LogicalType> values)
-    : group_columns_(key.size()), types_(std::move(values)), values_(values_spec(number, key, types_, sizeof(Link))) {}
+Bag::Bag(size_t number, const std::vector<LogicalType>& key, std::vector<LogicalType> values, Arrival arrival, bool one)
+    : group_columns_(key.size()),
+      types_(std::move(values)),
+      arrival_(arrival),
+      one_(one),
+      values_(
+          values_spec(number, key, types_, sizeof(Link) + (arrival == Arrival::none ? size_t{0} : sizeof(int64_t)))) {}
 
 void Bag::attach(BagHead& head, Slot slot) {
   Link& own = link(slot);
@@ -88,8 +93,13 @@ void Bag::update(Table& groups, size_t head_offset, const Slot* slots, Batch& ba
   values_.find_or_create(wanted, hashes, rows.size(), found, created);
   for (size_t i = 0; i < rows.size(); ++i) {
     if (created[i]) attach(head_of(groups, slots[rows[i]], head_offset), found[i]);
-    link(found[i]).count += batch.diff(rows[i]);
+    Link& held = link(found[i]);
+    const bool arrives = batch.diff(rows[i]) > 0 && (held.count <= 0 || arrival_ == Arrival::last);
+    if (arrives && arrival_ != Arrival::none) arrived(found[i]) = next_arrival_++;
+    held.count += batch.diff(rows[i]);
   }
+  for (size_t i = 0; one_ && i < rows.size(); ++i) keep_best(head_of(groups, slots[rows[i]], head_offset));
+  if (one_) return;
   for (size_t i = 0; i < rows.size(); ++i) {
     // A value that came and went in this batch may stand here twice; it is let go once.
     const Slot slot = found[i];
@@ -106,6 +116,35 @@ void Bag::collect(const BagHead& head, bool distinct, std::vector<const char*>& 
     const int64_t copies = distinct ? 1 : std::max<int64_t>(read_link(at - 1).count, 0);
     out.insert(out.end(), static_cast<size_t>(copies), values_.address(at - 1));
   }
+}
+
+/// The slot of the value of a group that arrived first (or last); missing_slot when it holds none.
+Slot Bag::best(const BagHead& head) const {
+  Slot out = missing_slot;
+  for (Slot at = head.first_plus_one; at; at = read_link(at - 1).next_plus_one)
+    if (read_link(at - 1).count > 0 && (out == missing_slot || is_before(read_arrived(at - 1), read_arrived(out))))
+      out = at - 1;
+  return out;
+}
+
+void Bag::keep_best(BagHead& head) {
+  if (head.distinct < 2) return;
+  const Slot kept = best(head);
+  for (Slot at = head.first_plus_one; at;) {
+    const Slot next = read_link(at - 1).next_plus_one;
+    if (at - 1 != kept) detach(head, at - 1);
+    at = next;
+  }
+}
+
+const char* Bag::by_arrival(const std::vector<const BagHead*>& heads) const {
+  Slot out = missing_slot;
+  for (const BagHead* head : heads) {
+    const Slot slot = best(*head);
+    if (slot == missing_slot) continue;
+    if (out == missing_slot || is_before(read_arrived(slot), read_arrived(out))) out = slot;
+  }
+  return out == missing_slot ? nullptr : values_.address(out);
 }
 
 void Bag::gather(const std::vector<const char*>& rows, DataChunk& out) const {
@@ -139,6 +178,9 @@ void Bag::merge(Table& groups, size_t head_offset, Slot into, Slot from) {
     for (size_t i = 0; i < count; ++i) {
       if (created[i]) attach(head_of(groups, into, head_offset), found[i]);
       link(found[i]).count += read_link(moved[first + i]).count;
+      if (arrival_ == Arrival::none) continue;
+      const int64_t other = read_arrived(moved[first + i]);
+      if (created[i] || is_before(other, read_arrived(found[i]))) arrived(found[i]) = other;
     }
     for (size_t i = 0; i < count; ++i) values_.erase(moved[first + i]);
   }
@@ -153,6 +195,8 @@ void Bag::erase(const BagHead& head) {
 }
 
 void Bag::restored(Table& groups, size_t head_offset) {
+  if (arrival_ != Arrival::none)
+    for (Slot slot : values_.slots()) next_arrival_ = std::max(next_arrival_, read_arrived(slot) + 1);
   if (!groups.renumbered() && !values_.renumbered()) return;
   for (Slot slot : groups.slots()) std::memset(groups.plain(slot) + head_offset, 0, sizeof(BagHead));
   // A group is found by the hash of its key's columns alone: what a table hashes beside them is its own business.

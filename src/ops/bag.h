@@ -1,5 +1,5 @@
 // The values of groups, for aggregates that need them all: a table keyed by group and value, with how often each is
-// held, chained per group. Takes values back as well as in.
+// held, chained per group. Takes values back as well as in. Where FIRST and LAST ask for it, a value's arrival is kept.
 #pragma once
 
 #include <vector>
@@ -16,10 +16,15 @@ struct BagHead {
   int64_t distinct;
 };
 
+/// Which arrival of a value that is held more than once is kept: none, the first one, the last one.
+enum class Arrival : uint8_t { none, first, last };
+
 class Bag {
  public:
-  /// `number` names the table; `key` are the groups' key columns, `values` the columns of a value.
-  Bag(size_t number, const std::vector<LogicalType>& key, std::vector<LogicalType> values);
+  /// `number` names the table; `key` are the groups' key columns, `values` the columns of a value. `one`: of a group
+  /// only the value that arrived first (or last) is kept; for inputs that take nothing back.
+  Bag(size_t number, const std::vector<LogicalType>& key, std::vector<LogicalType> values,
+      Arrival arrival = Arrival::none, bool one = false);
 
   /// Adds the rows `rows` of `batch` (its columns `columns`), by their diffs, to the groups `slots` (one per row of the
   /// batch). `keys` are the groups' keys, the heads stand at `head_offset` of their plain bytes.
@@ -27,6 +32,8 @@ class Bag {
               DataChunk& keys, const std::vector<uint32_t>& rows);
   /// Appends the rows of a group's values, each as often as it is held; `distinct`: once.
   void collect(const BagHead& head, bool distinct, std::vector<const char*>& out) const;
+  /// The row of the value that arrived first (or last) in any of these groups; null when they hold none.
+  const char* by_arrival(const std::vector<const BagHead*>& heads) const;
   /// The columns of what collect() gave. `out` is made here.
   void gather(const std::vector<const char*>& rows, DataChunk& out) const;
   /// Moves all values of group `from` to group `into`.
@@ -44,6 +51,13 @@ class Bag {
     Slot next_plus_one, previous_plus_one;
   };
 
+  int64_t& arrived(Slot slot) { return *reinterpret_cast<int64_t*>(values_.plain(slot) + sizeof(Link)); }
+  int64_t read_arrived(Slot slot) const {
+    return *reinterpret_cast<const int64_t*>(values_.read_plain(slot) + sizeof(Link));
+  }
+  bool is_before(int64_t a, int64_t b) const { return arrival_ == Arrival::last ? a > b : a < b; }
+  Slot best(const BagHead& head) const;
+  void keep_best(BagHead& head);
   Link& link(Slot slot) { return *reinterpret_cast<Link*>(values_.plain(slot)); }
   const Link& read_link(Slot slot) const { return *reinterpret_cast<const Link*>(values_.read_plain(slot)); }
   void attach(BagHead& head, Slot slot);
@@ -51,6 +65,9 @@ class Bag {
 
   size_t group_columns_;
   std::vector<LogicalType> types_;
+  Arrival arrival_;
+  bool one_;
+  int64_t next_arrival_ = 1;
   Table values_;
 };
 

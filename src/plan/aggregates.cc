@@ -56,6 +56,10 @@ const std::set<std::string>& order_free() {
   return names;
 }
 
+bool is_first(const std::string& name) {
+  return name == "first" || name == "arbitrary";
+}
+
 }  // namespace
 
 Result<AggregateKind> aggregate_kind(const AggregateCall& call, Changelog input) {
@@ -75,10 +79,13 @@ Result<AggregateKind> aggregate_kind(const AggregateCall& call, Changelog input)
     if (name == "min" && appends && ordered) return AggregateKind::minimum;
     if (name == "max" && appends && ordered) return AggregateKind::maximum;
   }
-  if (order_free().count(name)) return AggregateKind::bag;
+  if (call.order.empty() && is_first(name)) return AggregateKind::first;
+  if (call.order.empty() && name == "last") return AggregateKind::last;
+  if (order_free().count(name) || is_first(name) || name == "last") return AggregateKind::bag;
   return user_error(Code::unsupported_sql, "the aggregate " + name + " is not supported over a stream")
       .with_remedy(
-          "min, max, sum, avg, count, median, quantile_cont, stddev, arg_min, arg_max, list and string_agg are");
+          "min, max, sum, avg, count, first, last, median, quantile_cont, stddev, arg_min, arg_max, list and string_agg "
+          "are");
 }
 
 Result<AggregateKind> aggregate_kind(const AggregateCall& call, const FunctionDescription& function, Changelog input) {

@@ -168,6 +168,8 @@ enum class AggregateKind : uint8_t {
   minimum,         ///< append-only inputs of fixed width
   maximum,
   count_distinct,
+  first,       ///< in order of arrival; of equal values that are taken back the latest
+  last,        ///< in order of arrival; of equal values that are taken back the earliest
   bag,         ///< keeps the group's values; computed by DuckDB's function of that name when asked for
   function,    ///< keeps the group's values; computed by the user's function when asked for
   accumulator  ///< the user's accumulator: its attributes are the state
@@ -178,6 +180,8 @@ struct Aggregate {
   AggregateKind kind = AggregateKind::count_star;
   AggregateCall call;             ///< As bound; its expressions read the input's columns.
   std::vector<size_t> arguments;  ///< Columns.
+  size_t sorted_by = 0;           ///< So many of them, the first, are what ORDER BY names and not the function's own.
+  bool appends = false;           ///< The input takes nothing back.
   std::optional<size_t> filter;   ///< A BOOLEAN column.
   LogicalType type;
   UserFunction function;  ///< Of the kinds function and accumulator.

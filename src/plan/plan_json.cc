@@ -17,7 +17,8 @@ constexpr const char* comparison_words[] = {"=", "is not distinct from", "<", "<
 constexpr const char* keeps_words[] = {"all", "last_rows", "last_groups", "recent", "first_rows", "totals"};
 constexpr const char* aggregate_words[] = {
     "count_star", "count",   "sum_integer",    "sum_decimal", "sum_double", "average",    "average_double",
-    "minimum",    "maximum", "count_distinct", "bag",         "function",   "accumulator"};
+    "minimum",    "maximum", "count_distinct", "first",       "last",       "bag",        "function",
+    "accumulator"};
 
 bool is_secret(const std::string& option) {
   const std::string name = lower_case(option);
@@ -57,9 +58,9 @@ std::string aggregates_json(const std::vector<Aggregate>& aggregates) {
   for (const Aggregate& a : aggregates) {
     if (out.size() > 1) out += ",";
     out +=
-        fmt::format("{{\"state\":\"{}\",\"function\":{},\"distinct\":{},\"arguments\":{},\"filter\":{},\"type\":{}{}}}",
+        fmt::format("{{\"state\":\"{}\",\"function\":{},\"distinct\":{},\"arguments\":{},\"sorted_by\":{},\"filter\":{},\"type\":{}{}}}",
                     aggregate_words[static_cast<int>(a.kind)], json_string(a.call.function), a.call.distinct,
-                    numbers(a.arguments), a.filter ? std::to_string(*a.filter) : "null", json_string(a.type.ToString()),
+                    numbers(a.arguments), a.sorted_by, a.filter ? std::to_string(*a.filter) : "null", json_string(a.type.ToString()),
                     a.function.host ? ",\"hash\":" + json_string(a.function.description().hash) : "");
   }
   return out + "]";

@@ -93,6 +93,13 @@ bool gives_one_row(const Plan& plan, Input input) {
   return std::holds_alternative<ProjectNode>(node) && gives_one_row(plan, base_of(node).inputs[0]);
 }
 
+/// True when ORDER BY names the arguments themselves, from the first on.
+bool sorts_by_arguments(const AggregateCall& call) {
+  return call.order.size() <= call.arguments.size() &&
+         std::equal(call.order.begin(), call.order.end(), call.arguments.begin(),
+                    [](const SortKey& order, const Expr& argument) { return order.by.json() == argument.json(); });
+}
+
 std::string window_text(const BoundRelation& relation) {
   static constexpr const char* names[] = {"TUMBLE", "HOP", "CUMULATE", "SESSION"};
   std::string out = std::string(names[static_cast<int>(relation.window)]) + "(" + relation.time_column;
@@ -599,8 +606,12 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
   for (const AggregateCall& call : relation.aggregates) {
     Aggregate aggregate;
     aggregate.call = call;
-    // DuckDB takes a scalar sub-query's value by FIRST.
-    if (call.function == "first" && gives_one_row(plan_, input)) aggregate.call.function = "any_value";
+    if (call.function == only_value) {
+      if (!gives_one_row(plan_, input))
+        return unsupported("a sub-query that stands for a value may give more than one row",
+                           "aggregate it, as in (SELECT max(x) FROM t)");
+      aggregate.call.function = "any_value";
+    }
     auto users = functions_.find(lower_case(call.function));
     if (users != functions_.end()) {
       aggregate.function = users->second;
@@ -608,11 +619,12 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
     } else {
       HEADRACE_ASSIGN(aggregate.kind, aggregate_kind(aggregate.call, in.changelog));
     }
+    if (aggregate.kind == AggregateKind::bag && !sorts_by_arguments(call)) {
+      aggregate.sorted_by = call.order.size();
+      for (const SortKey& order : call.order) aggregate.arguments.push_back(column_for(order.by));
+    }
     for (const Expr& argument : call.arguments) aggregate.arguments.push_back(column_for(argument));
-    for (const SortKey& order : call.order)
-      if (call.arguments.empty() || order.by.json() != call.arguments[0].json())
-        return unsupported("ORDER BY inside " + call.function + " may only name its own argument",
-                           "sort when querying the view");
+    aggregate.appends = in.changelog == Changelog::append;
     if (!call.filter.empty()) aggregate.filter = column_for(call.filter);
     aggregate.type = call.type;
     aggregates.push_back(std::move(aggregate));

@@ -58,6 +58,7 @@ std::string unit_of(const Token& token) {
 
 Rewriter::Claimed Rewriter::function(size_t i, size_t end) {
   const Token& name = token(i);
+  if (name.is("FIRST_VALUE") || name.is("LAST_VALUE")) return value_by_arrival(i, end);
   bool rounds = name.is("FLOOR") || name.is("CEIL") || name.is("CEILING");
   bool units = name.is("TIMESTAMPDIFF") || name.is("TIMESTAMPADD");
   bool epoch = name.is("TO_TIMESTAMP_LTZ"), parse = name.is("TO_TIMESTAMP");
@@ -90,6 +91,33 @@ Rewriter::Claimed Rewriter::function(size_t i, size_t end) {
     return std::optional(close + 1);
   }
   return not_here();
+}
+
+/// FIRST_VALUE(x) and LAST_VALUE(x) without OVER: aggregates that pass over NULLs, unlike FIRST and LAST.
+Rewriter::Claimed Rewriter::value_by_arrival(size_t i, size_t end) {
+  HEADRACE_ASSIGN(size_t close, closing(i + 1, end));
+  std::vector<TokenRange> given = arguments(i + 1, close);
+  if (given.size() != 1 || given[0].empty()) return not_here();
+  std::string form = token(i).is("FIRST_VALUE") ? "first({0})" : "last({0})";
+  TokenRange value = given[0];
+  for (size_t at = value.begin, depth = 0; at < given[0].end; ++at) {
+    depth += token(at).is_op("(");
+    depth -= token(at).is_op(")") && depth > 0;
+    if (depth == 0 && token(at).is("ORDER")) value.end = at;
+  }
+  given.push_back(value);
+  form += " FILTER (WHERE ({1}) IS NOT NULL";
+  if (token(close + 1).is("FILTER") && token(close + 2).is_op("(")) {
+    const size_t condition = close + 4;  // Behind WHERE.
+    HEADRACE_ASSIGN(close, closing(close + 2, end));
+    if (condition >= close) return not_here();
+    given.push_back({condition, close});
+    form += " AND ({2})";
+  }
+  for (const char* word : {"OVER", "IGNORE", "RESPECT"})
+    if (token(close + 1).is(word)) return not_here();  // A window function.
+  HEADRACE_TRY(written(form + ")", i, given));
+  return std::optional(close + 1);
 }
 
 /// MAP[key, value, ...]

@@ -77,6 +77,7 @@ class Rewriter {
 
   // rewrite_functions.cc
   Claimed function(size_t i, size_t end);
+  Claimed value_by_arrival(size_t i, size_t end);
   Claimed map(size_t i, size_t end);
   Claimed rounded_time(size_t i, TokenRange argument, size_t close);
   Claimed with_unit(size_t i, const std::vector<TokenRange>& given, size_t close);

@@ -51,7 +51,7 @@ Result<> call_each(const UserFunction& function, DataChunk& arguments, Vector& r
 
 Result<> call_on_lists(const UserFunction& function, DataChunk& values, std::vector<uint32_t> ends, bool distinct,
                        Vector& result, const OnFailed& on_failed) {
-  const std::vector<uint32_t> order = sorted_in_groups(values, ends, false, distinct);
+  const std::vector<uint32_t> order = sorted_in_groups(values, ends, {}, distinct);
   const CallTypes types = call_types(function.description());
   DataChunk call;
   call.Initialize(duckdb::Allocator::DefaultAllocator(), {types.arguments.begin(), types.arguments.end()}, ends.size());

@@ -43,9 +43,9 @@ TEST(Lists, groups_are_sorted_each_by_itself) {
                        {Value::BIGINT(2), Value("x")}},
                       {LogicalType::BIGINT, LogicalType::VARCHAR});
   std::vector<uint32_t> ends{3, 6};
-  EXPECT_EQ(sorted_in_groups(*held, ends, false, false), (std::vector<uint32_t>{2, 0, 1, 4, 3, 5}));
-  EXPECT_EQ(sorted_in_groups(*held, ends, true, false), (std::vector<uint32_t>{0, 2, 1, 4, 3, 5}));
-  EXPECT_EQ(sorted_in_groups(*held, ends, false, true), (std::vector<uint32_t>{2, 0, 1, 4, 3}));
+  EXPECT_EQ(sorted_in_groups(*held, ends, {}, false), (std::vector<uint32_t>{2, 0, 1, 4, 3, 5}));
+  EXPECT_EQ(sorted_in_groups(*held, ends, {{{}, true, false}}, false), (std::vector<uint32_t>{0, 2, 1, 4, 3, 5}));
+  EXPECT_EQ(sorted_in_groups(*held, ends, {}, true), (std::vector<uint32_t>{2, 0, 1, 4, 3}));
   EXPECT_EQ(ends, (std::vector<uint32_t>{3, 5}));
 }
 
@@ -53,7 +53,7 @@ TEST(Lists, sort_more_rows_than_a_vector_holds) {
   std::vector<std::vector<Value>> values;
   for (int64_t i = 0; i < 5000; ++i) values.push_back({Value::DOUBLE(static_cast<double>((i * 7919) % 5000))});
   auto held = rows_of(values, {LogicalType::DOUBLE});
-  sort_rows(*held, false, true);
+  sort_rows(*held, {}, true);
   ASSERT_EQ(held->size(), 5000U);
   for (int64_t i = 0; i < 5000; ++i) ASSERT_EQ(held->GetValue(0, i).GetValue<double>(), static_cast<double>(i));
 }
