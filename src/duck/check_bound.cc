@@ -41,8 +41,7 @@ void refuse(const Expression& expression, const Bindings& row_ids) {
     if (row_ids.count({binding.table_index, binding.column_index}))
       throw duckdb::BinderException(expression, "rows of a stream have no rowid; use a column that tells them apart");
   }
-  duckdb::ExpressionIterator::EnumerateChildren(expression,
-                                                [&](const Expression& child) { refuse(child, row_ids); });
+  duckdb::ExpressionIterator::EnumerateChildren(expression, [&](const Expression& child) { refuse(child, row_ids); });
 }
 
 void begin_to_run(const Expression& expression, duckdb::ClientContext& context) {

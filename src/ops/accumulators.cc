@@ -359,6 +359,11 @@ Accumulators::Accumulators(const std::vector<Aggregate>& aggregates, const std::
     bags_[i] = std::make_unique<Bag>(i, types_of(*key_), std::move(values), arrival,
                                      arrival != Arrival::none && aggregate.appends);
   }
+  auto may_refuse_and_take_back = [](const Aggregate& aggregate) {
+    return may_overflow(aggregate) && !aggregate.appends;
+  };
+  if (std::any_of(aggregates_.begin(), aggregates_.end(), may_refuse_and_take_back))
+    refused_ = std::make_unique<RefusedRows>(aggregates_, types_of(*key_));
 }
 
 bool Accumulators::are_plain() const {
@@ -417,7 +422,22 @@ void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataCh
   char* plains[STANDARD_VECTOR_SIZE];
   for (size_t row = 0; row < rows; ++row) plains[row] = groups.plain(slots[row]);
   std::vector<uint8_t> skip;
+  if (refused_ && refused_->any()) {
+    std::vector<uint32_t> taken_back;
+    for (uint32_t row = 0; row < rows; ++row)
+      if (batch.diff(row) < 0) taken_back.push_back(row);
+    refused_->take(batch, keys, groups, slots, taken_back, rejected);
+    skip.resize(rejected.empty() ? 0 : rows);
+    for (uint32_t row : rejected) skip[row] = 1;
+  }
+  const size_t known = rejected.size();
   update_sums_that_may_overflow(plains, batch, skip, rejected);
+  if (refused_) {
+    std::vector<uint32_t> added;
+    for (size_t i = known; i < rejected.size(); ++i)
+      if (batch.diff(rejected[i]) > 0) added.push_back(rejected[i]);
+    refused_->add(batch, keys, groups, slots, added);
+  }
   for (size_t row = 0; row < rows; ++row)
     if (skip.empty() || !skip[row]) *reinterpret_cast<int64_t*>(plains[row]) += batch.diff(static_cast<int64_t>(row));
   for (size_t i = 0; i < aggregates_.size(); ++i) {
@@ -727,6 +747,7 @@ std::vector<Table*> Accumulators::tables() {
   std::vector<Table*> out;
   for (auto& bag : bags_)
     if (bag) out.push_back(&bag->table());
+  if (refused_) out.push_back(&refused_->table());
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "ops/bag.h"
 #include "ops/folded.h"
 #include "ops/operator.h"
+#include "ops/refused_rows.h"
 #include "plan/nodes.h"
 
 namespace headrace {
@@ -85,6 +86,7 @@ class Accumulators {
   std::vector<Aggregate> aggregates_;
   SchemaRef key_;
   std::vector<size_t> offsets_;
+  std::unique_ptr<RefusedRows> refused_;  ///< Where rows may be taken back, and sums may overflow.
   // One per aggregate; null where it has none.
   std::vector<std::unique_ptr<Bag>> bags_;
   std::vector<std::unique_ptr<BagFunction>> bag_functions_;

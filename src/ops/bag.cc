@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "duck/rows.h"
+#include "ops/keys.h"
 
 namespace headrace {
 namespace {
@@ -21,11 +22,6 @@ TableSpec values_spec(size_t number, const std::vector<LogicalType>& key, const 
 
 BagHead& head_of(Table& groups, Slot slot, size_t head_offset) {
   return *reinterpret_cast<BagHead*>(groups.plain(slot) + head_offset);
-}
-
-/// A value's hash: the upper bits are the group's, so that it lives on its group's shard.
-uint64_t beside_group(uint64_t group, uint64_t value) {
-  return (group & 0xFFC0000000000000) | (value & 0x003FFFFFFFFFFFFF);
 }
 
 /// Calls body(slot, hash of its first `columns` columns) for every row.

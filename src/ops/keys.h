@@ -13,6 +13,11 @@ inline std::vector<LogicalType> key_types(const std::vector<LogicalType>& types)
   return types.empty() ? std::vector<LogicalType>{LogicalType::BOOLEAN} : types;
 }
 
+/// The hash of a row that belongs to a group: the upper bits are the group's, so that it lives on its shard.
+inline uint64_t beside_group(uint64_t group, uint64_t row) {
+  return (group & 0xFFC0000000000000) | (row & 0x003FFFFFFFFFFFFF);
+}
+
 /// References the columns `columns` of `batch` in `out` and hashes them into `hashes` (rows_per_batch places).
 inline void take_keys(Batch& batch, const std::vector<size_t>& columns, DataChunk& out, uint64_t* hashes) {
   duckdb::vector<LogicalType> types;

@@ -84,7 +84,8 @@ Result<AggregateKind> aggregate_kind(const AggregateCall& call, Changelog input)
   if (order_free().count(name) || is_first(name) || name == "last") return AggregateKind::bag;
   return user_error(Code::unsupported_sql, "the aggregate " + name + " is not supported over a stream")
       .with_remedy(
-          "min, max, sum, avg, count, first, last, median, quantile_cont, stddev, arg_min, arg_max, list and string_agg "
+          "min, max, sum, avg, count, first, last, median, quantile_cont, stddev, arg_min, arg_max, list and "
+          "string_agg "
           "are");
 }
 

@@ -89,8 +89,8 @@ Result<Input> RelationBuilder::build_match(const BoundRelation& relation) {
   const MatchColumns columns{spec, table.columns.size() - spec.added_columns()};
   const std::optional<size_t> time = table.expressions[columns.time()].column();
   HEADRACE_TRY(check_input(output_of(input), time ? output_of(input).columns[*time] : Column{}));
-  HEADRACE_ASSIGN(
-      input, split_late(input, *table.inputs[0], {WindowKind::tumble, *time, 1, 1, 0, {}}, "MATCH_RECOGNIZE"));
+  HEADRACE_ASSIGN(input,
+                  split_late(input, *table.inputs[0], {WindowKind::tumble, *time, 1, 1, 0, {}}, "MATCH_RECOGNIZE"));
   std::vector<std::string> names;
   for (const BoundColumn& column : table.columns) names.push_back(column.name);
   input = project(input, table.expressions, names);

@@ -251,8 +251,8 @@ Result<Input> RelationBuilder::build_over(const BoundRelation& relation, const s
     moment.time_column = *time;
     moment.size_ms = moment.slide_ms = 1;
     const Output in = output_of(input);
-    HEADRACE_ASSIGN(
-        input, split_late(input, *relation.inputs[0], moment, "OVER(ORDER BY " + in.columns[*time].name + ")"));
+    HEADRACE_ASSIGN(input,
+                    split_late(input, *relation.inputs[0], moment, "OVER(ORDER BY " + in.columns[*time].name + ")"));
   }
   std::vector<std::vector<size_t>> calls;
   HEADRACE_ASSIGN(std::vector<OverNode> nodes, over_nodes(relation, input, time.has_value(), calls));

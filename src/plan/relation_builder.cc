@@ -286,7 +286,8 @@ std::string RelationBuilder::late_source_of(const BoundRelation& relation) const
     if (source->kind == Kind::scan) break;
   }
   const std::string late = lower_case(source->relation);
-  const bool whole = late_wanted_.count(late) && output_of(relations_.at(late)).columns.size() == relation.columns.size();
+  const bool whole =
+      late_wanted_.count(late) && output_of(relations_.at(late)).columns.size() == relation.columns.size();
   return whole ? late : "";
 }
 
