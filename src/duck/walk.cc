@@ -114,7 +114,7 @@ std::unique_ptr<BoundRelation> walk_get(const duckdb::LogicalGet& get) {
 
 /// DuckDB takes the value of a scalar sub-query by FIRST, and complains of more in a projection above.
 bool complains_of_many(const duckdb::Expression& expression) {
-  return expression.ToString().find("More than one row returned by a subquery") != std::string::npos;
+  return expression.ToString().find("\"error\"('More than one row returned by a subquery") != std::string::npos;
 }
 
 std::unique_ptr<BoundRelation> walk_projection(const LogicalOperator& op) {

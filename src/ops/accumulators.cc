@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <set>
 
 #include "duck/lists.h"
 #include "duck/rows.h"
@@ -56,6 +57,8 @@ size_t state_bytes(AggregateKind kind) {
     case AggregateKind::maximum:
       return sizeof(Extreme);
     case AggregateKind::count_distinct:
+    case AggregateKind::minimum_text:
+    case AggregateKind::maximum_text:
     case AggregateKind::first:
     case AggregateKind::last:
     case AggregateKind::bag:
@@ -96,7 +99,7 @@ bool less(const T& a, const T& b) {
 template <class T>
 constexpr bool is_summed = (std::is_integral_v<T> && std::is_signed_v<T>) || std::is_same_v<T, hugeint_t>;
 
-/// Sums of narrower numbers do not: there are not so many rows.
+/// Sums of narrower decimals do not: there are not so many rows.
 bool may_overflow(const Aggregate& aggregate) {
   return aggregate.kind == AggregateKind::sum_integer ||
          ((aggregate.kind == AggregateKind::sum_decimal || aggregate.kind == AggregateKind::average) &&
@@ -104,38 +107,64 @@ bool may_overflow(const Aggregate& aggregate) {
 }
 
 Error sum_overflows(const Aggregate& aggregate) {
-  return user_error(Code::out_of_range, aggregate.call.text + " overflows " + aggregate.type.ToString());
+  const char* type = aggregate.kind == AggregateKind::sum_integer ? "BIGINT" : "DECIMAL(38)";
+  return user_error(Code::expression_failed, aggregate.call.text + ": the sum overflows " + type);
 }
 
 /// 10^38, which no DECIMAL reaches.
 constexpr Wide decimal_end = Wide{10'000'000'000'000'000'000ULL} * Wide{10'000'000'000'000'000'000ULL};
+constexpr Wide wide_max = static_cast<Wide>(~static_cast<unsigned __int128>(0) >> 1);
 
-bool add_if_it_fits(Wide change, WideSum& sum) {
-  Wide total = 0;
-  if (__builtin_add_overflow(Wide{sum.total}, change, &total) || total >= decimal_end || total <= -decimal_end)
-    return false;
-  sum.total = total;
-  return true;
+bool is_decimal(Wide total) {
+  return total < decimal_end && total > -decimal_end;
 }
 
-/// Adds `diff` times a value to the sum at `state`; false, and nothing is added, when the sum would be too large.
+/// The sum of two; what is beyond 128 bits stays there.
+Wide saturating_sum(Wide a, Wide b) {
+  Wide total = 0;
+  if (!__builtin_add_overflow(a, b, &total)) return total;
+  return a > 0 ? wide_max : -wide_max;
+}
+
+/// Adds `diff` times a value to the sum at `state`; false, and nothing is added, when it would not hold that.
 template <class T>
-bool add_if_it_fits(T value, int32_t diff, char* state) {
-  if constexpr (std::is_same_v<T, hugeint_t>) {
-    WideSum& sum = *reinterpret_cast<WideSum*>(state);
-    Wide change = 0;
-    if (__builtin_mul_overflow(wide(value), Wide{diff}, &change) || !add_if_it_fits(change, sum)) return false;
-    sum.values += diff;
-  } else {
+bool add_if_it_fits(AggregateKind kind, T value, int32_t diff, char* state) {
+  if (kind == AggregateKind::sum_integer) {
     IntegerSum& sum = *reinterpret_cast<IntegerSum*>(state);
     int64_t change = 0, total = 0;
-    if (__builtin_mul_overflow(static_cast<int64_t>(value), static_cast<int64_t>(diff), &change) ||
+    if (widened(value) != static_cast<int64_t>(widened(value)) ||
+        __builtin_mul_overflow(static_cast<int64_t>(widened(value)), static_cast<int64_t>(diff), &change) ||
         __builtin_add_overflow(sum.total, change, &total))
       return false;
     sum.total = total;
     sum.values += diff;
+    return true;
   }
+  WideSum& sum = *reinterpret_cast<WideSum*>(state);
+  Wide change = 0, total = 0;
+  if (__builtin_mul_overflow(widened(value), Wide{diff}, &change) ||
+      __builtin_add_overflow(Wide{sum.total}, change, &total) ||
+      (kind == AggregateKind::sum_decimal && !is_decimal(total)))
+    return false;
+  sum.total = total;
+  sum.values += diff;
   return true;
+}
+
+/// Takes out what was added before; exact, whatever came in between.
+template <class T>
+void take_out(AggregateKind kind, T value, int32_t diff, char* state) {
+  using Unsigned = unsigned __int128;
+  const Unsigned change = static_cast<Unsigned>(widened(value)) * static_cast<Unsigned>(Wide{diff});
+  if (kind == AggregateKind::sum_integer) {
+    IntegerSum& sum = *reinterpret_cast<IntegerSum*>(state);
+    sum.total = static_cast<int64_t>(static_cast<uint64_t>(sum.total) - static_cast<uint64_t>(change));
+    sum.values -= diff;
+  } else {
+    WideSum& sum = *reinterpret_cast<WideSum*>(state);
+    sum.total = static_cast<Wide>(static_cast<Unsigned>(Wide{sum.total}) - change);
+    sum.values -= diff;
+  }
 }
 
 /// Calls body(row, value index) for each row that counts: not skipped, filter true, argument not NULL.
@@ -256,33 +285,23 @@ void extreme_result(const Table& groups, size_t offset, bool minimum, const Merg
 }
 
 template <class State>
-State merged(const Table& groups, size_t offset, const MergedSlots& rows, size_t row) {
-  State sum{};
-  for (uint32_t i = rows.begin(row); i < rows.ends[row]; ++i) {
-    const State& state = *reinterpret_cast<const State*>(groups.read_plain(rows.slots[i]) + offset);
-    sum.total += state.total;
-    sum.values += state.values;
-  }
-  return sum;
-}
-
-/// The sum of a row's slots; none when it has more digits than a DECIMAL.
-std::optional<WideSum> merged_if_it_fits(const Table& groups, size_t offset, const MergedSlots& rows, size_t row) {
-  WideSum sum{};
-  for (uint32_t i = rows.begin(row); i < rows.ends[row]; ++i) {
-    const WideSum& state = *reinterpret_cast<const WideSum*>(groups.read_plain(rows.slots[i]) + offset);
-    if (!add_if_it_fits(state.total, sum)) return std::nullopt;
-    sum.values += state.values;
-  }
-  return sum;
-}
-
-template <class State>
 void add_sums(char* to, const char* from) {
   State& sum = *reinterpret_cast<State*>(to);
   const State& more = *reinterpret_cast<const State*>(from);
-  sum.total += more.total;
+  if constexpr (std::is_same_v<State, WideSum>)
+    sum.total = saturating_sum(sum.total, more.total);
+  else
+    sum.total += more.total;
   sum.values += more.values;
+}
+
+template <class State>
+State merged(const Table& groups, size_t offset, const MergedSlots& rows, size_t row) {
+  State sum{};
+  for (uint32_t i = rows.begin(row); i < rows.ends[row]; ++i) {
+    add_sums<State>(reinterpret_cast<char*>(&sum), groups.read_plain(rows.slots[i]) + offset);
+  }
+  return sum;
 }
 
 template <class T>
@@ -301,14 +320,44 @@ double power_of_ten(uint8_t exponent) {
   return out;
 }
 
-Arrival arrival_of(AggregateKind kind) {
-  if (kind == AggregateKind::first) return Arrival::first;
-  return kind == AggregateKind::last ? Arrival::last : Arrival::none;
+/// Calls body(row, value) for each row that counts in a sum.
+template <class Body>
+void each_summed(Batch& batch, const Aggregate& aggregate, const std::vector<uint8_t>& skip, Body body) {
+  Vector& column = batch.chunk.data[aggregate.arguments[0]];
+  UnifiedVectorFormat argument;
+  column.ToUnifiedFormat(batch.chunk.size(), argument);
+  with_type(column.GetType().InternalType(), [&](auto type) {
+    using T = decltype(type);
+    if constexpr (is_summed<T>)
+      each_row(batch, aggregate, &argument, skip,
+               [&](size_t row, size_t at) { body(row, reinterpret_cast<const T*>(argument.data)[at]); });
+  });
+}
+
+Wanted wanted_of(AggregateKind kind) {
+  switch (kind) {
+    case AggregateKind::first:
+      return Wanted::first;
+    case AggregateKind::last:
+      return Wanted::last;
+    case AggregateKind::minimum_text:
+      return Wanted::least;
+    case AggregateKind::maximum_text:
+      return Wanted::greatest;
+    default:
+      return Wanted::all;
+  }
+}
+
+/// True for functions of DuckDB that mean the same when they see each value once, in any order.
+bool sees_values_once(const std::string& function) {
+  static const std::set<std::string> names = {"min", "max", "bool_and", "bool_or", "bit_and", "bit_or"};
+  return names.count(function) > 0;
 }
 
 bool has_bag(AggregateKind kind) {
   return kind == AggregateKind::bag || kind == AggregateKind::count_distinct || kind == AggregateKind::function ||
-         arrival_of(kind) != Arrival::none;
+         wanted_of(kind) != Wanted::all;
 }
 
 bool is_users(AggregateKind kind) {
@@ -355,9 +404,9 @@ Accumulators::Accumulators(const std::vector<Aggregate>& aggregates, const std::
     for (size_t key_number = 0; key_number < aggregate.sorted_by; ++key_number)
       values.push_back(aggregate.call.order[key_number].by.type());
     for (const Expr& argument : aggregate.call.arguments) values.push_back(argument.type());
-    const Arrival arrival = arrival_of(aggregate.kind);
-    bags_[i] = std::make_unique<Bag>(i, types_of(*key_), std::move(values), arrival,
-                                     arrival != Arrival::none && aggregate.appends);
+    const Wanted wanted = wanted_of(aggregate.kind);
+    bags_[i] = std::make_unique<Bag>(i, types_of(*key_), std::move(values), wanted,
+                                     wanted != Wanted::all && aggregate.appends);
   }
   auto may_refuse_and_take_back = [](const Aggregate& aggregate) {
     return may_overflow(aggregate) && !aggregate.appends;
@@ -381,63 +430,75 @@ void Accumulators::add_columns(TableSpec& groups) {
 
 Accumulators::~Accumulators() = default;
 
-/// Sums of a type that they can grow out of: rows that do so are taken out of the sums before, and left out of the
-/// aggregates after.
-void Accumulators::update_sums_that_may_overflow(char** plains, Batch& batch, std::vector<uint8_t>& skip,
-                                                 std::vector<uint32_t>& rejected) {
-  auto add = [&](size_t i, const std::vector<uint8_t>& left_out, int32_t sign, auto overflows) {
-    Vector& column = batch.chunk.data[aggregates_[i].arguments[0]];
-    UnifiedVectorFormat argument;
-    column.ToUnifiedFormat(batch.chunk.size(), argument);
-    with_type(column.GetType().InternalType(), [&](auto type) {
-      using T = decltype(type);
-      if constexpr (is_summed<T>)
-        each_row(batch, aggregates_[i], &argument, left_out, [&](size_t row, size_t at) {
-          const T value = reinterpret_cast<const T*>(argument.data)[at];
-          if (!add_if_it_fits(value, batch.diff(static_cast<int64_t>(row)) * sign, plains[row] + offsets_[i]))
-            overflows(static_cast<uint32_t>(row));
-        });
-    });
-  };
-  std::vector<size_t> done;
-  for (size_t i = 0; i < aggregates_.size(); ++i) {
-    if (!may_overflow(aggregates_[i])) continue;
-    std::vector<uint32_t> too_large;
-    add(i, skip, 1, [&](uint32_t row) { too_large.push_back(row); });
-    for (uint32_t row : too_large) {
-      skip.resize(static_cast<size_t>(batch.rows()));
-      skip[row] = 1;
-      std::vector<uint8_t> others(static_cast<size_t>(batch.rows()), 1);
-      others[row] = 0;
-      for (size_t before : done) add(before, others, -1, [](uint32_t) {});
-    }
-    rejected.insert(rejected.end(), too_large.begin(), too_large.end());
-    done.push_back(i);
-  }
+/// Adds the rows to one sum; gives those that it cannot hold.
+std::vector<uint32_t> Accumulators::add_to_sum(size_t index, char** plains, Batch& batch,
+                                               const std::vector<uint8_t>& skip) const {
+  std::vector<uint32_t> out;
+  each_summed(batch, aggregates_[index], skip, [&](size_t row, auto value) {
+    if (!add_if_it_fits(aggregates_[index].kind, value, batch.diff(static_cast<int64_t>(row)),
+                        plains[row] + offsets_[index]))
+      out.push_back(static_cast<uint32_t>(row));
+  });
+  return out;
 }
 
-void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
-                          std::vector<uint32_t>& rejected) {
+void Accumulators::take_from_sum(size_t index, char** plains, Batch& batch, const std::vector<uint8_t>& skip) const {
+  each_summed(batch, aggregates_[index], skip, [&](size_t row, auto value) {
+    take_out(aggregates_[index].kind, value, batch.diff(static_cast<int64_t>(row)), plains[row] + offsets_[index]);
+  });
+}
+
+/// Adds the rows to the sums that may overflow. Rows that one of them cannot hold are added to none, and marked in
+/// `skip`.
+std::vector<Accumulators::Refused> Accumulators::update_sums(Table& groups, const Slot* slots, char** plains,
+                                                             Batch& batch, DataChunk& keys,
+                                                             std::vector<uint8_t>& skip) {
+  std::vector<size_t> sums;
+  for (size_t i = 0; i < aggregates_.size(); ++i)
+    if (may_overflow(aggregates_[i])) sums.push_back(i);
+  const size_t rows = static_cast<size_t>(batch.rows());
+  bool fit = !refused_ || !refused_->any();
+  for (size_t done = 0; fit && done < sums.size(); ++done) {
+    const std::vector<uint32_t> too_large = add_to_sum(sums[done], plains, batch, {});
+    if (too_large.empty()) continue;
+    fit = false;
+    std::vector<uint8_t> not_added(rows);
+    for (uint32_t row : too_large) not_added[row] = 1;
+    take_from_sum(sums[done], plains, batch, not_added);
+    for (size_t before = 0; before < done; ++before) take_from_sum(sums[before], plains, batch, {});
+  }
+  std::vector<Refused> out;
+  if (fit) return out;
+  // Row by row: what one row leaves decides on the next.
+  skip.resize(rows);
+  std::vector<uint8_t> others(rows, 1);
+  for (uint32_t row = 0; row < rows; ++row) {
+    const uint64_t group = groups.hash(slots[row]);
+    std::optional<size_t> overflows;
+    if (batch.diff(row) < 0 && refused_ && refused_->take(batch, keys, group, row)) overflows = sums[0];
+    const bool taken = overflows.has_value();
+    others[row] = 0;
+    for (size_t done = 0; !overflows && done < sums.size(); ++done) {
+      if (add_to_sum(sums[done], plains, batch, others).empty()) continue;
+      overflows = sums[done];
+      for (size_t before = 0; before < done; ++before) take_from_sum(sums[before], plains, batch, others);
+    }
+    others[row] = 1;
+    if (!overflows) continue;
+    skip[row] = 1;
+    if (refused_ && !taken && batch.diff(row) > 0) refused_->add(batch, keys, group, row);
+    out.push_back({row, sum_overflows(aggregates_[*overflows])});
+  }
+  return out;
+}
+
+std::vector<Accumulators::Refused> Accumulators::update(Table& groups, const Slot* slots, Batch& batch,
+                                                        DataChunk& keys) {
   const size_t rows = static_cast<size_t>(batch.rows());
   char* plains[STANDARD_VECTOR_SIZE];
   for (size_t row = 0; row < rows; ++row) plains[row] = groups.plain(slots[row]);
   std::vector<uint8_t> skip;
-  if (refused_ && refused_->any()) {
-    std::vector<uint32_t> taken_back;
-    for (uint32_t row = 0; row < rows; ++row)
-      if (batch.diff(row) < 0) taken_back.push_back(row);
-    refused_->take(batch, keys, groups, slots, taken_back, rejected);
-    skip.resize(rejected.empty() ? 0 : rows);
-    for (uint32_t row : rejected) skip[row] = 1;
-  }
-  const size_t known = rejected.size();
-  update_sums_that_may_overflow(plains, batch, skip, rejected);
-  if (refused_) {
-    std::vector<uint32_t> added;
-    for (size_t i = known; i < rejected.size(); ++i)
-      if (batch.diff(rejected[i]) > 0) added.push_back(rejected[i]);
-    refused_->add(batch, keys, groups, slots, added);
-  }
+  std::vector<Refused> refused = update_sums(groups, slots, plains, batch, keys, skip);
   for (size_t row = 0; row < rows; ++row)
     if (skip.empty() || !skip[row]) *reinterpret_cast<int64_t*>(plains[row]) += batch.diff(static_cast<int64_t>(row));
   for (size_t i = 0; i < aggregates_.size(); ++i) {
@@ -479,6 +540,8 @@ void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataCh
         });
         break;
       case AggregateKind::count_distinct:
+      case AggregateKind::minimum_text:
+      case AggregateKind::maximum_text:
       case AggregateKind::first:
       case AggregateKind::last:
       case AggregateKind::bag:
@@ -488,6 +551,7 @@ void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataCh
         break;
     }
   }
+  return refused;
 }
 
 void Accumulators::update_values(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
@@ -498,7 +562,10 @@ void Accumulators::update_values(size_t index, Table& groups, const Slot* slots,
   std::vector<uint8_t> left_out = skip;
   if (is_users(aggregate.kind)) skip_nulls(batch, aggregate, left_out);
   std::vector<uint32_t> rows;
-  each_row(batch, aggregate, aggregate.kind == AggregateKind::count_distinct ? &argument : nullptr, left_out,
+  const bool skips_nulls = aggregate.kind == AggregateKind::count_distinct ||
+                           aggregate.kind == AggregateKind::minimum_text ||
+                           aggregate.kind == AggregateKind::maximum_text;
+  each_row(batch, aggregate, skips_nulls ? &argument : nullptr, left_out,
            [&](size_t row, size_t) { rows.push_back(static_cast<uint32_t>(row)); });
   if (folded_[index])
     folded_[index]->update(slots, batch, keys, rows);
@@ -506,13 +573,13 @@ void Accumulators::update_values(size_t index, Table& groups, const Slot* slots,
     bags_[index]->update(groups, offsets_[index], slots, batch, aggregate.arguments, keys, rows);
 }
 
-void Accumulators::arrival_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out) const {
+void Accumulators::one_of_bag(const Table& groups, size_t index, const MergedSlots& rows, Vector& out) const {
   std::vector<const char*> values;
   std::vector<uint32_t> of_rows;
   for (size_t row = 0; row < rows.rows(); ++row) {
     std::vector<const BagHead*> heads;
     for (uint32_t i = rows.begin(row); i < rows.ends[row]; ++i) heads.push_back(&head(groups, index, rows.slots[i]));
-    const char* value = bags_[index]->by_arrival(heads);
+    const char* value = bags_[index]->wanted(heads);
     FlatVector::SetNull(out, row, value == nullptr);
     if (value == nullptr) continue;
     values.push_back(value);
@@ -527,7 +594,8 @@ void Accumulators::arrival_result(const Table& groups, size_t index, const Merge
 Result<> Accumulators::bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out,
                                   Emitter& emitter) {
   const Aggregate& aggregate = aggregates_[index];
-  const bool merge = aggregate.kind == AggregateKind::count_distinct || aggregate.call.distinct;
+  const bool once = aggregate.kind == AggregateKind::bag && sees_values_once(aggregate.call.function);
+  const bool merge = aggregate.kind == AggregateKind::count_distinct || aggregate.call.distinct || once;
   for (size_t row = 0; row < rows.rows(); ++row) {
     const uint32_t begin = rows.begin(row), end = rows.ends[row];
     if (aggregate.kind == AggregateKind::count_distinct && end - begin == 1) {
@@ -538,7 +606,7 @@ Result<> Accumulators::bag_result(const Table& groups, size_t index, const Merge
     for (uint32_t i = begin; i < end; ++i) bags_[index]->collect(head(groups, index, rows.slots[i]), merge, values);
     DataChunk gathered;
     bags_[index]->gather(values, gathered);
-    sort_rows(gathered, aggregate.call.order, merge);
+    if (!once) sort_rows(gathered, aggregate.call.order, merge);
     if (aggregate.kind == AggregateKind::count_distinct) {
       FlatVector::GetData<int64_t>(out)[row] = static_cast<int64_t>(gathered.size());
       continue;
@@ -629,18 +697,20 @@ Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlo
     }
     case AggregateKind::sum_decimal:
       for (size_t row = 0; row < rows.rows(); ++row) {
-        const std::optional<WideSum> sum = merged_if_it_fits(groups, offset, rows, row);
-        if (!sum) reject_group(groups, rows, row, sum_overflows(aggregate), emitter);
-        FlatVector::GetData<hugeint_t>(out)[row] = narrow(sum ? sum->total : 0);
-        if (!sum || sum->values == 0) FlatVector::SetNull(out, row, true);
+        const WideSum sum = merged<WideSum>(groups, offset, rows, row);
+        if (!is_decimal(sum.total)) reject_group(groups, rows, row, sum_overflows(aggregate), emitter);
+        FlatVector::GetData<hugeint_t>(out)[row] = narrow(sum.total);
+        if (sum.values == 0 || !is_decimal(sum.total)) FlatVector::SetNull(out, row, true);
       }
       return {};
     case AggregateKind::average: {
       const LogicalType& type = aggregate.call.arguments[0].type();
       const double scale = type.id() == LogicalTypeId::DECIMAL ? power_of_ten(duckdb::DecimalType::GetScale(type)) : 1;
       for (size_t row = 0; row < rows.rows(); ++row) {
-        WideSum sum = merged<WideSum>(groups, offset, rows, row);
-        if (sum.values == 0)
+        const WideSum sum = merged<WideSum>(groups, offset, rows, row);
+        const bool fits = sum.total != wide_max && sum.total != -wide_max;
+        if (!fits) reject_group(groups, rows, row, sum_overflows(aggregate), emitter);
+        if (sum.values == 0 || !fits)
           FlatVector::SetNull(out, row, true);
         else
           FlatVector::GetData<double>(out)[row] =
@@ -665,9 +735,11 @@ Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlo
         extreme_result<decltype(value)>(groups, offset, aggregate.kind == AggregateKind::minimum, rows, out);
       });
       return {};
+    case AggregateKind::minimum_text:
+    case AggregateKind::maximum_text:
     case AggregateKind::first:
     case AggregateKind::last:
-      arrival_result(groups, index, rows, out);
+      one_of_bag(groups, index, rows, out);
       return {};
     case AggregateKind::count_distinct:
     case AggregateKind::bag:
@@ -718,6 +790,8 @@ Result<> Accumulators::merge(Table& groups, Slot into, Slot from) {
         });
         break;
       case AggregateKind::count_distinct:
+      case AggregateKind::minimum_text:
+      case AggregateKind::maximum_text:
       case AggregateKind::first:
       case AggregateKind::last:
       case AggregateKind::bag:

@@ -49,9 +49,14 @@ class Accumulators {
     return *reinterpret_cast<const int64_t*>(groups.read_plain(slot));
   }
 
+  /// A row that is left out of all aggregates, because one of them could not hold it.
+  struct Refused {
+    uint32_t row;
+    Error reason;
+  };
   /// Adds the rows of `batch` to their groups. `keys` are the groups' keys (for bags). Rows whose sum would overflow
-  /// are not added and come back in `rejected`.
-  void update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys, std::vector<uint32_t>& rejected);
+  /// are not added and come back, and so do those that take such a row back.
+  std::vector<Refused> update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys);
   /// Brings the groups' states up to date with all rows; before results are asked for, and at the end of a tick.
   Result<> settle(Table& groups, Emitter& emitter);
   /// Writes aggregate `index` of all rows to `out` from place 0 on. A user's function that fails for a group gives
@@ -70,12 +75,14 @@ class Accumulators {
   void restored(Table& groups);
 
  private:
-  void update_sums_that_may_overflow(char** plains, Batch& batch, std::vector<uint8_t>& skip,
-                                     std::vector<uint32_t>& rejected);
+  std::vector<Refused> update_sums(Table& groups, const Slot* slots, char** plains, Batch& batch, DataChunk& keys,
+                                   std::vector<uint8_t>& skip);
+  std::vector<uint32_t> add_to_sum(size_t index, char** plains, Batch& batch, const std::vector<uint8_t>& skip) const;
+  void take_from_sum(size_t index, char** plains, Batch& batch, const std::vector<uint8_t>& skip) const;
   void update_values(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
                      const std::vector<uint8_t>& skip);
   Result<> bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out, Emitter& emitter);
-  void arrival_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out) const;
+  void one_of_bag(const Table& groups, size_t index, const MergedSlots& rows, Vector& out) const;
   Result<> function_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out, Emitter& emitter);
   void reject_group(const Table& groups, const MergedSlots& rows, size_t row, const Error& reason,
                     Emitter& emitter) const;

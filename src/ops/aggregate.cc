@@ -69,11 +69,10 @@ Result<> AggregateOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   Slot slots[STANDARD_VECTOR_SIZE];
   uint8_t created[STANDARD_VECTOR_SIZE];
   table_.find_or_create(keys, hashes, rows, slots, created);
-  std::vector<uint32_t> rejected;
-  accumulators_.update(table_, slots, batch, keys, rejected);
-  for (uint32_t row : rejected) out.reject(batch, row, user_error(Code::expression_failed, "SUM overflows BIGINT"));
-  out.counters.quarantined += static_cast<int64_t>(rejected.size());
-  out.counters.passed += batch.rows() - static_cast<int64_t>(rejected.size());
+  const std::vector<Accumulators::Refused> refused = accumulators_.update(table_, slots, batch, keys);
+  for (const Accumulators::Refused& row : refused) out.reject(batch, row.row, row.reason);
+  out.counters.quarantined += static_cast<int64_t>(refused.size());
+  out.counters.passed += batch.rows() - static_cast<int64_t>(refused.size());
   for (size_t row = 0; row < rows; ++row) told_.touch(table_, slots[row]);
   return {};
 }

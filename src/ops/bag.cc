@@ -43,13 +43,12 @@ void each_key(const Table& table, size_t columns, Body body) {
 
 }  // namespace
 
-Bag::Bag(size_t number, const std::vector<LogicalType>& key, std::vector<LogicalType> values, Arrival arrival, bool one)
+Bag::Bag(size_t number, const std::vector<LogicalType>& key, std::vector<LogicalType> values, Wanted wanted, bool one)
     : group_columns_(key.size()),
       types_(std::move(values)),
-      arrival_(arrival),
+      wanted_(wanted),
       one_(one),
-      values_(
-          values_spec(number, key, types_, sizeof(Link) + (arrival == Arrival::none ? size_t{0} : sizeof(int64_t)))) {}
+      values_(values_spec(number, key, types_, sizeof(Link) + (keeps_arrival() ? sizeof(int64_t) : 0))) {}
 
 void Bag::attach(BagHead& head, Slot slot) {
   Link& own = link(slot);
@@ -90,8 +89,8 @@ void Bag::update(Table& groups, size_t head_offset, const Slot* slots, Batch& ba
   for (size_t i = 0; i < rows.size(); ++i) {
     if (created[i]) attach(head_of(groups, slots[rows[i]], head_offset), found[i]);
     Link& held = link(found[i]);
-    const bool arrives = batch.diff(rows[i]) > 0 && (held.count <= 0 || arrival_ == Arrival::last);
-    if (arrives && arrival_ != Arrival::none) arrived(found[i]) = next_arrival_++;
+    const bool arrives = batch.diff(rows[i]) > 0 && (held.count <= 0 || wanted_ == Wanted::last);
+    if (arrives && keeps_arrival()) arrived(found[i]) = next_arrival_++;
     held.count += batch.diff(rows[i]);
   }
   for (size_t i = 0; one_ && i < rows.size(); ++i) keep_best(head_of(groups, slots[rows[i]], head_offset));
@@ -114,12 +113,17 @@ void Bag::collect(const BagHead& head, bool distinct, std::vector<const char*>& 
   }
 }
 
-/// The slot of the value of a group that arrived first (or last); missing_slot when it holds none.
+bool Bag::is_better(Slot a, Slot b) const {
+  if (keeps_arrival()) return is_earlier(read_arrived(a), read_arrived(b));
+  const auto x = values_.text(a, group_columns_), y = values_.text(b, group_columns_);
+  return wanted_ == Wanted::least ? x < y : y < x;
+}
+
+/// The slot of a group's value that is asked for; missing_slot when it holds none.
 Slot Bag::best(const BagHead& head) const {
   Slot out = missing_slot;
   for (Slot at = head.first_plus_one; at; at = read_link(at - 1).next_plus_one)
-    if (read_link(at - 1).count > 0 && (out == missing_slot || is_before(read_arrived(at - 1), read_arrived(out))))
-      out = at - 1;
+    if (read_link(at - 1).count > 0 && (out == missing_slot || is_better(at - 1, out))) out = at - 1;
   return out;
 }
 
@@ -133,12 +137,12 @@ void Bag::keep_best(BagHead& head) {
   }
 }
 
-const char* Bag::by_arrival(const std::vector<const BagHead*>& heads) const {
+const char* Bag::wanted(const std::vector<const BagHead*>& heads) const {
   Slot out = missing_slot;
   for (const BagHead* head : heads) {
     const Slot slot = best(*head);
     if (slot == missing_slot) continue;
-    if (out == missing_slot || is_before(read_arrived(slot), read_arrived(out))) out = slot;
+    if (out == missing_slot || is_better(slot, out)) out = slot;
   }
   return out == missing_slot ? nullptr : values_.address(out);
 }
@@ -174,9 +178,9 @@ void Bag::merge(Table& groups, size_t head_offset, Slot into, Slot from) {
     for (size_t i = 0; i < count; ++i) {
       if (created[i]) attach(head_of(groups, into, head_offset), found[i]);
       link(found[i]).count += read_link(moved[first + i]).count;
-      if (arrival_ == Arrival::none) continue;
+      if (!keeps_arrival()) continue;
       const int64_t other = read_arrived(moved[first + i]);
-      if (created[i] || is_before(other, read_arrived(found[i]))) arrived(found[i]) = other;
+      if (created[i] || is_earlier(other, read_arrived(found[i]))) arrived(found[i]) = other;
     }
     for (size_t i = 0; i < count; ++i) values_.erase(moved[first + i]);
   }
@@ -191,7 +195,7 @@ void Bag::erase(const BagHead& head) {
 }
 
 void Bag::restored(Table& groups, size_t head_offset) {
-  if (arrival_ != Arrival::none)
+  if (keeps_arrival())
     for (Slot slot : values_.slots()) next_arrival_ = std::max(next_arrival_, read_arrived(slot) + 1);
   if (!groups.renumbered() && !values_.renumbered()) return;
   for (Slot slot : groups.slots()) std::memset(groups.plain(slot) + head_offset, 0, sizeof(BagHead));

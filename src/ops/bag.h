@@ -1,5 +1,5 @@
 // The values of groups, for aggregates that need them all: a table keyed by group and value, with how often each is
-// held, chained per group. Takes values back as well as in. Where FIRST and LAST ask for it, a value's arrival is kept.
+// held, chained per group. Takes values back as well as in. For FIRST and LAST a value's arrival is kept, too.
 #pragma once
 
 #include <vector>
@@ -16,15 +16,16 @@ struct BagHead {
   int64_t distinct;
 };
 
-/// Which arrival of a value that is held more than once is kept: none, the first one, the last one.
-enum class Arrival : uint8_t { none, first, last };
+/// Which of a group's values is asked for: all, the one that arrived first or last, the least or the greatest text. Of
+/// a value that is held more than once, first and last keep its first and last arrival.
+enum class Wanted : uint8_t { all, first, last, least, greatest };
 
 class Bag {
  public:
-  /// `number` names the table; `key` are the groups' key columns, `values` the columns of a value. `one`: of a group
-  /// only the value that arrived first (or last) is kept; for inputs that take nothing back.
-  Bag(size_t number, const std::vector<LogicalType>& key, std::vector<LogicalType> values,
-      Arrival arrival = Arrival::none, bool one = false);
+  /// `number` names the table; `key` are the groups' key columns, `values` the columns of a value. `one`: no
+  /// other value than the one asked for is kept; for inputs that take nothing back.
+  Bag(size_t number, const std::vector<LogicalType>& key, std::vector<LogicalType> values, Wanted wanted = Wanted::all,
+      bool one = false);
 
   /// Adds the rows `rows` of `batch` (its columns `columns`), by their diffs, to the groups `slots` (one per row of the
   /// batch). `keys` are the groups' keys, the heads stand at `head_offset` of their plain bytes.
@@ -32,8 +33,8 @@ class Bag {
               DataChunk& keys, const std::vector<uint32_t>& rows);
   /// Appends the rows of a group's values, each as often as it is held; `distinct`: once.
   void collect(const BagHead& head, bool distinct, std::vector<const char*>& out) const;
-  /// The row of the value that arrived first (or last) in any of these groups; null when they hold none.
-  const char* by_arrival(const std::vector<const BagHead*>& heads) const;
+  /// The row of the one value that is asked for, over these groups; null when they hold none.
+  const char* wanted(const std::vector<const BagHead*>& heads) const;
   /// The columns of what collect() gave. `out` is made here.
   void gather(const std::vector<const char*>& rows, DataChunk& out) const;
   /// Moves all values of group `from` to group `into`.
@@ -55,7 +56,9 @@ class Bag {
   int64_t read_arrived(Slot slot) const {
     return *reinterpret_cast<const int64_t*>(values_.read_plain(slot) + sizeof(Link));
   }
-  bool is_before(int64_t a, int64_t b) const { return arrival_ == Arrival::last ? a > b : a < b; }
+  bool keeps_arrival() const { return wanted_ == Wanted::first || wanted_ == Wanted::last; }
+  bool is_earlier(int64_t a, int64_t b) const { return wanted_ == Wanted::last ? a > b : a < b; }
+  bool is_better(Slot a, Slot b) const;
   Slot best(const BagHead& head) const;
   void keep_best(BagHead& head);
   Link& link(Slot slot) { return *reinterpret_cast<Link*>(values_.plain(slot)); }
@@ -65,7 +68,7 @@ class Bag {
 
   size_t group_columns_;
   std::vector<LogicalType> types_;
-  Arrival arrival_;
+  Wanted wanted_;
   bool one_;
   int64_t next_arrival_ = 1;
   Table values_;

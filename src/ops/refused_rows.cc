@@ -29,45 +29,38 @@ RefusedRows::RefusedRows(const std::vector<Aggregate>& aggregates, const std::ve
   }
 }
 
-void RefusedRows::key_of(Batch& batch, DataChunk& keys, const Table& groups, const Slot* slots,
-                         const std::vector<uint32_t>& rows, DataChunk& out, uint64_t* hashes) const {
-  duckdb::SelectionVector selection(const_cast<uint32_t*>(rows.data()));
+/// Makes `out` the row's key, and gives its hash.
+uint64_t RefusedRows::key_of(Batch& batch, DataChunk& keys, uint64_t group, uint32_t row, DataChunk& out) const {
+  duckdb::SelectionVector selection(row, 1);
   out.InitializeEmpty({table_.spec().key.begin(), table_.spec().key.end()});
   const size_t width = out.ColumnCount() - columns_.size();
-  for (size_t i = 0; i < width; ++i) out.data[i].Slice(keys.data[i], selection, rows.size());
-  for (size_t i = 0; i < columns_.size(); ++i)
-    out.data[width + i].Slice(batch.chunk.data[columns_[i]], selection, rows.size());
-  out.SetCardinality(rows.size());
-  hash_rows(out, hashes);
-  for (size_t i = 0; i < rows.size(); ++i) hashes[i] = beside_group(groups.hash(slots[rows[i]]), hashes[i]);
+  for (size_t i = 0; i < width; ++i) out.data[i].Slice(keys.data[i], selection, 1);
+  for (size_t i = 0; i < columns_.size(); ++i) out.data[width + i].Slice(batch.chunk.data[columns_[i]], selection, 1);
+  out.SetCardinality(1);
+  uint64_t hash[STANDARD_VECTOR_SIZE];
+  hash_rows(out, hash);
+  return beside_group(group, hash[0]);
 }
 
-void RefusedRows::add(Batch& batch, DataChunk& keys, const Table& groups, const Slot* slots,
-                      const std::vector<uint32_t>& rows) {
-  if (rows.empty()) return;
-  DataChunk wanted;
-  uint64_t hashes[STANDARD_VECTOR_SIZE];
-  key_of(batch, keys, groups, slots, rows, wanted, hashes);
-  Slot found[STANDARD_VECTOR_SIZE];
-  uint8_t created[STANDARD_VECTOR_SIZE];
-  table_.find_or_create(wanted, hashes, rows.size(), found, created);
-  for (size_t i = 0; i < rows.size(); ++i) times(found[i]) += batch.diff(rows[i]);
+void RefusedRows::add(Batch& batch, DataChunk& keys, uint64_t group, uint32_t row) {
+  DataChunk key;
+  const uint64_t hash = key_of(batch, keys, group, row, key);
+  Slot slot;
+  uint8_t created;
+  table_.find_or_create(key, &hash, 1, &slot, &created);
+  times(slot) += batch.diff(row);
 }
 
-void RefusedRows::take(Batch& batch, DataChunk& keys, const Table& groups, const Slot* slots,
-                       const std::vector<uint32_t>& rows, std::vector<uint32_t>& out) {
-  if (rows.empty()) return;
-  DataChunk wanted;
-  uint64_t hashes[STANDARD_VECTOR_SIZE];
-  key_of(batch, keys, groups, slots, rows, wanted, hashes);
-  Slot found[STANDARD_VECTOR_SIZE];
-  table_.find(wanted, hashes, rows.size(), found);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (found[i] == missing_slot || !table_.is_used(found[i])) continue;
-    out.push_back(rows[i]);
-    times(found[i]) += batch.diff(rows[i]);
-    if (times(found[i]) <= 0) table_.erase(found[i]);
-  }
+bool RefusedRows::take(Batch& batch, DataChunk& keys, uint64_t group, uint32_t row) {
+  if (table_.rows() == 0) return false;
+  DataChunk key;
+  const uint64_t hash = key_of(batch, keys, group, row, key);
+  Slot slot;
+  table_.find(key, &hash, 1, &slot);
+  if (slot == missing_slot) return false;
+  times(slot) += batch.diff(row);
+  if (times(slot) <= 0) table_.erase(slot);
+  return true;
 }
 
 }  // namespace headrace

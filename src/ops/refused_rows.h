@@ -17,18 +17,16 @@ class RefusedRows {
   RefusedRows(const std::vector<Aggregate>& aggregates, const std::vector<LogicalType>& key);
 
   bool any() const { return table_.rows() > 0; }
-  /// Remembers rows. `keys` are the groups' keys and `slots` their rows in `groups`, of all rows of the batch.
-  void add(Batch& batch, DataChunk& keys, const Table& groups, const Slot* slots, const std::vector<uint32_t>& rows);
-  /// Appends those of `rows` that were refused to `out`, each as often as it was, and forgets them.
-  void take(Batch& batch, DataChunk& keys, const Table& groups, const Slot* slots, const std::vector<uint32_t>& rows,
-            std::vector<uint32_t>& out);
+  /// Remembers a row. `keys` are the groups' keys of the batch, `group` is the hash of the row's group.
+  void add(Batch& batch, DataChunk& keys, uint64_t group, uint32_t row);
+  /// True when the row takes back one that was refused; that is forgotten.
+  bool take(Batch& batch, DataChunk& keys, uint64_t group, uint32_t row);
 
   Table& table() { return table_; }
 
  private:
   int64_t& times(Slot slot) { return *reinterpret_cast<int64_t*>(table_.plain(slot)); }
-  void key_of(Batch& batch, DataChunk& keys, const Table& groups, const Slot* slots, const std::vector<uint32_t>& rows,
-              DataChunk& out, uint64_t* hashes) const;
+  uint64_t key_of(Batch& batch, DataChunk& keys, uint64_t group, uint32_t row, DataChunk& out) const;
 
   std::vector<size_t> columns_;  ///< Of the batch.
   Table table_;

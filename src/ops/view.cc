@@ -51,7 +51,9 @@ Result<> ViewOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   keep(batch);
   // Whoever listens reads later, from other threads: the changes own their memory, and no more of it than they need, as
   // many small ones may be kept.
-  changes_.push_back(std::make_shared<Batch>(batch.copy()));
+  auto own = std::make_shared<Batch>(batch.copy());
+  own->stamps_ms = {};
+  changes_.push_back(std::move(own));
   return out.emit(std::move(batch), 0);
 }
 

@@ -145,11 +145,10 @@ Result<> WindowAggregateOperator::add_rows(Batch batch, Emitter& out) {
     else
       slices_.open[{times_[row], ends_[row]}].push_back(slots[row]);
   }
-  std::vector<uint32_t> rejected;
-  accumulators_.update(slices_.table, slots, batch, keys, rejected);
-  for (uint32_t row : rejected) out.reject(batch, row, user_error(Code::expression_failed, "SUM overflows BIGINT"));
-  out.counters.quarantined += static_cast<int64_t>(rejected.size());
-  out.counters.passed += static_cast<int64_t>(rows - rejected.size());
+  const std::vector<Accumulators::Refused> refused = accumulators_.update(slices_.table, slots, batch, keys);
+  for (const Accumulators::Refused& row : refused) out.reject(batch, row.row, row.reason);
+  out.counters.quarantined += static_cast<int64_t>(refused.size());
+  out.counters.passed += static_cast<int64_t>(rows - refused.size());
   if (!node_.emit_updates) return {};
   for (size_t row = 0; row < rows; ++row) told_.touch(slices_.table, slots[row]);
   return {};

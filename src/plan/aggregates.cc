@@ -70,7 +70,7 @@ Result<AggregateKind> aggregate_kind(const AggregateCall& call, Changelog input)
   if (name == "count") return AggregateKind::count;
   if (!call.distinct && call.arguments.size() == 1) {
     const LogicalType& type = call.arguments[0].type();
-    if (name == "sum" && is_integer(type)) return AggregateKind::sum_integer;
+    if (name == "sum" && (is_integer(type) || type.id() == LogicalTypeId::HUGEINT)) return AggregateKind::sum_integer;
     if (name == "sum" && is_decimal(type)) return AggregateKind::sum_decimal;
     if (name == "avg" && (is_integer(type) || is_decimal(type))) return AggregateKind::average;
     if (name == "sum" && appends && type.id() == LogicalTypeId::DOUBLE) return AggregateKind::sum_double;
@@ -79,6 +79,8 @@ Result<AggregateKind> aggregate_kind(const AggregateCall& call, Changelog input)
     if (name == "min" && appends && ordered) return AggregateKind::minimum;
     if (name == "max" && appends && ordered) return AggregateKind::maximum;
   }
+  if ((name == "min" || name == "max") && call.arguments.size() == 1 && is_text(call.arguments[0].type()))
+    return name == "min" ? AggregateKind::minimum_text : AggregateKind::maximum_text;
   if (call.order.empty() && is_first(name)) return AggregateKind::first;
   if (call.order.empty() && name == "last") return AggregateKind::last;
   if (order_free().count(name) || is_first(name) || name == "last") return AggregateKind::bag;

@@ -167,6 +167,8 @@ enum class AggregateKind : uint8_t {
   average_double,  ///< append-only inputs
   minimum,         ///< append-only inputs of fixed width
   maximum,
+  minimum_text,  ///< VARCHAR and BLOB; like first and last, they keep one value where the input is append-only
+  maximum_text,
   count_distinct,
   first,       ///< in order of arrival; of equal values that are taken back the latest
   last,        ///< in order of arrival; of equal values that are taken back the earliest

@@ -618,6 +618,11 @@ Plan optimize(Plan plan) {
   return plan;
 }
 
+Plan without_unread(Plan plan) {
+  remove_unread(plan);
+  return plan;
+}
+
 Plan narrowed(Plan plan, bool all_of_last) {
   std::vector<Columns> wanted(plan.nodes.size());
   if (all_of_last) need_all(wanted.back(), base_of(plan.nodes.back()).output.columns.size());

@@ -9,6 +9,8 @@ namespace headrace {
 /// projections that change nothing, and lets every node deliver only the columns that are read. Nodes nobody reads any
 /// more are removed.
 Plan optimize(Plan plan);
+/// Only removes nodes from which no view, sink or alert is reached.
+Plan without_unread(Plan plan);
 
 /// Lets every node deliver only the columns that the nodes above it read. Nobody reads the last node: all its columns
 /// count, or none.

@@ -16,8 +16,9 @@ constexpr const char* join_words[] = {"inner", "left", "right", "full", "semi", 
 constexpr const char* comparison_words[] = {"=", "is not distinct from", "<", "<=", ">", ">=", "<>", "?"};
 constexpr const char* keeps_words[] = {"all", "last_rows", "last_groups", "recent", "first_rows", "totals"};
 constexpr const char* aggregate_words[] = {
-    "count_star", "count",          "sum_integer", "sum_decimal", "sum_double", "average",  "average_double", "minimum",
-    "maximum",    "count_distinct", "first",       "last",        "bag",        "function", "accumulator"};
+    "count_star",     "count",   "sum_integer", "sum_decimal",  "sum_double",   "average",
+    "average_double", "minimum", "maximum",     "minimum_text", "maximum_text", "count_distinct",
+    "first",          "last",    "bag",         "function",     "accumulator"};
 
 bool is_secret(const std::string& option) {
   const std::string name = lower_case(option);
@@ -57,10 +58,10 @@ std::string aggregates_json(const std::vector<Aggregate>& aggregates) {
   for (const Aggregate& a : aggregates) {
     if (out.size() > 1) out += ",";
     out += fmt::format(
-        "{{\"state\":\"{}\",\"function\":{},\"distinct\":{},\"arguments\":{},\"sorted_by\":{},\"filter\":{},\"type\":{}"
-        "{}}}",
+        "{{\"state\":\"{}\",\"function\":{},\"distinct\":{},\"arguments\":{}{},\"filter\":{},\"type\":{}{}}}",
         aggregate_words[static_cast<int>(a.kind)], json_string(a.call.function), a.call.distinct, numbers(a.arguments),
-        a.sorted_by, a.filter ? std::to_string(*a.filter) : "null", json_string(a.type.ToString()),
+        a.sorted_by > 0 ? fmt::format(",\"sorted_by\":{}", a.sorted_by) : "",
+        a.filter ? std::to_string(*a.filter) : "null", json_string(a.type.ToString()),
         a.function.host ? ",\"hash\":" + json_string(a.function.description().hash) : "");
   }
   return out + "]";

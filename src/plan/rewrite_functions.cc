@@ -96,19 +96,20 @@ Rewriter::Claimed Rewriter::function(size_t i, size_t end) {
 /// FIRST_VALUE(x) and LAST_VALUE(x) without OVER: aggregates that pass over NULLs, unlike FIRST and LAST.
 Rewriter::Claimed Rewriter::value_by_arrival(size_t i, size_t end) {
   HEADRACE_ASSIGN(size_t close, closing(i + 1, end));
-  std::vector<TokenRange> given = arguments(i + 1, close);
-  if (given.size() != 1 || given[0].empty()) return not_here();
-  std::string form = token(i).is("FIRST_VALUE") ? "first({0})" : "last({0})";
-  TokenRange value = given[0];
-  for (size_t at = value.begin, depth = 0; at < given[0].end; ++at) {
-    depth += token(at).is_op("(");
-    depth -= token(at).is_op(")") && depth > 0;
+  const TokenRange whole{i + 2, close};
+  TokenRange value = whole;
+  if (!value.empty() && token(value.begin).is("DISTINCT")) ++value.begin;
+  for (size_t at = value.begin, depth = 0; at < value.end; ++at) {
+    depth += token(at).is_op("(") || token(at).is_op("[");
+    depth -= (token(at).is_op(")") || token(at).is_op("]")) && depth > 0;
     if (depth == 0 && token(at).is("ORDER")) value.end = at;
   }
-  given.push_back(value);
+  if (value.empty() || arguments(value.begin - 1, value.end).size() != 1) return not_here();
+  std::vector<TokenRange> given{whole, value};
+  std::string form = token(i).is("FIRST_VALUE") ? "first({0})" : "last({0})";
   form += " FILTER (WHERE ({1}) IS NOT NULL";
   if (token(close + 1).is("FILTER") && token(close + 2).is_op("(")) {
-    const size_t condition = close + 4;  // Behind WHERE.
+    const size_t condition = close + (token(close + 3).is("WHERE") ? 4 : 3);
     HEADRACE_ASSIGN(close, closing(close + 2, end));
     if (condition >= close) return not_here();
     given.push_back({condition, close});

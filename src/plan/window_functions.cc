@@ -64,8 +64,21 @@ std::optional<AggregateKind> total_of(const WindowCall& call) {
   aggregate.function = call.function;
   aggregate.arguments = call.arguments;
   Result<AggregateKind> kind = aggregate_kind(aggregate, Changelog::append);
-  if (!kind || *kind == AggregateKind::bag || *kind == AggregateKind::count_distinct) return std::nullopt;
-  return *kind;
+  if (!kind || (!call.arguments.empty() && call.arguments[0].type().id() == LogicalTypeId::HUGEINT))
+    return std::nullopt;
+  switch (*kind) {
+    case AggregateKind::count:
+    case AggregateKind::sum_integer:
+    case AggregateKind::sum_decimal:
+    case AggregateKind::sum_double:
+    case AggregateKind::average:
+    case AggregateKind::average_double:
+    case AggregateKind::minimum:
+    case AggregateKind::maximum:
+      return *kind;
+    default:  // What keeps the values of a group.
+      return std::nullopt;
+  }
 }
 
 std::optional<Reach> reach_of(const WindowCall& call) {

@@ -87,8 +87,8 @@ CheckedProject check_statements(const PipelineOptions& options, Project project,
   check_connectors(options, out.functions.get(), statements, out.planned.plan, out.errors);
   if (!out.errors.empty()) return out;
   auto optimized = out.project.settings.find("engine.optimize");
-  out.optimized = optimized != out.project.settings.end() && optimized->second == "false" ? out.planned.plan
-                                                                                          : optimize(out.planned.plan);
+  const bool as_written = optimized != out.project.settings.end() && optimized->second == "false";
+  out.optimized = as_written ? without_unread(out.planned.plan) : optimize(out.planned.plan);
   for (Node& node : out.optimized.nodes)
     if (auto* source = std::get_if<SourceNode>(&node)) leave_contract_to_door(*source);
   return out;

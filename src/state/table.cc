@@ -444,6 +444,12 @@ void Table::gather(size_t column, const Slot* slots, size_t count, Vector& out) 
   gather_column(*layout_, column, addresses, count, out);
 }
 
+std::string_view Table::text(Slot slot, size_t column) const {
+  const char* place = address(slot) + layout_->offsets[column];
+  const auto& held = *reinterpret_cast<const string_t*>(place);
+  return {held.GetData(), held.GetSize()};
+}
+
 bool Table::equals(Slot slot, const ChunkRows& rows, size_t row) const {
   const char* held = address(slot);
   for (size_t column = 0; column < rows.formats.size(); ++column)

@@ -139,6 +139,8 @@ class Table {
   void set_value(size_t value, const Slot* slots, size_t count, Vector& from);
   /// Gathers column `column` (keys first, then values) of rows.
   void gather(size_t column, const Slot* slots, size_t count, Vector& out) const;
+  /// The bytes of a text (VARCHAR, BLOB) that is not NULL. Valid until the next call that makes or erases rows.
+  std::string_view text(Slot slot, size_t column) const;
   /// All used slots, ascending.
   std::vector<Slot> slots() const;
 
