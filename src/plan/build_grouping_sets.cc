@@ -55,10 +55,8 @@ Input RelationBuilder::copy_of_window(Input input) {
 
 Result<Input> RelationBuilder::build_grouping_sets(Input input, const BoundRelation& relation) {
   const size_t groups = relation.expressions.size(), aggregates = relation.aggregates.size();
-  const std::optional<size_t> telling = telling_function(relation);
   std::vector<std::string> names;
   for (const BoundColumn& column : relation.columns) names.push_back(column.name);
-  if (!telling) names.push_back("grouping_set");  // Read by nobody above; it makes rows of different sets different.
   UnionNode node;
   for (size_t number = 0; number < relation.grouping_sets.size(); ++number) {
     const std::vector<size_t>& set = relation.grouping_sets[number];
@@ -74,15 +72,18 @@ Result<Input> RelationBuilder::build_grouping_sets(Input input, const BoundRelat
     for (size_t i = 0; i < aggregates; ++i) expressions.push_back(column(set.size() + i));
     for (const auto& arguments : relation.grouping_functions)
       expressions.push_back(Expr::constant(duckdb::Value::BIGINT(grouping_of(arguments, set))));
-    if (!telling) expressions.push_back(Expr::constant(duckdb::Value::BIGINT(static_cast<int64_t>(number))));
     node.inputs.push_back(project(one, expressions, names));
   }
   node.output = union_of(node.inputs);
-  // Each set has its groups as key; together with what tells the sets apart they are the key of all.
-  node.output.key.resize(groups);
-  std::iota(node.output.key.begin(), node.output.key.end(), 0);
-  node.output.key.push_back(groups + aggregates + telling.value_or(relation.grouping_functions.size()));
-  if (node.output.changelog != Changelog::append) node.output.changelog = Changelog::upsert;
+  // Each set has its groups as key; together with what tells the sets apart they are the key of all. Without that, rows
+  // of different sets may be equal, and the whole row names them. The columns are those that the query has, no more:
+  // what stands above counts them.
+  if (const std::optional<size_t> telling = telling_function(relation)) {
+    node.output.key.resize(groups);
+    std::iota(node.output.key.begin(), node.output.key.end(), 0);
+    node.output.key.push_back(groups + aggregates + *telling);
+    if (node.output.changelog != Changelog::append) node.output.changelog = Changelog::upsert;
+  }
   return add(std::move(node));
 }
 
