@@ -253,6 +253,7 @@ struct JoinNode : NodeBase {
   std::vector<bool> null_safe;  ///< By key: IS NOT DISTINCT FROM
   Expr residual;                ///< Over left then right columns; may be empty().
   int64_t hold_ms = 0;          ///< The watermark that is passed on lies this far behind the node's own.
+  bool hold_at_end = false;     ///< ON END HOLD: the end of input lets no row go.
 };
 
 /// INTERSECT and EXCEPT, whole rows compared, NULLs equal.

@@ -250,9 +250,10 @@ std::string node_members(const Node& node) {
                 n.right_order, comparison_words[static_cast<int>(n.comparison)], n.table);
           },
           [](const JoinNode& n) {
-            return fmt::format(",\"join\":\"{}\",\"left\":{},\"right\":{},\"residual\":{},\"hold_ms\":{}",
-                               join_words[static_cast<int>(n.join)], side_json(n.left), side_json(n.right),
-                               n.residual.empty() ? "null" : n.residual.json(), n.hold_ms);
+            return fmt::format(
+                ",\"join\":\"{}\",\"left\":{},\"right\":{},\"residual\":{},\"hold_ms\":{},\"hold_at_end\":{}",
+                join_words[static_cast<int>(n.join)], side_json(n.left), side_json(n.right),
+                n.residual.empty() ? "null" : n.residual.json(), n.hold_ms, n.hold_at_end);
           },
           [](const SetOperationNode& n) {
             return fmt::format(",\"operation\":\"{}\",\"all\":{}", n.except ? "except" : "intersect", n.all);
