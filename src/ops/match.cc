@@ -150,7 +150,6 @@ void MatchOperator::order_rows(Partition& partition) {
 }
 
 Result<> MatchOperator::on_watermark(EventTime time, Emitter& out) {
-  if (node_.hold_at_end && time == EventTime::max()) return {};
   passed_ = std::max(passed_, time);
   const std::vector<Slot> groups = take_due();
   if (groups.empty()) return {};

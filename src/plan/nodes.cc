@@ -65,7 +65,7 @@ bool holds_at_end(const Node& node) {
       overloaded{[](const WindowAggregateNode& n) { return n.hold_at_end; },
                  [](const TemporalJoinNode& n) { return n.hold_at_end; },
                  [](const JoinNode& n) { return n.hold_at_end; }, [](const TopNNode& n) { return n.hold_at_end; },
-                 [](const OverNode& n) { return n.hold_at_end; },
+                 [](const OverNode& n) { return n.hold_at_end; }, [](const MatchNode& n) { return n.hold_at_end; },
                  [](const WindowAssignNode& n) { return n.hold_at_end; }, [](const auto&) { return false; }},
       node);
 }
