@@ -15,16 +15,26 @@ class FunctionText {
 
   /// The input's columns that the text reads, from c1 on.
   std::vector<size_t> columns;
+  /// Peers count for a frame of rows: among them, too, the rows must stand in their order.
+  bool orders_peers = false;
 
   std::string text(const OverFunction& function) {
     const WindowCall& call = function.call;
-    const bool by_place = is_by_place(call);
+    const bool by_place = is_by_place(call), among_peers = by_place && leaves_out_peers(call);
     std::string out = call.function == "count_star" ? "count" : call.function;
     out += "(" + arguments(function, by_place) + ")";
     if (function.filter) out += " FILTER (WHERE " + column(*function.filter) + ")";
-    out += " OVER (PARTITION BY c0 " + (by_place ? "ORDER BY n" : order(node_.order, node_.order_written));
+    orders_peers = orders_peers || among_peers;
+    out += " OVER (PARTITION BY c0 " + (by_place && !among_peers ? "ORDER BY n" : by_order());
     if (has_frame(call)) out += frame(call.frame);
     return fmt::format("({}))::{}", out, call.type.ToString());
+  }
+
+  /// A function that brings peers into their order for the others: DuckDB sorts once for all whose orders begin alike,
+  /// by the longest.
+  std::string order_of_peers() {
+    const std::string items = by_order();
+    return "row_number() OVER (PARTITION BY c0 " + items + (items.empty() ? "ORDER BY n)" : ", n)");
   }
 
  private:
@@ -40,7 +50,10 @@ class FunctionText {
            call.function == "lead";
   }
   static bool has_frame(const WindowCall& call) { return !is_rank(call) && !is_numbered(call); }
-  /// True where rows count one by one, in their order: no two are peers.
+  static bool leaves_out_peers(const WindowCall& call) {
+    return has_frame(call) && (call.frame.exclude == "EXCLUDE GROUP" || call.frame.exclude == "EXCLUDE TIES");
+  }
+  /// True where rows count one by one, in their order.
   static bool is_by_place(const WindowCall& call) {
     return is_numbered(call) || (has_frame(call) && call.frame.unit == Frame::Unit::rows);
   }
@@ -61,6 +74,8 @@ class FunctionText {
     if (!order_by.empty() || (picks_a_row(call) && !by_place)) order_by += order_by.empty() ? " ORDER BY n" : ", n";
     return out + order_by + (call.ignore_nulls ? " IGNORE NULLS" : "");
   }
+
+  std::string by_order() { return order(node_.order, node_.order_written); }
 
   std::string order(const std::vector<OrderColumn>& items, size_t count) {
     std::string out;
@@ -104,6 +119,7 @@ OverQuery::OverQuery(const OverNode& node, const OperatorContext& context) {
     functions.push_back(text.text(function));
     result_types_.push_back(function.call.type);
   }
+  if (text.orders_peers) functions.push_back(text.order_of_peers());
   columns_ = text.columns;
   types_.push_back(LogicalType::BIGINT);
   for (size_t column : columns_) types_.push_back(node.output.columns[column].type);
