@@ -45,13 +45,25 @@ void add_scan_columns(const duckdb::LogicalGet& get, BoundRelation& out) {
   }
 }
 
-/// UNNEST as a table function over its input: its element, then the columns of the input that are passed on.
+std::unique_ptr<BoundRelation> one_row() {
+  auto out = std::make_unique<BoundRelation>();
+  out->kind = Kind::one_row;
+  out->relation = "a query without FROM";
+  out->columns = {{"", LogicalType::INTEGER}};
+  return out;
+}
+
+/// UNNEST as a table function over its input: its element, then the columns of the input that are passed on. The list
+/// is the input's first column, or a constant.
 std::unique_ptr<BoundRelation> walk_unnest_call(const duckdb::LogicalGet& get) {
   auto unnest = relation_of(Kind::unnest, get);
+  const bool constant = get.children.empty();
+  if (constant) unnest->inputs.push_back(one_row());
   const std::vector<BoundColumn> below = unnest->inputs[0]->columns;
   unnest->columns = below;
   unnest->columns.push_back({get.names[0], get.returned_types[0]});
-  unnest->expressions.push_back(Expr::reference(0, below[0].type, below[0].name));
+  unnest->expressions.push_back(constant ? Expr::constant(get.parameters[0])
+                                         : Expr::reference(0, below[0].type, below[0].name));
   auto out = std::make_unique<BoundRelation>();
   out->kind = Kind::project;
   out->inputs.push_back(std::move(unnest));
@@ -66,7 +78,8 @@ std::unique_ptr<BoundRelation> walk_unnest_call(const duckdb::LogicalGet& get) {
 }
 
 std::unique_ptr<BoundRelation> walk_get(const duckdb::LogicalGet& get) {
-  if (get.function.name == "unnest" && get.children.size() == 1 && get.returned_types.size() == 1)
+  if (get.function.name == "unnest" && (get.children.size() == 1 || get.parameters.size() == 1) &&
+      get.returned_types.size() == 1)
     return walk_unnest_call(get);
   auto call = dynamic_cast<const StreamingCallData*>(get.bind_data.get());
   auto out = relation_of(Kind::unsupported, get);
@@ -405,6 +418,8 @@ std::unique_ptr<BoundRelation> walk_plan(const LogicalOperator& op) {
       return walk_order(op.Cast<duckdb::LogicalOrder>());
     case LogicalOperatorType::LOGICAL_LIMIT:
       return walk_limit(op.Cast<duckdb::LogicalLimit>());
+    case LogicalOperatorType::LOGICAL_DUMMY_SCAN:
+      return one_row();
     default: {
       auto out = relation_of(Kind::unsupported, op);
       out->relation = duckdb::LogicalOperatorToString(op.type);

@@ -143,7 +143,7 @@ bool calls_function(const BoundRelation& right) {
   return at->kind == BoundRelation::Kind::table_function;
 }
 
-/// True when UNNEST makes the right side of an inner join of values of the left one alone.
+/// True when UNNEST makes the right side of an inner join of values of the left one alone, or of constants.
 bool unnests_values(const BoundRelation& join) {
   const bool inner = join.kind == Kind::cross || join.join == JoinKind::inner;
   for (const Condition& condition : join.conditions)
@@ -152,7 +152,7 @@ bool unnests_values(const BoundRelation& join) {
   const BoundRelation* at = join.inputs[1].get();
   for (; at->kind == Kind::project || at->kind == Kind::filter || at->kind == Kind::unnest; at = at->inputs[0].get())
     any = any || at->kind == Kind::unnest;
-  return inner && any && at->kind == Kind::delim_get;
+  return inner && any && (at->kind == Kind::delim_get || at->kind == Kind::one_row);
 }
 
 }  // namespace
@@ -310,6 +310,11 @@ Result<Input> RelationBuilder::build_by_row(const BoundRelation& relation, Input
       columns.push_back(value);
       names.push_back(value.text());
     }
+    return project(left, columns, names);
+  }
+  if (relation.kind == Kind::one_row) {
+    columns.push_back(Expr::constant(duckdb::Value::INTEGER(0)));  // DuckDB gives it a column, which nobody reads.
+    names.emplace_back();
     return project(left, columns, names);
   }
   if (relation.kind != Kind::project && relation.kind != Kind::filter && relation.kind != Kind::unnest &&

@@ -242,7 +242,7 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
     case Kind::sort:  // A view is a set of rows: who reads it orders them.
       return build(*relation.inputs[0]);
     case Kind::match:
-    case Kind::values:
+    case Kind::one_row:
     case Kind::unsupported:
       break;
   }
