@@ -1,4 +1,5 @@
 // Table functions that exist to be bound: the planner walks their LogicalGet, nothing ever runs them.
+#include <array>
 #include <duckdb/catalog/catalog.hpp>
 #include <duckdb/catalog/catalog_entry/aggregate_function_catalog_entry.hpp>
 #include <duckdb/function/function_binder.hpp>
@@ -51,6 +52,22 @@ std::vector<std::string> split_keys(const std::string& text) {
   return keys;
 }
 
+constexpr std::array window_columns{"window_start", "window_end", "window_time"};
+
+/// The columns that a window function adds must not be there before.
+void check_free(const std::string& function, const duckdb::vector<std::string>& given) {
+  std::string taken;
+  for (const std::string& name : given)
+    for (const char* added : window_columns)
+      if (same_name(name, added)) taken += (taken.empty() ? "" : ", ") + name;
+  if (taken.empty()) return;
+  throw_error(
+      user_error(Code::bind_error,
+                 function + " adds window_start, window_end and window_time, and its table already has " + taken)
+          .with_remedy("rename or leave them out below: TABLE (SELECT window_time AS rowtime, ... FROM t), "
+                       "DESCRIPTOR(rowtime)"));
+}
+
 duckdb::unique_ptr<FunctionData> bind_window(ClientContext&, TableFunctionBindInput& input,
                                              duckdb::vector<LogicalType>& types,
                                              duckdb::vector<duckdb::string>& names) {
@@ -86,7 +103,8 @@ duckdb::unique_ptr<FunctionData> bind_window(ClientContext&, TableFunctionBindIn
     throw_error(user_error(Code::bad_time_column, "DESCRIPTOR(" + call.time_column + ") is " + time_type.ToString() +
                                                       ", not an event-time column")
                     .with_remedy("name a TIMESTAMP column for which the source declares WATERMARK FOR"));
-  for (const char* name : {"window_start", "window_end", "window_time"}) {
+  check_free(call.function, input.input_table_names);
+  for (const char* name : window_columns) {
     types.push_back(time_type);
     names.push_back(name);
   }

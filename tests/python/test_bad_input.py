@@ -245,6 +245,19 @@ def test_unknown_names_are_told_with_the_nearest_one(project: BadProject) -> Non
         assert '"name"' in ended.told and "2 errors" in ended.told
 
 
+def test_a_window_over_windows_says_how_to_name_their_columns(project: BadProject) -> None:
+    project.write(lines(*GOOD), columns="ts TIMESTAMP, WATERMARK FOR ts AS ts")
+    project.sql("SELECT * FROM tx", "SELECT * FROM TUMBLE(TABLE w, DESCRIPTOR(window_time), INTERVAL '1' HOUR)")
+    project.sql("CREATE SINK", "CREATE VIEW w AS SELECT * FROM TUMBLE(TABLE tx, DESCRIPTOR(ts), INTERVAL '1' MINUTE);\nCREATE SINK")
+    ended = project.run()
+    told = "tumble adds window_start, window_end and window_time, and its table already has window_start, window_end, window_time"
+    assert ended.exit_code == 2 and f"sql/pipeline.sql:5:1: error 2004 (bind_error): {told}" in ended.told, ended.told
+    assert "remedy: rename or leave them out below: TABLE (SELECT window_time AS rowtime, ... FROM t), DESCRIPTOR(rowtime)" in ended.told
+    rowtime = "TABLE (SELECT window_time AS rowtime FROM w), DESCRIPTOR(rowtime)"
+    project.sql("TABLE w, DESCRIPTOR(window_time)", rowtime)
+    assert headrace("check", project.directory).exit_code == 0
+
+
 def test_a_sink_does_not_destroy_the_file_that_a_source_reads(project: BadProject) -> None:
     project.write(lines(*GOOD))
     project.sql("'out.ndjson'", "'./in.ndjson'")
