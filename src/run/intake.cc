@@ -7,6 +7,7 @@
 #include "codec/encoder.h"
 #include "connect/spec.h"
 #include "data/format.h"
+#include "data/time_bounds.h"
 #include "ops/failing.h"
 #include "ops/times.h"
 
@@ -16,6 +17,18 @@ namespace {
 std::string option_or(const SourceNode& node, const std::string& name, const std::string& fallback) {
   auto found = node.options.find(name);
   return found == node.options.end() || found->second.empty() ? fallback : found->second;
+}
+
+/// Why a row is refused whose event time is `time_ms`.
+std::pair<Code, std::string> time_fault(const SourceNode& node, const Batch& batch, uint32_t row, int64_t time_ms) {
+  const size_t column = node.watermark->column;
+  const std::string& name = (*batch.schema)[column].name;
+  if (time_ms == no_time) return {Code::missing_field, "the event time '" + name + "' is NULL"};
+  if (!in_bounds(EventTime{time_ms}))
+    return {Code::out_of_range, "the event time '" + name + "' = " + batch.chunk.GetValue(column, row).ToString() +
+                                    " lies more than 250'000 years from 1970"};
+  return {Code::future_time, "the time '" + name + "' lies more than max_future = " +
+                                 std::to_string(node.max_future_ms) + " ms ahead of the clock"};
 }
 
 }  // namespace
@@ -122,25 +135,21 @@ Result<> Intake::apply_contract(Rows& rows, int64_t& dropped) {
   return {};
 }
 
-/// Leaves the rows that have an event time, and one that max_future allows.
+/// Leaves the rows that have an event time, and one that can be reckoned with and that max_future allows.
 void Intake::judge_times(Rows& rows, int64_t now_us) const {
   if (!node_.watermark) return;
-  const int64_t bound = node_.max_future_ms > 0 ? now_us / 1000 + node_.max_future_ms : INT64_MAX;
-  const std::string& time_name = (*schema_)[node_.watermark->column].name;
+  int64_t bound = event_time_ms_max;
+  if (node_.max_future_ms > 0) bound = std::min(bound, now_us / 1000 + node_.max_future_ms);
   std::vector<int64_t> times;
   read_times(rows.batch, node_.watermark->column, times);
   std::vector<uint32_t> refused;
   for (uint32_t row = 0; row < times.size(); ++row) {
-    if (times[row] != no_time && times[row] <= bound) continue;
+    if (times[row] >= -event_time_ms_max && times[row] <= bound) continue;
     // What goes by its key needs no time, and makes no watermark.
     if (times[row] == no_time && rows.batch.diff(row) < 0 && !node_.primary_key.empty()) continue;
     refused.push_back(row);
-    if (times[row] == no_time)
-      rows.refuse(row, Code::missing_field, "the event time '" + time_name + "' is NULL");
-    else
-      rows.refuse(row, Code::future_time,
-                  "the time '" + time_name + "' lies more than max_future = " + std::to_string(node_.max_future_ms) +
-                      " ms ahead of the clock");
+    const auto [code, reason] = time_fault(node_, rows.batch, row, times[row]);
+    rows.refuse(row, code, reason);
   }
   rows.drop(refused);
 }

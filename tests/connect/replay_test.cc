@@ -47,6 +47,20 @@ TEST(Replay, ReleasesRowsWhenTheyAreDue) {
   EXPECT_TRUE(polled->end_of_input);
 }
 
+TEST(Replay, NoRowWaitsForTheEndOfTime) {
+  TestFolder folder;
+  const std::string beyond = "{\"a\":7,\"ts\":\"infinity\"}\n{\"a\":8,\"ts\":\"-infinity\"}\n";
+  folder.write("in", beyond + rows_at(0, 1) + beyond + rows_at(1, 2));
+  HandClock clock;
+  SourceReader reader{timed, {{"path", "in"}, {"mode", "replay"}}, folder.path(), false, 1, &clock};
+  ASSERT_TRUE(reader.open("file").ok());
+  EXPECT_TRUE(reader.poll().ok());
+  EXPECT_EQ(reader.rows, beyond + rows_at(0, 1) + beyond);
+  clock.ns = 1'000'000'000;
+  EXPECT_TRUE(reader.poll().ok());
+  EXPECT_EQ(reader.rows, beyond + rows_at(0, 1) + beyond + rows_at(1, 2));
+}
+
 TEST(Replay, AnyStopAndRestoreGivesTheSameRecords) {
   for (const char* splits : {"one", "file"}) {
     TestFolder folder;

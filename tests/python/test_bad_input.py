@@ -165,6 +165,18 @@ def test_a_time_far_in_the_future(project: BadProject) -> None:
     assert "'ts' lies more than max_future = 86400000 ms ahead of the clock" in reason
 
 
+def test_a_time_that_no_window_can_hold(project: BadProject) -> None:
+    columns = "id INTEGER, ts TIMESTAMP, WATERMARK FOR ts AS ts"
+    rows = [{"id": 1, "ts": "2024-01-01 00:00:00"}, {"id": 2, "ts": "infinity"}, {"id": 3, "ts": "2024-01-01 00:00:01"}]
+    project.write(lines(*rows), columns=columns)
+    ended = project.run()
+    assert ended.exit_code == 0 and ended.books() == (3, 2, 1), ended.told
+    assert [row["id"] for row in project.out()] == [1, 3]
+    [(code, origin, reason, _)] = project.quarantine()
+    assert (code, origin) == (3003, "in.ndjson:2")
+    assert reason == "the event time 'ts' = infinity lies more than 250'000 years from 1970"
+
+
 @pytest.mark.parametrize(
     ("where", "told"),
     [("source", "error 3002 (wrong_type): in.ndjson:2: "), ("sink", "sql/pipeline.sql:3:1: error 3010 (expression_failed): ")],

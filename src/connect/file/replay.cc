@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "data/time_bounds.h"
 
 namespace headrace {
 namespace {
@@ -123,6 +124,7 @@ int64_t ReplaySource::wait_us() {
   Vector& times = decoded_.batches[batch_].chunk.data[time_column_];
   if (duckdb::FlatVector::IsNull(times, static_cast<duckdb::idx_t>(row_))) return 0;
   const int64_t event_us = duckdb::FlatVector::GetDataUnsafe<int64_t>(times)[row_];
+  if (!in_bounds(EventTime::from_us(event_us))) return 0;  // The intake refuses it.
   if (!first_event_us_) {
     first_event_us_ = event_us;
     first_ns_ = clock_->steady_ns();
