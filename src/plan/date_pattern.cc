@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cctype>
+#include <optional>
 
 namespace headrace {
 namespace {
@@ -21,18 +22,31 @@ std::string literal(char c) {
   return c == '%' ? "%%" : std::string(1, c);
 }
 
+/// The text in quotes that begins at `at`, which is left behind it: 'T' is T, 'o''clock' has a quote in it, '' is one.
+/// Nothing when it never ends.
+std::optional<std::string> quoted_text(std::string_view pattern, size_t& at) {
+  std::string text;
+  for (++at; at < pattern.size(); ++at) {
+    if (pattern[at] == '\'' && !pattern.substr(at + 1).starts_with('\'')) {
+      ++at;
+      return text.empty() ? "'" : text;
+    }
+    if (pattern[at] == '\'') ++at;
+    text += literal(pattern[at]);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<std::string> date_pattern(std::string_view pattern) {
   std::string out;
   for (size_t i = 0; i < pattern.size();) {
     char c = pattern[i];
-    if (c == '\'') {  // 'T' is text, '' a quote.
-      size_t close = pattern.find('\'', i + 1);
-      if (close == std::string_view::npos) return user_error(Code::syntax_error, "a quote in the pattern never ends");
-      if (close == i + 1) out += '\'';
-      for (size_t j = i + 1; j < close; ++j) out += literal(pattern[j]);
-      i = close + 1;
+    if (c == '\'') {
+      std::optional<std::string> text = quoted_text(pattern, i);
+      if (!text) return user_error(Code::syntax_error, "a quote in the pattern never ends");
+      out += *text;
       continue;
     }
     if (std::isalpha(static_cast<unsigned char>(c)) == 0) {

@@ -170,6 +170,9 @@ TEST(Rewrite, FunctionsOfFlink) {
   EXPECT_EQ(rewritten("SELECT DATE_FORMAT(ts,'yyyy-MM-dd''T''HH:mm:ss.SSS')"),
             "SELECT strftime(ts, '%Y-%m-%dT%H:%M:%S.%g')");
   EXPECT_EQ(rewritten("SELECT DATE_FORMAT(ts,'hh:mm a 100%')"), "SELECT strftime(ts, '%I:%M %p 100%%')");
+  EXPECT_EQ(rewritten("SELECT DATE_FORMAT(ts, '''it''''s'' yyyy '''' ''''''h''''''')"),
+            "SELECT strftime(ts, 'it''s %Y '' ''h''')");
+  EXPECT_THAT(rewritten("SELECT DATE_FORMAT(ts, '''it''''s yyyy')"), HasSubstr("never ends"));
   EXPECT_THAT(rewritten("SELECT DATE_FORMAT(ts, 'yyyy w')"),
               HasSubstr(":1:24: error 2001 (syntax_error): the pattern's 'w' is not known"));
   EXPECT_EQ(rewritten("SELECT FLOOR(a.ts TO HOUR), FLOOR(x)"), "SELECT date_trunc('hour', a.ts), FLOOR(x)");
