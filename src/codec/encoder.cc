@@ -562,6 +562,21 @@ Result<std::unique_ptr<Encoder>> make_encoder(const EncoderConfig& config) {
       .with_remedy("use ndjson, csv or debezium-json");
 }
 
+std::vector<std::string_view> operations_of(const Batch& batch, const std::vector<size_t>& key) {
+  const std::vector<ReadableColumn> columns = readable_columns(batch);
+  Updates updates(key);
+  std::vector<std::string_view> out;
+  for (uint64_t row = 0; row < batch.chunk.size(); ++row) {
+    if (!updates.begins_at(batch, columns, row)) {
+      out.push_back(operation_of(batch.diff(static_cast<int64_t>(row))));
+      continue;
+    }
+    out.insert(out.end(), {"-U", "+U"});
+    ++row;
+  }
+  return out;
+}
+
 void append_json_value(std::string& out, const Vector& column, int64_t row) {
   ReadableColumn(column, static_cast<uint64_t>(row), 1).append_json(out, 0);
 }

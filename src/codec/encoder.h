@@ -38,6 +38,10 @@ class Encoder {
 /// Errors: bad_config (unknown format, a column named like op_column).
 Result<std::unique_ptr<Encoder>> make_encoder(const EncoderConfig& config);
 
+/// What each row does: "+I" or "-D", and "-U" and "+U" where one is taken back and, right behind it, one added of the
+/// same `key` (columns; none: no updates).
+std::vector<std::string_view> operations_of(const Batch& batch, const std::vector<size_t>& key);
+
 /// Appends row `row` of column `column` as a JSON value: numbers by value, DECIMAL with its scale, timestamps as
 /// "2013-01-01 05:15:00[.ffffff]" (instants with "+00:00"), NULL as null, NaN and infinities as strings.
 void append_json_value(std::string& out, const Vector& column, int64_t row);

@@ -109,30 +109,54 @@ TEST(Parquet, DamagedFilesAndOtherTypesAreSaidAtOpen) {
   EXPECT_TRUE(quarantining.rejected.starts_with("a.parquet:1 3004\na.parquet:6 3004\n"));
 }
 
+std::unique_ptr<Sink> retracting_sink(const TestFolder& folder, const SchemaRef& schema, std::vector<size_t> key = {}) {
+  const std::map<std::string, std::string> given{
+      {"path", "out.parquet"}, {"format", "parquet"}, {"changes", "retract"}};
+  Options options = check_options("sink out", (*find_connector("file"))->sink_fields, given).value();
+  SinkContext context;
+  context.name = "out";
+  context.options = &options;
+  context.schema = schema;
+  context.key = std::move(key);
+  context.append_only = false;
+  context.project_directory = folder.path();
+  context.state_directory = folder.path() + "/.state";
+  return (*find_connector("file"))->make_sink(context).value();
+}
+
+std::string ids_in(const TestFolder& folder, const LogicalType& type = LogicalType::BIGINT) {
+  const SchemaRef with_op = schema_of({{"op", LogicalType::VARCHAR, true}, {"id", type, true}});
+  SourceReader reader{with_op, {{"path", "out.parquet"}, {"format", "parquet"}}, folder.path()};
+  const Result<> opened = reader.open("file");
+  EXPECT_TRUE(opened.ok()) << opened.error().text();
+  EXPECT_TRUE(reader.finish().ok());
+  return reader.rows;
+}
+
+TEST(Parquet, TheSinkTellsUpdatesByTheKey) {
+  TestFolder folder;
+  const SchemaRef schema = schema_of({{"id", LogicalType::BIGINT, true}});
+  auto sink = retracting_sink(folder, schema, {0});
+  ASSERT_TRUE(sink->open({}).ok());
+  Batch batch = Batch::make(schema);
+  for (const int64_t id : {1, 2, 2, 3, 4}) {
+    batch.chunk.SetValue(0, batch.chunk.size(), duckdb::Value::BIGINT(id));
+    batch.chunk.SetCardinality(batch.chunk.size() + 1);
+  }
+  batch.diffs = {1, -1, 1, -1, 1};
+  ASSERT_TRUE(sink->write(batch).ok());
+  const CommitIdentity first{"l", "out", 1, Epoch{1}};
+  ASSERT_TRUE(sink->commit(first, sink->prepare(first).value()).ok());
+  EXPECT_EQ(ids_in(folder),
+            "{\"op\":\"+I\",\"id\":1}\n{\"op\":\"-U\",\"id\":2}\n{\"op\":\"+U\",\"id\":2}\n"
+            "{\"op\":\"-D\",\"id\":3}\n{\"op\":\"+I\",\"id\":4}\n");
+}
+
 TEST(Parquet, TheSinkShowsWhatIsCommitted) {
   TestFolder folder;
   const SchemaRef schema = schema_of({{"id", LogicalType::BIGINT, true}, {"ts", LogicalType::TIMESTAMP, true}});
-  const std::map<std::string, std::string> given{
-      {"path", "out.parquet"}, {"format", "parquet"}, {"changes", "retract"}};
-  const auto make = [&] {
-    Options options = check_options("sink out", (*find_connector("file"))->sink_fields, given).value();
-    SinkContext context;
-    context.name = "out";
-    context.options = &options;
-    context.schema = schema;
-    context.append_only = false;
-    context.project_directory = folder.path();
-    context.state_directory = folder.path() + "/.state";
-    return (*find_connector("file"))->make_sink(context).value();
-  };
-  const auto rows = [&] {
-    const SchemaRef with_op = schema_of({{"op", LogicalType::VARCHAR, true}, {"id", LogicalType::BIGINT, true}});
-    SourceReader reader{with_op, {{"path", "out.parquet"}, {"format", "parquet"}}, folder.path()};
-    const Result<> opened = reader.open("file");
-    EXPECT_TRUE(opened.ok()) << opened.error().text();
-    EXPECT_TRUE(reader.finish().ok());
-    return reader.rows;
-  };
+  const auto make = [&] { return retracting_sink(folder, schema); };
+  const auto rows = [&] { return ids_in(folder); };
   const auto batch = [&](int64_t from, std::vector<int32_t> diffs) {
     Batch out = Batch::make(schema);
     for (size_t i = 0; i < diffs.size(); ++i) {

@@ -5,6 +5,8 @@
 #include <charconv>
 
 #include "base/file.h"
+#include "codec/encoder.h"
+#include "connect/file/sink.h"
 #include "connect/file/source.h"
 
 namespace headrace {
@@ -29,10 +31,12 @@ Result<> make_durable(const std::string& path) {
 
 }  // namespace
 
-ParquetSink::ParquetSink(const SinkContext& context, bool with_operation, std::unique_ptr<ParquetWriter> writer)
+ParquetSink::ParquetSink(const SinkContext& context, bool with_operation, std::vector<size_t> key,
+                         std::unique_ptr<ParquetWriter> writer)
     : path_(path_in(context.project_directory, context.options->text("path"))),
       part_directory_(context.own_directory()),
       with_operation_(with_operation),
+      key_(std::move(key)),
       writer_(std::move(writer)) {}
 
 Result<std::unique_ptr<Sink>> ParquetSink::make(const SinkContext& context) {
@@ -60,8 +64,9 @@ Result<std::unique_ptr<Sink>> ParquetSink::make(const SinkContext& context) {
     columns.push_back({operation, LogicalType::VARCHAR});
   }
   for (const Field& field : context.schema->fields()) columns.push_back({field.name, field.type});
+  HEADRACE_ASSIGN(std::vector<size_t> key, key_of(context));
   HEADRACE_ASSIGN(std::unique_ptr<ParquetWriter> writer, ParquetWriter::make(columns));
-  return std::unique_ptr<Sink>(new ParquetSink(context, with_operation, std::move(writer)));
+  return std::unique_ptr<Sink>(new ParquetSink(context, with_operation, std::move(key), std::move(writer)));
 }
 
 std::string ParquetSink::part_path(int64_t part) const {
@@ -83,38 +88,37 @@ Result<> ParquetSink::open(const SinkRestore& restore) {
 }
 
 Result<> ParquetSink::write(const Batch& batch) {
-  if (!with_operation_) return append(batch, 0);
-  // One row at a time would be exact as well; runs of one sign keep the order and the columns.
-  for (int64_t row = 0; row < batch.rows();) {
-    const int32_t sign = batch.diff(row) > 0 ? 1 : -1;
-    std::vector<uint32_t> run;
-    for (; row < batch.rows() && (batch.diff(row) > 0) == (sign > 0); ++row) run.push_back(static_cast<uint32_t>(row));
-    HEADRACE_TRY(append(batch.slice(run), sign));
+  std::vector<std::string_view> told;
+  if (with_operation_) told = operations_of(batch, key_);
+  std::vector<uint32_t> rows;
+  std::vector<std::string_view> operations;
+  for (uint32_t row = 0; row < batch.rows(); ++row) {
+    for (int32_t copy = 0; copy < std::abs(batch.diff(row)); ++copy) {
+      rows.push_back(row);
+      if (with_operation_) operations.push_back(told[row]);
+      if (static_cast<int64_t>(rows.size()) < rows_per_batch) continue;
+      HEADRACE_TRY(append(batch.slice(rows), operations));
+      rows.clear();
+      operations.clear();
+    }
   }
-  return {};
+  return rows.empty() ? Result<>() : append(batch.slice(rows), operations);
 }
 
-Result<> ParquetSink::append(const Batch& batch, int32_t sign) {
-  std::vector<uint32_t> copies;
-  for (int64_t row = 0; row < batch.rows(); ++row)
-    copies.insert(copies.end(), static_cast<size_t>(std::abs(batch.diff(row))), static_cast<uint32_t>(row));
-  for (size_t begin = 0; begin < copies.size(); begin += rows_per_batch) {
-    const size_t end = std::min(copies.size(), begin + rows_per_batch);
-    Batch rows = batch.slice(std::vector<uint32_t>(copies.begin() + static_cast<ptrdiff_t>(begin),
-                                                   copies.begin() + static_cast<ptrdiff_t>(end)));
-    DataChunk out;
-    duckdb::vector<LogicalType> types = rows.chunk.GetTypes();
-    if (with_operation_) types.insert(types.begin(), LogicalType::VARCHAR);
-    out.InitializeEmpty(types);
-    if (with_operation_) {
-      Vector operation(duckdb::Value(sign > 0 ? "+I" : "-D"));
-      out.data[0].Reference(operation);
-    }
-    for (size_t i = 0; i < rows.chunk.ColumnCount(); ++i) out.data[i + with_operation_].Reference(rows.chunk.data[i]);
-    out.SetCardinality(rows.chunk.size());
-    HEADRACE_TRY(writer_->append(out));
+Result<> ParquetSink::append(const Batch& rows, const std::vector<std::string_view>& operations) {
+  duckdb::vector<LogicalType> types = rows.chunk.GetTypes();
+  if (with_operation_) types.insert(types.begin(), LogicalType::VARCHAR);
+  DataChunk out;
+  out.InitializeEmpty(types);
+  Vector operation(LogicalType::VARCHAR);
+  if (with_operation_) {
+    auto* texts = duckdb::FlatVector::GetData<duckdb::string_t>(operation);
+    for (size_t row = 0; row < operations.size(); ++row) texts[row] = duckdb::string_t(operations[row].data(), 2);
+    out.data[0].Reference(operation);
   }
-  return {};
+  for (size_t i = 0; i < rows.chunk.ColumnCount(); ++i) out.data[i + with_operation_].Reference(rows.chunk.data[i]);
+  out.SetCardinality(rows.chunk.size());
+  return writer_->append(out);
 }
 
 Result<std::string> ParquetSink::prepare(const CommitIdentity&) {

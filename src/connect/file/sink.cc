@@ -34,7 +34,8 @@ struct Prepared {
   }
 };
 
-/// The key that the options name, else the result's own.
+}  // namespace
+
 Result<std::vector<size_t>> key_of(const SinkContext& context) {
   const std::vector<std::string> names = split_names(context.options->text("key"));
   if (names.empty()) return context.key;
@@ -49,8 +50,6 @@ Result<std::vector<size_t>> key_of(const SinkContext& context) {
   }
   return key;
 }
-
-}  // namespace
 
 // ---------------------------------------------------------------------------------------------------------------
 // UpsertEpoch

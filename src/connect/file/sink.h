@@ -48,6 +48,9 @@ class UpsertEpoch {
   std::map<std::string, size_t, std::less<>> by_key_;
 };
 
+/// The columns of the key that the options name, else of the result's own. Errors: key_mismatch.
+Result<std::vector<size_t>> key_of(const SinkContext& context);
+
 class FileSink final : public Sink {
  public:
   /// Errors: bad_config, changelog_mismatch.
