@@ -146,7 +146,8 @@ class CsvDecoder final : public Decoder {
   }
 
   void decode_record(std::string_view record, int64_t line) {
-    if (fields_.size() == 1 && fields_[0].text.empty() && !fields_[0].quoted) return;  // A blank line is no record.
+    // A blank line is no record, but where a record is one field: there it is NULL, which is written so.
+    if (places_ > 1 && fields_.size() == 1 && fields_[0].text.empty() && !fields_[0].quoted) return;
     ValueFault fault;
     if (read_record(record, fault)) {
       rows_.keep_row(1, line);

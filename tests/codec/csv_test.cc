@@ -52,6 +52,16 @@ TEST(Csv, QuotesAndLineEnds) {
             "{\"a\":null,\"b\":null}\n{\"a\":1,\"b\":\"\"}\n{\"a\":null,\"b\":\"NA\"}\n");
 }
 
+TEST(Csv, OneColumnHasEmptyLinesForNull) {
+  const SchemaRef one = schema_of({{"a", LogicalType::VARCHAR, true}});
+  const std::string lines = "x\n\n\"\"\n\n";
+  const Decoded decoded = decode(one, lines);
+  EXPECT_EQ(encoded(one, decoded, "ndjson"), "{\"a\":\"x\"}\n{\"a\":null}\n{\"a\":\"\"}\n{\"a\":null}\n");
+  EXPECT_EQ(encoded(one, decoded, "csv"), lines);
+  const SchemaRef needed = schema_of({{"a", LogicalType::VARCHAR, false}});
+  EXPECT_EQ(decode(needed, "a\nx\n\r\n", true).rejected.at(0).reason, "field \"a\" of type VARCHAR NOT NULL is empty");
+}
+
 TEST(Csv, BrokenRecordsSayWhy) {
   const Decoded decoded =
       decode(ab, "x,1\n1\n1,2,3\n1,\"a\"b\n9223372036854775808,q\n5,\xff\n1,\"multi\nline\"\nbad,\"x\n6,ok\n");

@@ -24,7 +24,9 @@ constexpr ConfigField own_source_fields[] = {
      "one | file: one split in name order, or one per file, each with its own watermark."},
     {"header", FieldKind::boolean, "true", "csv: the first record of each file names the columns."},
     {"delimiter", FieldKind::text, ",", "csv: the character between two fields."},
-    {"null", FieldKind::text, "", "csv: an unquoted field with this text is NULL."},
+    {"null", FieldKind::text, "",
+     "csv: an unquoted field with this text is NULL. With one column, an empty line is an empty field; else it is "
+     "skipped."},
     {"poll_wait_ms", FieldKind::duration_ms, "500", "follow: wait between two looks for new records, in milliseconds.",
      false, true},
 };
