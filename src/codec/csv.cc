@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "codec/json_value.h"
 #include "codec/plain_scan.h"
@@ -86,6 +87,7 @@ class CsvDecoder final : public Decoder {
         delimiter_(config.delimiter),
         null_text_(config.null_text),
         null_on_error_(config.null_on_error),
+        reject_extra_fields_(config.reject_extra_fields),
         rows_(config.schema),
         places_(declared_->size()) {
     for (const Field& field : schema_->fields()) {
@@ -119,12 +121,14 @@ class CsvDecoder final : public Decoder {
     size_t length = 0;
     if (bytes.empty() || split_record(bytes, delimiter_, fields_, length) != Split::ok) return;
     places_ = fields_.size();
+    extra_field_.reset();
     for (CsvColumn& column : columns_) column.place = npos;
     for (size_t place = 0; place < fields_.size(); ++place) {
       const std::string_view name = unquoted(fields_[place], scratch_);
       for (CsvColumn& column : columns_) {
         if (same_name(column.reader.name, name)) column.place = place;
       }
+      if (!extra_field_ && !declared_->find(name)) extra_field_ = name;
     }
     bytes.remove_prefix(length);
   }
@@ -164,6 +168,10 @@ class CsvDecoder final : public Decoder {
     if (fields_.size() != places_) {
       fault = {fields_.size() < places_ ? Code::missing_field : Code::extra_field,
                fmt::format("the record has {} fields instead of {}", fields_.size(), places_)};
+      return false;
+    }
+    if (reject_extra_fields_ && extra_field_) {
+      fault = {Code::extra_field, fmt::format("field \"{}\" is not declared", *extra_field_)};
       return false;
     }
     for (size_t i = 0; i < columns_.size(); ++i) {
@@ -225,10 +233,11 @@ class CsvDecoder final : public Decoder {
   const bool header_;
   const char delimiter_;
   const std::string null_text_;
-  const bool null_on_error_;
+  const bool null_on_error_, reject_extra_fields_;
   std::vector<CsvColumn> columns_;
   RowWriter rows_;
-  size_t places_;  ///< Fields that a record must have.
+  size_t places_;                           ///< Fields that a record must have.
+  std::optional<std::string> extra_field_;  ///< The first that the header names and nobody declared.
   bool all_utf8_ = true;
   std::vector<CsvField> fields_;
   std::string scratch_;

@@ -40,7 +40,9 @@ inline constexpr ConfigField common_source_fields[] = {
      "read.",
      false, true},
     {"extra_fields", FieldKind::choice, "ignore",
-     "ignore | quarantine: what becomes of a record with a field that is not declared.", false, true},
+     "ignore | quarantine: what becomes of a record with a field that is not declared; in csv, of every "
+     "record of a file whose header names one.",
+     false, true},
     {"watermark_every", FieldKind::choice, "row", "row: the watermark moves with every row.", false, true},
     {"max_future", FieldKind::duration_ms, "",
      "Rows whose time lies further ahead of the clock than this go to the quarantine; off for bounded and replayed "

@@ -16,8 +16,10 @@ SchemaRef schema_of(std::vector<Field> fields) {
 
 const SchemaRef ab = schema_of({{"a", LogicalType::BIGINT, true}, {"b", LogicalType::VARCHAR, true}});
 
-Decoded decode(const SchemaRef& schema, std::string_view bytes, bool header = false, std::string null_text = "") {
+Decoded decode(const SchemaRef& schema, std::string_view bytes, bool header = false, std::string null_text = "",
+               bool reject_extra = false) {
   DecoderConfig config;
+  config.reject_extra_fields = reject_extra;
   config.format = "csv";
   config.schema = config.declared = schema;
   config.header = header;
@@ -60,6 +62,16 @@ TEST(Csv, OneColumnHasEmptyLinesForNull) {
   EXPECT_EQ(encoded(one, decoded, "csv"), lines);
   const SchemaRef needed = schema_of({{"a", LogicalType::VARCHAR, false}});
   EXPECT_EQ(decode(needed, "a\nx\n\r\n", true).rejected.at(0).reason, "field \"a\" of type VARCHAR NOT NULL is empty");
+}
+
+TEST(Csv, AFieldThatNobodyDeclared) {
+  const std::string_view bytes = "a,c,b\n1,2,x\n";
+  EXPECT_EQ(json(decode(ab, bytes, true)), "{\"a\":1,\"b\":\"x\"}\n");
+  const Decoded decoded = decode(ab, bytes, true, "", true);
+  EXPECT_EQ(json(decoded), "");
+  EXPECT_EQ(decoded.rejected.at(0).code, Code::extra_field);
+  EXPECT_EQ(decoded.rejected.at(0).reason, "field \"c\" is not declared");
+  EXPECT_EQ(json(decode(ab, "B,A\nx,1\n", true, "", true)), "{\"a\":1,\"b\":\"x\"}\n");
 }
 
 TEST(Csv, BrokenRecordsSayWhy) {

@@ -32,6 +32,13 @@ Result<std::unique_ptr<Source>> ParquetSource::make(const SourceContext& context
                                   context.name))
         .with_remedy("use mode = 'bounded' or 'replay'");
   }
+  if (context.options->text("extra_fields") == "quarantine") {
+    return user_error(Code::bad_config,
+                      fmt::format("source {}: extra_fields = 'quarantine' is not for format = 'parquet': all rows of a "
+                                  "file have the same fields",
+                                  context.name))
+        .with_remedy("leave extra_fields out; columns that are not declared are not read");
+  }
   return std::unique_ptr<Source>(new ParquetSource(context));
 }
 
