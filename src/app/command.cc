@@ -204,7 +204,8 @@ int completion_command(const CLI::App& app, const std::string& shell) {
 namespace {
 
 std::string kind_word(FieldKind kind) {
-  static constexpr const char* words[] = {"text", "integer", "number", "boolean", "duration", "choice", "columns"};
+  static constexpr const char* words[] = {"text",     "integer", "number",  "boolean",
+                                          "duration", "choice",  "columns", "character"};
   return words[static_cast<int>(kind)];
 }
 

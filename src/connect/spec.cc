@@ -85,6 +85,11 @@ Result<std::string> checked_value(std::string_view what, const ConfigField& fiel
       return bad_value(what, field, value, fmt::format("one of {}", fmt::join(choices, ", ")))
           .with_remedy(nearest.empty() ? "" : fmt::format("did you mean '{}'?", nearest));
     }
+    case FieldKind::delimiter: {
+      if (value.size() == 1 && std::string_view("\"\r\n").find(value[0]) == std::string_view::npos) return value;
+      return bad_value(what, field, value, "one ASCII character other than a quote or a line end")
+          .with_remedy("write it like ',' or ';', a tab as it is between the quotes");
+    }
     case FieldKind::text:
     case FieldKind::columns:
       break;

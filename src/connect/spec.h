@@ -21,7 +21,7 @@
 
 namespace headrace {
 
-enum class FieldKind : uint8_t { text, integer, real, boolean, duration_ms, choice, columns };
+enum class FieldKind : uint8_t { text, integer, real, boolean, duration_ms, choice, columns, delimiter };
 enum class Guarantee : uint8_t { exactly_once, at_least_once };
 
 struct ConfigField {

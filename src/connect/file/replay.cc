@@ -42,7 +42,7 @@ Result<std::unique_ptr<Source>> ReplaySource::make(const SourceContext& context,
   config.declared = context.declared;
   config.key = context.key;
   config.header = options.boolean("header");
-  config.delimiter = options.text("delimiter").empty() ? ',' : options.text("delimiter")[0];
+  config.delimiter = options.text("delimiter")[0];
   config.null_text = options.text("null");
   if (config.format == "parquet") config.format = "ndjson";  // Its rows come decoded; the decoder stays idle.
   config.reject_extra_fields = options.text("extra_fields") == "quarantine";

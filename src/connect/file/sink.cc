@@ -100,7 +100,7 @@ Result<std::unique_ptr<Sink>> FileSink::make(const SinkContext& context) {
   config.encoder.schema = context.schema;
   config.encoder.op_column = options.text("op_column");
   config.encoder.header = options.boolean("header");
-  config.encoder.delimiter = options.text("delimiter").empty() ? ',' : options.text("delimiter")[0];
+  config.encoder.delimiter = options.text("delimiter")[0];
   const std::string changes = options.text("changes");
   config.encoder.changes = changes == "upsert"    ? Changes::upsert
                            : changes == "retract" ? Changes::retract

@@ -241,8 +241,7 @@ FileSource::FileSource(const SourceContext& context)
       poll_wait_us_(context.options->duration_ms("poll_wait_ms") * 1000),
       wake_(context.wake) {
   format_.name = context.options->text("format");
-  const std::string delimiter = context.options->text("delimiter");
-  format_.framing = Framing{format_.name == "csv", delimiter.empty() ? ',' : delimiter[0]};
+  format_.framing = Framing{format_.name == "csv", context.options->text("delimiter")[0]};
   format_.header = format_.framing.csv && context.options->boolean("header");
   format_.declared = context.declared;
 }

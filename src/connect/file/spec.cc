@@ -23,7 +23,7 @@ constexpr ConfigField own_source_fields[] = {
     {"splits", FieldKind::choice, "one",
      "one | file: one split in name order, or one per file, each with its own watermark."},
     {"header", FieldKind::boolean, "true", "csv: the first record of each file names the columns."},
-    {"delimiter", FieldKind::text, ",", "csv: the character between two fields."},
+    {"delimiter", FieldKind::delimiter, ",", "csv: the character between two fields."},
     {"null", FieldKind::text, "",
      "csv: an unquoted field with this text is NULL. With one column, an empty line is an empty field; else it is "
      "skipped."},
@@ -40,7 +40,7 @@ constexpr ConfigField sink_fields[] = {
     {"key", FieldKind::columns, "", "upsert: the key's columns, separated by commas."},
     {"op_column", FieldKind::text, "op", "upsert, retract: name of the first field, which holds the operation."},
     {"header", FieldKind::boolean, "true", "csv: the first record names the columns."},
-    {"delimiter", FieldKind::text, ",", "csv: the character between two fields."},
+    {"delimiter", FieldKind::delimiter, ",", "csv: the character between two fields."},
 };
 
 Result<std::unique_ptr<Source>> make_source(const SourceContext& context) {
