@@ -102,6 +102,9 @@ struct ConnectorSpec {
   bool bounded_by_default = false;
   Result<std::unique_ptr<Source>> (*make_source)(const SourceContext&) = nullptr;
   Result<std::unique_ptr<Sink>> (*make_sink)(const SinkContext&) = nullptr;
+  /// Refuses a result whose columns a sink with these options cannot hold, while the project is read. nullptr: it holds
+  /// all.
+  Result<> (*check_columns)(const Options&, const Schema&) = nullptr;
   /// What can be read again of what lies before SourceContext::end; opens nothing. nullptr: nothing can.
   Result<Past> (*past)(const SourceContext&) = nullptr;
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <duckdb/common/type_visitor.hpp>
 #include <duckdb/main/appender.hpp>
 #include <duckdb/main/connection.hpp>
 #include <duckdb/main/database.hpp>
@@ -131,6 +132,13 @@ std::string cast_of(const std::string& name, const LogicalType& from, const Logi
   return fmt::format("CAST({} AS {})", column, to.ToString());
 }
 
+/// JSON is written as the text that it is: nobody has checked that it is JSON, and a row that is not must not end the
+/// run.
+LogicalType stored_type(const LogicalType& type) {
+  return duckdb::TypeVisitor::VisitReplace(
+      type, [](const LogicalType& part) { return part.IsJSONType() ? LogicalType(LogicalTypeId::VARCHAR) : part; });
+}
+
 class DuckReader final : public ParquetReader {
  public:
   DuckReader(std::string path, const std::string& query) : path_(std::move(path)), connection_(database()) {
@@ -160,7 +168,8 @@ class DuckWriter final : public ParquetWriter {
   explicit DuckWriter(const std::vector<ParquetColumn>& columns) : connection_(database()) {
     std::string list;
     for (const ParquetColumn& column : columns) {
-      list += fmt::format("{}{} {}", list.empty() ? "" : ", ", quoted_name(column.name), column.type.ToString());
+      list += fmt::format("{}{} {}", list.empty() ? "" : ", ", quoted_name(column.name),
+                          stored_type(column.type).ToString());
     }
     run("CREATE TEMP TABLE waiting (" + list + ")");
   }
@@ -219,6 +228,22 @@ Result<std::vector<ParquetColumn>> parquet_columns(const std::string& path) {
   } catch (const std::exception& failure) {
     return damaged(path, reason_of(failure));
   }
+}
+
+Result<> check_parquet_holds(const ParquetColumn& column) {
+  const auto refused = [&](std::string_view reason) {
+    return user_error(Code::bad_config, fmt::format("format parquet cannot hold column {} of type {}: {}", column.name,
+                                                    column.type.ToString(), reason));
+  };
+  if (duckdb::TypeVisitor::Contains(column.type, LogicalTypeId::INTERVAL))
+    return refused("its intervals are whole milliseconds, and never negative")
+        .with_remedy(fmt::format("write CAST({} AS VARCHAR)", column.name));
+  const auto unnamed = [](const LogicalType& type) {
+    return type.id() == LogicalTypeId::STRUCT && duckdb::StructType::IsUnnamed(type);
+  };
+  if (duckdb::TypeVisitor::Contains(column.type, unnamed))
+    return refused("its fields have names").with_remedy("name them: {'a': x, 'b': y} instead of ROW(x, y)");
+  return {};
 }
 
 Result<std::unique_ptr<ParquetReader>> ParquetReader::open(const std::string& path,

@@ -31,6 +31,9 @@ class ParquetReader {
 /// The columns of a file. Errors: truncated_input.
 Result<std::vector<ParquetColumn>> parquet_columns(const std::string& path);
 
+/// Errors: bad_config when a file cannot hold every value of a column as it is.
+Result<> check_parquet_holds(const ParquetColumn& column);
+
 /// Rows on their way into a file: kept in DuckDB's memory until they are written.
 class ParquetWriter {
  public:

@@ -40,6 +40,14 @@ Result<> check_sink(const CreateSink& sink) {
   return checked ? Result<>() : std::move(checked).error();
 }
 
+/// What a sink cannot hold of the columns that its query gives.
+Result<> check_columns(const SinkNode& sink) {
+  Result<const ConnectorSpec*> spec = find_connector(sink.connector);
+  if (!spec || (*spec)->check_columns == nullptr) return {};
+  Result<Options> options = check_options("sink '" + sink.name + "'", (*spec)->sink_fields, sink.options);
+  return options ? (*spec)->check_columns(*options, *sink.output.schema()) : Result<>();  // check_sink has said it.
+}
+
 /// Options and connectors of every source and sink, without opening anything.
 void check_connectors(const PipelineOptions& options, FunctionHost* functions, const std::vector<Statement>& statements,
                       const Plan& plan, std::vector<Error>& errors) {
@@ -57,6 +65,10 @@ void check_connectors(const PipelineOptions& options, FunctionHost* functions, c
   for (const Statement& statement : statements)
     if (auto* sink = std::get_if<CreateSink>(&statement))
       if (Result<> checked = check_sink(*sink); !checked)
+        errors.push_back(Error(std::move(checked).error()).with_location(sink->at));
+  for (const Node& node : plan.nodes)
+    if (auto* sink = std::get_if<SinkNode>(&node))
+      if (Result<> checked = check_columns(*sink); !checked)
         errors.push_back(Error(std::move(checked).error()).with_location(sink->at));
   for (Error& error : file_conflicts(options.project_directory, statements)) errors.push_back(std::move(error));
 }

@@ -152,6 +152,24 @@ TEST(Parquet, TheSinkTellsUpdatesByTheKey) {
             "{\"op\":\"-D\",\"id\":3}\n{\"op\":\"+I\",\"id\":4}\n");
 }
 
+TEST(Parquet, TheSinkWritesJsonAsTheTextThatItIs) {
+  TestFolder folder;
+  const SchemaRef schema =
+      schema_of({{"id", LogicalType::JSON(), true}, {"more", LogicalType::LIST(LogicalType::JSON()), true}});
+  auto sink = retracting_sink(folder, schema);
+  ASSERT_TRUE(sink->open({}).ok());
+  Batch batch = Batch::make(schema);
+  batch.chunk.SetValue(0, 0, duckdb::Value("no JSON{"));
+  batch.chunk.SetValue(1, 0, duckdb::Value(schema->fields()[1].type));
+  batch.chunk.SetCardinality(1);
+  ASSERT_TRUE(sink->write(batch).ok());
+  const CommitIdentity first{"l", "out", 1, Epoch{1}};
+  const Result<std::string> prepared = sink->prepare(first);
+  ASSERT_TRUE(prepared.ok()) << prepared.error().text();
+  ASSERT_TRUE(sink->commit(first, *prepared).ok());
+  EXPECT_EQ(ids_in(folder, LogicalType::VARCHAR), "{\"op\":\"+I\",\"id\":\"no JSON{\"}\n");
+}
+
 TEST(Parquet, TheSinkShowsWhatIsCommitted) {
   TestFolder folder;
   const SchemaRef schema = schema_of({{"id", LogicalType::BIGINT, true}, {"ts", LogicalType::TIMESTAMP, true}});

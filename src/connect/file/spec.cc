@@ -58,6 +58,12 @@ Result<std::unique_ptr<Sink>> make_sink(const SinkContext& context) {
   return context.options->text("format") == "parquet" ? ParquetSink::make(context) : FileSink::make(context);
 }
 
+Result<> check_columns(const Options& options, const Schema& schema) {
+  if (options.text("format") != "parquet") return {};
+  for (const Field& field : schema.fields()) HEADRACE_TRY(check_parquet_holds({field.name, field.type}));
+  return {};
+}
+
 }  // namespace
 
 extern const ConnectorSpec file_connector;
@@ -69,6 +75,7 @@ const ConnectorSpec file_connector{.name = "file",
                                    .bounded_by_default = true,
                                    .make_source = &make_source,
                                    .make_sink = &make_sink,
+                                   .check_columns = &check_columns,
                                    .past = &past_of_files};
 
 }  // namespace headrace
