@@ -280,7 +280,8 @@ void append_flat_json(std::string& out, const Vector& flat, uint64_t row) {
       out += '{';
       for (size_t i = 0; i < parts.size(); ++i) {
         if (i > 0) out += ',';
-        append_json_string(out, types[i].first);
+        // ROW(a, b) names none of its fields; an object with one name twice would lose one of them.
+        append_json_string(out, types[i].first.empty() ? fmt::format("f{}", i) : types[i].first);
         out += ':';
         append_flat_json(out, *parts[i], row);
       }

@@ -282,5 +282,13 @@ TEST(Ndjson, RandomBytesNeverCrash) {
   }
 }
 
+TEST(Encoder, FieldsWithoutNamesAreNumbered) {
+  const LogicalType pair = LogicalType::STRUCT({{"", LogicalType::INTEGER}, {"", LogicalType::VARCHAR}});
+  const Vector column(duckdb::Value::STRUCT(pair, {duckdb::Value::INTEGER(1), duckdb::Value("a")}));
+  std::string out;
+  append_json_value(out, column, 0);
+  EXPECT_EQ(out, "{\"f0\":1,\"f1\":\"a\"}");
+}
+
 }  // namespace
 }  // namespace headrace
