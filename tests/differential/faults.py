@@ -150,8 +150,8 @@ FAULTS = (
         "sum-never-empty",
         "the sum of a group all of whose values were taken back is 0 instead of NULL",
         "src/ops/accumulators.cc",
-        "          sum.values += diff;\n        });",
-        "          sum.values += diff > 0 ? diff : 0;\n        });",
+        "    sum.total = total;\n    sum.values += diff;\n    return true;",
+        "    sum.total = total;\n    sum.values += diff > 0 ? diff : 0;\n    return true;",
     ),
     Fault(
         "group-not-taken-back",
@@ -170,9 +170,9 @@ FAULTS = (
     Fault(
         "values-on-another-shard",
         "the values of a DISTINCT do not go with their group when it is restored on another number of shards",
-        "src/ops/bag.cc",
-        "return (group & 0xFFC0000000000000) | (value & 0x003FFFFFFFFFFFFF);",
-        "return value;",
+        "src/ops/keys.h",
+        "return (group & 0xFFC0000000000000) | (row & 0x003FFFFFFFFFFFFF);",
+        "return row;",
     ),
     Fault(
         "arrival-reversed-on-restore",
