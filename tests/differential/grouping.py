@@ -83,7 +83,8 @@ def aggregate(random: Random, relation: Relation, names: Names) -> Aggregate:
     elif choice == "list":
         word = random.choice(["list", "string_agg"])
         value = f"CAST({integer} AS INTEGER)"
-        text = f"list({value} ORDER BY {value})" if word == "list" else f"string_agg(CAST({value} AS VARCHAR), ',' ORDER BY {value})"
+        order = f"{relation.unique[0]} DESC" if relation.unique and random.random() < 0.4 else f"{value} NULLS FIRST"
+        text = f"list({value} ORDER BY {order})" if word == "list" else f"string_agg(CAST({value} AS VARCHAR), ',' ORDER BY {order})"
         kind = "INTEGER[] " if word == "list" else TEXT
     elif choice == "first" and relation.ordered and relation.append:
         word = random.choice(["first", "last"])
