@@ -235,7 +235,7 @@ Batch OverOperator::without_failed(Batch batch, const std::vector<uint32_t>& pla
   std::vector<uint32_t> kept;
   for (uint32_t row = 0; row < places.size(); ++row)
     if (totals->failed()[places[row]])
-      out.reject(batch, row, user_error(Code::expression_failed, "SUM overflows BIGINT"));
+      out.reject(batch, row, user_error(Code::expression_failed, "SUM overflows its type"));
     else
       kept.push_back(row);
   const int64_t failed = batch.rows() - static_cast<int64_t>(kept.size());

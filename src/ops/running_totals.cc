@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <duckdb/common/types/hugeint.hpp>
 
 #include "duck/rows.h"
 #include "duck/sort_key.h"
@@ -69,8 +70,29 @@ double power_of_ten(uint8_t exponent) {
   return out;
 }
 
-bool is_integer_sum(const OverFunction& function) {
-  return function.call.function == "sum" && function.total == AggregateKind::sum_integer;
+/// True for a sum that its type may not hold. Narrower decimals are no such: there are not so many rows.
+bool may_overflow(const OverFunction& function) {
+  return function.call.function == "sum" &&
+         (function.total == AggregateKind::sum_integer ||
+          (function.total == AggregateKind::sum_decimal &&
+           function.call.arguments[0].type().InternalType() == duckdb::PhysicalType::INT128));
+}
+
+/// Adds to a sum; false, and nothing is added, when its type cannot hold that.
+bool add_if_it_fits(Sum<int64_t>& sum, int64_t value) {
+  int64_t total = 0;
+  if (__builtin_add_overflow(sum.total, value, &total)) return false;
+  sum.total = total;
+  return true;
+}
+
+bool add_if_it_fits(Sum<hugeint_t>& sum, hugeint_t value) {
+  hugeint_t total = sum.total;
+  if (!duckdb::Hugeint::TryAddInPlace(total, value)) return false;
+  const hugeint_t end = duckdb::Hugeint::POWERS_OF_TEN[38];
+  if (total >= end || total <= -end) return false;
+  sum.total = total;
+  return true;
 }
 
 template <class T, class State>
@@ -118,9 +140,9 @@ Result<> RunningTotals::run(const RankedRows& ranked, std::vector<Vector>& resul
     const size_t count = std::min<size_t>(rows_per_batch, rows_.size() - at);
     find_states(from, at, count);
     // A row that one sum refuses counts for nothing: these sums go first, side by side.
-    add_integers(from, at, count, results);
+    add_checked(from, at, count, results);
     for (size_t i = 0; i < results.size(); ++i)
-      if (!is_integer_sum(node_.functions[i])) advance(i, from, at, count, results[i]);
+      if (!may_overflow(node_.functions[i])) advance(i, from, at, count, results[i]);
   }
   for (size_t i = 0; i < results.size(); ++i) share_among_peers(node_.functions[i], results[i]);
   return {};
@@ -138,7 +160,7 @@ std::vector<uint8_t> RunningTotals::counting(const OverFunction& function, const
   return counts;
 }
 
-void RunningTotals::add_integers(const KeyedRows& from, size_t at, size_t count, std::vector<Vector>& results) {
+void RunningTotals::add_checked(const KeyedRows& from, size_t at, size_t count, std::vector<Vector>& results) {
   struct Adding {
     size_t function;
     Vector values;
@@ -147,30 +169,30 @@ void RunningTotals::add_integers(const KeyedRows& from, size_t at, size_t count,
   std::vector<Adding> sums;
   for (size_t i = 0; i < results.size(); ++i) {
     const OverFunction& function = node_.functions[i];
-    if (!is_integer_sum(function)) continue;
-    Vector values = read_column(from, function.arguments[0], node_.output.columns[function.arguments[0]].type,
-                                LogicalType::BIGINT, &rows_[at], count);
+    if (!may_overflow(function)) continue;
+    const LogicalType& held = node_.output.columns[function.arguments[0]].type;
+    const bool integer = function.total == AggregateKind::sum_integer;
+    Vector values =
+        read_column(from, function.arguments[0], held, integer ? LogicalType::BIGINT : held, &rows_[at], count);
     std::vector<uint8_t> counts = counting(function, from, at, count);
     for (size_t row = 0; row < count; ++row) counts[row] &= !FlatVector::IsNull(values, row);
     sums.push_back({i, std::move(values), std::move(counts)});
   }
   for (size_t row = 0; row < count; ++row) {
-    auto state_of = [&](const Adding& sum) -> Sum<int64_t>& {
-      return *reinterpret_cast<Sum<int64_t>*>(states_[row] + offsets_[sum.function]);
+    auto with_state = [&](Adding& sum, auto body) {
+      char* state = states_[row] + offsets_[sum.function];
+      if (node_.functions[sum.function].total == AggregateKind::sum_integer)
+        return body(*reinterpret_cast<Sum<int64_t>*>(state), FlatVector::GetData<int64_t>(sum.values)[row]);
+      return body(*reinterpret_cast<Sum<hugeint_t>*>(state), FlatVector::GetData<hugeint_t>(sum.values)[row]);
     };
-    auto value_of = [&](Adding& sum) { return FlatVector::GetData<int64_t>(sum.values)[row]; };
-    int64_t total = 0;
     failed_[at + row] = std::any_of(sums.begin(), sums.end(), [&](Adding& sum) {
-      return sum.counts[row] && __builtin_add_overflow(state_of(sum).total, value_of(sum), &total);
+      return sum.counts[row] && with_state(sum, [](auto state, auto value) { return !add_if_it_fits(state, value); });
     });
-    for (Adding& sum : sums) {
-      Sum<int64_t>& state = state_of(sum);
-      if (sum.counts[row] && !failed_[at + row]) {
-        state.total += value_of(sum);
-        ++state.values;
-      }
-      write_sum(results[sum.function], at + row, state, state.total);
-    }
+    for (Adding& sum : sums)
+      with_state(sum, [&](auto& state, auto value) {
+        if (sum.counts[row] && !failed_[at + row]) state.values += add_if_it_fits(state, value);
+        write_sum(results[sum.function], at + row, state, state.total);
+      });
   }
 }
 

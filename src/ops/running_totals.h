@@ -27,7 +27,7 @@ class RunningTotals {
  private:
   void find_states(const KeyedRows& from, size_t at, size_t count);
   std::vector<uint8_t> counting(const OverFunction& function, const KeyedRows& from, size_t at, size_t count) const;
-  void add_integers(const KeyedRows& from, size_t at, size_t count, std::vector<Vector>& results);
+  void add_checked(const KeyedRows& from, size_t at, size_t count, std::vector<Vector>& results);
   void advance(size_t function, const KeyedRows& from, size_t at, size_t count, Vector& out);
   void share_among_peers(const OverFunction& function, Vector& values) const;
 
