@@ -8,6 +8,7 @@
 
 #include "duck/lists.h"
 #include "duck/rows.h"
+#include "ops/wide.h"
 #include "udf/call_each.h"
 
 namespace headrace {
@@ -17,7 +18,6 @@ using duckdb::FlatVector;
 using duckdb::hugeint_t;
 using duckdb::PhysicalType;
 using duckdb::UnifiedVectorFormat;
-using Wide = __int128;
 // A row's plain bytes are 8-byte aligned; so is all that lies in them.
 typedef __int128 HeldWide __attribute__((aligned(8)));
 
@@ -70,16 +70,6 @@ size_t state_bytes(AggregateKind kind) {
   return 0;
 }
 
-Wide wide(hugeint_t value) {
-  return (Wide{value.upper} << 64) | value.lower;
-}
-hugeint_t narrow(Wide value) {
-  hugeint_t out;
-  out.upper = static_cast<int64_t>(value >> 64);
-  out.lower = static_cast<uint64_t>(value);
-  return out;
-}
-
 template <class T>
 Wide widened(T value) {
   return value;
@@ -111,13 +101,7 @@ Error sum_overflows(const Aggregate& aggregate) {
   return user_error(Code::expression_failed, aggregate.call.text + ": the sum overflows " + type);
 }
 
-/// 10^38, which no DECIMAL reaches.
-constexpr Wide decimal_end = Wide{10'000'000'000'000'000'000ULL} * Wide{10'000'000'000'000'000'000ULL};
 constexpr Wide wide_max = static_cast<Wide>(~static_cast<unsigned __int128>(0) >> 1);
-
-bool is_decimal(Wide total) {
-  return total < decimal_end && total > -decimal_end;
-}
 
 /// The sum of two; what is beyond 128 bits stays there.
 Wide saturating_sum(Wide a, Wide b) {
@@ -312,12 +296,6 @@ void merge_extremes(char* to, const char* from, bool minimum) {
   const T& a = *reinterpret_cast<const T*>(held.value);
   const T& b = *reinterpret_cast<const T*>(other.value);
   if (!held.seen || (minimum ? less(b, a) : less(a, b))) held = other;
-}
-
-double power_of_ten(uint8_t exponent) {
-  double out = 1;
-  for (uint8_t i = 0; i < exponent; ++i) out *= 10;
-  return out;
 }
 
 /// Calls body(row, value) for each row that counts in a sum.

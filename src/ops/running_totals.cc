@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <duckdb/common/types/hugeint.hpp>
 
 #include "duck/rows.h"
 #include "duck/sort_key.h"
 #include "ops/keys.h"
+#include "ops/wide.h"
 
 namespace headrace {
 namespace {
@@ -14,7 +14,6 @@ namespace {
 using duckdb::FlatVector;
 using duckdb::hugeint_t;
 using duckdb::UnifiedVectorFormat;
-__extension__ using Wide = __int128;
 
 struct Count {
   int64_t rows;
@@ -60,16 +59,6 @@ Vector read_column(const KeyedRows& from, size_t column, const LogicalType& held
   return cast;
 }
 
-Wide wide(hugeint_t value) {
-  return (Wide{value.upper} << 64) | value.lower;
-}
-
-double power_of_ten(uint8_t exponent) {
-  double out = 1;
-  while (exponent-- > 0) out *= 10;
-  return out;
-}
-
 /// True for a sum that its type may not hold. Narrower decimals are no such: there are not so many rows.
 bool may_overflow(const OverFunction& function) {
   return function.call.function == "sum" &&
@@ -87,11 +76,9 @@ bool add_if_it_fits(Sum<int64_t>& sum, int64_t value) {
 }
 
 bool add_if_it_fits(Sum<hugeint_t>& sum, hugeint_t value) {
-  hugeint_t total = sum.total;
-  if (!duckdb::Hugeint::TryAddInPlace(total, value)) return false;
-  const hugeint_t end = duckdb::Hugeint::POWERS_OF_TEN[38];
-  if (total >= end || total <= -end) return false;
-  sum.total = total;
+  Wide total = 0;
+  if (__builtin_add_overflow(wide(sum.total), wide(value), &total) || !is_decimal(total)) return false;
+  sum.total = narrow(total);
   return true;
 }
 
@@ -241,8 +228,7 @@ void RunningTotals::advance(size_t index, const KeyedRows& from, size_t at, size
       const double scale = decimal ? power_of_ten(duckdb::DecimalType::GetScale(held)) : 1;
       each_state<Sum<hugeint_t>>(states_, offset, [&](Sum<hugeint_t>& state, size_t i) {
         const Wide total = wide(state.total) + (counts[i] ? wide(data[i]) : 0);
-        state.total.upper = static_cast<int64_t>(total >> 64);
-        state.total.lower = static_cast<uint64_t>(total);
+        state.total = narrow(total);
         state.values += counts[i];
         if (function.total == AggregateKind::average)
           write_sum(out, at + i, state, static_cast<double>(total) / (static_cast<double>(state.values) * scale));

@@ -122,9 +122,10 @@ class Search:
         out: list[Row] = []
         partitions: dict[Any, list[Row]] = {}
         for row in rows:
-            partitions.setdefault(row[0], []).append(row)
-        for key, part in partitions.items():
-            start = 0
+            key = row[0]
+            partitions.setdefault(repr(key) if isinstance(key, dict) else key, []).append(row)
+        for part in partitions.values():
+            key, start = part[0][0], 0
             while start < len(part):
                 found = self.first(part, start)
                 if found is None:
