@@ -238,6 +238,9 @@ Result<> check_parquet_holds(const ParquetColumn& column) {
   if (duckdb::TypeVisitor::Contains(column.type, LogicalTypeId::INTERVAL))
     return refused("its intervals are whole milliseconds, and never negative")
         .with_remedy(fmt::format("write CAST({} AS VARCHAR)", column.name));
+  for (LogicalTypeId wide : {LogicalTypeId::HUGEINT, LogicalTypeId::UHUGEINT})
+    if (duckdb::TypeVisitor::Contains(column.type, wide))
+      return refused("it would become a DOUBLE").with_remedy(fmt::format("write CAST({} AS DECIMAL(38))", column.name));
   const auto unnamed = [](const LogicalType& type) {
     return type.id() == LogicalTypeId::STRUCT && duckdb::StructType::IsUnnamed(type);
   };

@@ -110,17 +110,23 @@ Wide saturating_sum(Wide a, Wide b) {
   return a > 0 ? wide_max : -wide_max;
 }
 
-/// Adds `diff` times a value to the sum at `state`; false, and nothing is added, when it would not hold that.
+/// Sets a sum to what may be more than its type holds.
+void set_exactly(IntegerSum& sum, Wide total) {
+  sum.total = static_cast<int64_t>(total);
+  sum.wraps = static_cast<int64_t>((total - sum.total) >> 64);
+}
+
+/// Adds `diff` times a value to the sum at `state`; false, and nothing is added, when it would not hold that. What is
+/// taken back always leaves: it was there.
 template <class T>
 bool add_if_it_fits(AggregateKind kind, T value, int32_t diff, char* state) {
   if (kind == AggregateKind::sum_integer) {
     IntegerSum& sum = *reinterpret_cast<IntegerSum*>(state);
-    int64_t change = 0, total = 0;
-    if (widened(value) != static_cast<int64_t>(widened(value)) ||
-        __builtin_mul_overflow(static_cast<int64_t>(widened(value)), static_cast<int64_t>(diff), &change) ||
-        __builtin_add_overflow(sum.total, change, &total))
+    Wide change = 0, total = 0;
+    if (__builtin_mul_overflow(widened(value), Wide{diff}, &change) ||
+        __builtin_add_overflow(sum.exact(), change, &total) || (diff > 0 && total != static_cast<int64_t>(total)))
       return false;
-    sum.total = total;
+    set_exactly(sum, total);
     sum.values += diff;
     return true;
   }
@@ -128,7 +134,7 @@ bool add_if_it_fits(AggregateKind kind, T value, int32_t diff, char* state) {
   Wide change = 0, total = 0;
   if (__builtin_mul_overflow(widened(value), Wide{diff}, &change) ||
       __builtin_add_overflow(Wide{sum.total}, change, &total) ||
-      (kind == AggregateKind::sum_decimal && !is_decimal(total)))
+      (diff > 0 && kind == AggregateKind::sum_decimal && !is_decimal(total)))
     return false;
   sum.total = total;
   sum.values += diff;
@@ -138,15 +144,14 @@ bool add_if_it_fits(AggregateKind kind, T value, int32_t diff, char* state) {
 /// Takes out what was added before; exact, whatever came in between.
 template <class T>
 void take_out(AggregateKind kind, T value, int32_t diff, char* state) {
-  using Unsigned = unsigned __int128;
-  const Unsigned change = static_cast<Unsigned>(widened(value)) * static_cast<Unsigned>(Wide{diff});
+  const Wide change = widened(value) * diff;
   if (kind == AggregateKind::sum_integer) {
     IntegerSum& sum = *reinterpret_cast<IntegerSum*>(state);
-    sum.total = static_cast<int64_t>(static_cast<uint64_t>(sum.total) - static_cast<uint64_t>(change));
+    set_exactly(sum, sum.exact() - change);
     sum.values -= diff;
   } else {
     WideSum& sum = *reinterpret_cast<WideSum*>(state);
-    sum.total = static_cast<Wide>(static_cast<Unsigned>(Wide{sum.total}) - change);
+    sum.total = sum.total - change;
     sum.values -= diff;
   }
 }
@@ -435,7 +440,7 @@ std::vector<Accumulators::Refused> Accumulators::update_sums(Table& groups, cons
   for (size_t i = 0; i < aggregates_.size(); ++i)
     if (may_overflow(aggregates_[i])) sums.push_back(i);
   const size_t rows = static_cast<size_t>(batch.rows());
-  bool fit = !refused_ || !refused_->any();
+  bool fit = batch.inserts_only() || !refused_ || !refused_->any();
   for (size_t done = 0; fit && done < sums.size(); ++done) {
     const std::vector<uint32_t> too_large = add_to_sum(sums[done], plains, batch, {});
     if (too_large.empty()) continue;
@@ -449,19 +454,17 @@ std::vector<Accumulators::Refused> Accumulators::update_sums(Table& groups, cons
   if (fit) return out;
   // Row by row: what one row leaves decides on the next.
   skip.resize(rows);
-  std::vector<uint8_t> others(rows, 1);
   for (uint32_t row = 0; row < rows; ++row) {
     const uint64_t group = groups.hash(slots[row]);
     std::optional<size_t> overflows;
     if (batch.diff(row) < 0 && refused_ && refused_->take(batch, keys, group, row)) overflows = sums[0];
     const bool taken = overflows.has_value();
-    others[row] = 0;
+    Batch one = batch.slice({row});
     for (size_t done = 0; !overflows && done < sums.size(); ++done) {
-      if (add_to_sum(sums[done], plains, batch, others).empty()) continue;
+      if (add_to_sum(sums[done], &plains[row], one, {}).empty()) continue;
       overflows = sums[done];
-      for (size_t before = 0; before < done; ++before) take_from_sum(sums[before], plains, batch, others);
+      for (size_t before = 0; before < done; ++before) take_from_sum(sums[before], &plains[row], one, {});
     }
-    others[row] = 1;
     if (!overflows) continue;
     skip[row] = 1;
     if (refused_ && !taken && batch.diff(row) > 0) refused_->add(batch, keys, group, row);
@@ -572,7 +575,8 @@ void Accumulators::one_of_bag(const Table& groups, size_t index, const MergedSlo
 Result<> Accumulators::bag_result(const Table& groups, size_t index, const MergedSlots& rows, Vector& out,
                                   Emitter& emitter) {
   const Aggregate& aggregate = aggregates_[index];
-  const bool once = aggregate.kind == AggregateKind::bag && sees_values_once(aggregate.call.function);
+  const bool once = aggregate.kind == AggregateKind::bag && aggregate.call.arguments.size() == 1 &&
+                    sees_values_once(aggregate.call.function);
   const bool merge = aggregate.kind == AggregateKind::count_distinct || aggregate.call.distinct || once;
   for (size_t row = 0; row < rows.rows(); ++row) {
     const uint32_t begin = rows.begin(row), end = rows.ends[row];
@@ -747,9 +751,7 @@ Result<> Accumulators::merge(Table& groups, Slot into, Slot from) {
       case AggregateKind::sum_integer: {
         auto& sum = *reinterpret_cast<IntegerSum*>(to);
         const auto& more = *reinterpret_cast<const IntegerSum*>(what);
-        const Wide total = sum.exact() + more.exact();
-        sum.total = static_cast<int64_t>(total);
-        sum.wraps = static_cast<int64_t>((total - sum.total) >> 64);
+        set_exactly(sum, sum.exact() + more.exact());
         sum.values += more.values;
         break;
       }

@@ -184,6 +184,7 @@ void Bag::merge(Table& groups, size_t head_offset, Slot into, Slot from) {
     }
     for (size_t i = 0; i < count; ++i) values_.erase(moved[first + i]);
   }
+  if (one_) keep_best(head_of(groups, into, head_offset));
 }
 
 void Bag::erase(const BagHead& head) {

@@ -61,25 +61,33 @@ Vector read_column(const KeyedRows& from, size_t column, const LogicalType& held
 
 /// True for a sum that its type may not hold. Narrower decimals are no such: there are not so many rows.
 bool may_overflow(const OverFunction& function) {
-  return function.call.function == "sum" &&
-         (function.total == AggregateKind::sum_integer ||
-          (function.total == AggregateKind::sum_decimal &&
-           function.call.arguments[0].type().InternalType() == duckdb::PhysicalType::INT128));
+  return function.total == AggregateKind::sum_integer ||
+         ((function.total == AggregateKind::sum_decimal || function.total == AggregateKind::average) &&
+          function.call.arguments[0].type().InternalType() == duckdb::PhysicalType::INT128);
 }
 
 /// Adds to a sum; false, and nothing is added, when its type cannot hold that.
-bool add_if_it_fits(Sum<int64_t>& sum, int64_t value) {
+bool add_if_it_fits(AggregateKind, Sum<int64_t>& sum, int64_t value) {
   int64_t total = 0;
   if (__builtin_add_overflow(sum.total, value, &total)) return false;
   sum.total = total;
   return true;
 }
 
-bool add_if_it_fits(Sum<hugeint_t>& sum, hugeint_t value) {
+bool add_if_it_fits(AggregateKind kind, Sum<hugeint_t>& sum, hugeint_t value) {
   Wide total = 0;
-  if (__builtin_add_overflow(wide(sum.total), wide(value), &total) || !is_decimal(total)) return false;
+  if (__builtin_add_overflow(wide(sum.total), wide(value), &total)) return false;
+  if (kind == AggregateKind::sum_decimal && !is_decimal(total)) return false;
   sum.total = narrow(total);
   return true;
+}
+
+double mean_of(const Sum<int64_t>& sum, double scale) {
+  return static_cast<double>(sum.total) / (static_cast<double>(sum.values) * scale);
+}
+
+double mean_of(const Sum<hugeint_t>& sum, double scale) {
+  return static_cast<double>(wide(sum.total)) / (static_cast<double>(sum.values) * scale);
 }
 
 template <class T, class State>
@@ -152,6 +160,7 @@ void RunningTotals::add_checked(const KeyedRows& from, size_t at, size_t count, 
     size_t function;
     Vector values;
     std::vector<uint8_t> counts;
+    double scale;
   };
   std::vector<Adding> sums;
   for (size_t i = 0; i < results.size(); ++i) {
@@ -163,7 +172,9 @@ void RunningTotals::add_checked(const KeyedRows& from, size_t at, size_t count, 
         read_column(from, function.arguments[0], held, integer ? LogicalType::BIGINT : held, &rows_[at], count);
     std::vector<uint8_t> counts = counting(function, from, at, count);
     for (size_t row = 0; row < count; ++row) counts[row] &= !FlatVector::IsNull(values, row);
-    sums.push_back({i, std::move(values), std::move(counts)});
+    const bool decimal = held.id() == LogicalTypeId::DECIMAL;
+    const double scale = decimal ? power_of_ten(duckdb::DecimalType::GetScale(held)) : 1;
+    sums.push_back({i, std::move(values), std::move(counts), scale});
   }
   for (size_t row = 0; row < count; ++row) {
     auto with_state = [&](Adding& sum, auto body) {
@@ -173,13 +184,20 @@ void RunningTotals::add_checked(const KeyedRows& from, size_t at, size_t count, 
       return body(*reinterpret_cast<Sum<hugeint_t>*>(state), FlatVector::GetData<hugeint_t>(sum.values)[row]);
     };
     failed_[at + row] = std::any_of(sums.begin(), sums.end(), [&](Adding& sum) {
-      return sum.counts[row] && with_state(sum, [](auto state, auto value) { return !add_if_it_fits(state, value); });
+      const AggregateKind kind = node_.functions[sum.function].total;
+      return sum.counts[row] &&
+             with_state(sum, [&](auto state, auto value) { return !add_if_it_fits(kind, state, value); });
     });
-    for (Adding& sum : sums)
+    for (Adding& sum : sums) {
+      const AggregateKind kind = node_.functions[sum.function].total;
       with_state(sum, [&](auto& state, auto value) {
-        if (sum.counts[row] && !failed_[at + row]) state.values += add_if_it_fits(state, value);
-        write_sum(results[sum.function], at + row, state, state.total);
+        if (sum.counts[row] && !failed_[at + row]) state.values += add_if_it_fits(kind, state, value);
+        if (kind == AggregateKind::average)
+          write_sum(results[sum.function], at + row, state, mean_of(state, sum.scale));
+        else
+          write_sum(results[sum.function], at + row, state, state.total);
       });
+    }
   }
 }
 
@@ -231,7 +249,7 @@ void RunningTotals::advance(size_t index, const KeyedRows& from, size_t at, size
         state.total = narrow(total);
         state.values += counts[i];
         if (function.total == AggregateKind::average)
-          write_sum(out, at + i, state, static_cast<double>(total) / (static_cast<double>(state.values) * scale));
+          write_sum(out, at + i, state, mean_of(state, scale));
         else
           write_sum(out, at + i, state, state.total);
       });

@@ -14,7 +14,9 @@ Result<std::unique_ptr<SourcePlan>> plan_source(const SourceNode& node, const In
   std::map<std::string, std::string> given = node.options;
   if (context.speed > 0 && given.count("mode") && given["mode"] == "replay")
     given["speed"] = std::to_string(context.speed);
-  if (node.reject_extra_fields) given["extra_fields"] = "quarantine";  // The contract may say so as well.
+  // The contract may say so as well. A Parquet file is read by its columns: there is nothing to say of others.
+  if (node.reject_extra_fields && !(given.count("format") && given["format"] == "parquet"))
+    given["extra_fields"] = "quarantine";
   Result<Options> options = check_options("source '" + node.name + "'", (*spec)->source_fields, given);
   if (!options) return Error(std::move(options).error()).with_location(node.at);
   auto out = std::make_unique<SourcePlan>();

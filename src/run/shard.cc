@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "duck/serialize.h"
+#include "ops/arrival_order.h"
 #include "ops/keys.h"
-#include "run/arrival_order.h"
 
 namespace headrace {
 

@@ -150,8 +150,8 @@ FAULTS = (
         "sum-never-empty",
         "the sum of a group all of whose values were taken back is 0 instead of NULL",
         "src/ops/accumulators.cc",
-        "    sum.total = total;\n    sum.values += diff;\n    return true;",
-        "    sum.total = total;\n    sum.values += diff > 0 ? diff : 0;\n    return true;",
+        "    set_exactly(sum, total);\n    sum.values += diff;",
+        "    set_exactly(sum, total);\n    sum.values += diff > 0 ? diff : 0;",
     ),
     Fault(
         "group-not-taken-back",

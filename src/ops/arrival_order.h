@@ -1,4 +1,5 @@
-// The order in which a shard takes what the shards have sent it in a tick.
+// The order in which rows go on that came on several ways in one tick: from other shards, or through branches of one
+// source.
 #pragma once
 
 #include <vector>

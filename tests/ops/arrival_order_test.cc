@@ -1,4 +1,4 @@
-#include "run/arrival_order.h"
+#include "ops/arrival_order.h"
 
 #include <gtest/gtest.h>
 
