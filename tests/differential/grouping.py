@@ -88,7 +88,8 @@ def aggregate(random: Random, relation: Relation, names: Names) -> Aggregate:
         kind = "INTEGER[] " if word == "list" else TEXT
     elif choice == "first" and relation.ordered and relation.append:
         word = random.choice(["first", "last"])
-        column = Column(names.fresh("a"), some_column.type, some_column.extreme)
+        # Not "a": a struct of that name would stand before the relation that is called so.
+        column = Column(names.fresh("edge"), some_column.type, some_column.extreme)
         inner = f"{word}({some_column.name}{{}})"
         return Aggregate(
             f"{inner.format('')}{filtered} AS {column.name}", f"{inner.format(' ORDER BY _seq')}{filtered} AS {column.name}", column, word
