@@ -89,11 +89,8 @@ bool less(const T& a, const T& b) {
 template <class T>
 constexpr bool is_summed = (std::is_integral_v<T> && std::is_signed_v<T>) || std::is_same_v<T, hugeint_t>;
 
-/// Sums of narrower decimals do not: there are not so many rows.
 bool may_overflow(const Aggregate& aggregate) {
-  return aggregate.kind == AggregateKind::sum_integer ||
-         ((aggregate.kind == AggregateKind::sum_decimal || aggregate.kind == AggregateKind::average) &&
-          aggregate.call.arguments[0].type().InternalType() == PhysicalType::INT128);
+  return !aggregate.call.arguments.empty() && sum_may_overflow(aggregate.kind, aggregate.call.arguments[0].type());
 }
 
 Error sum_overflows(const Aggregate& aggregate) {
@@ -379,6 +376,7 @@ Accumulators::Accumulators(const std::vector<Aggregate>& aggregates, const std::
     plain_bytes_ = (plain_bytes_ + 15) / 16 * 16;
     offsets_.push_back(plain_bytes_);
     plain_bytes_ += state_bytes(aggregate.kind);
+    if (may_overflow(aggregate)) checked_.push_back(i);
     if (aggregate.kind == AggregateKind::accumulator) folded_[i] = std::make_unique<Folded>(aggregate, key);
     if (aggregate.kind == AggregateKind::bag)
       bag_functions_[i] = std::make_unique<BagFunction>(context.evaluation, aggregate.call);
@@ -391,10 +389,7 @@ Accumulators::Accumulators(const std::vector<Aggregate>& aggregates, const std::
     bags_[i] = std::make_unique<Bag>(i, types_of(*key_), std::move(values), wanted,
                                      wanted != Wanted::all && aggregate.appends);
   }
-  auto may_refuse_and_take_back = [](const Aggregate& aggregate) {
-    return may_overflow(aggregate) && !aggregate.appends;
-  };
-  if (std::any_of(aggregates_.begin(), aggregates_.end(), may_refuse_and_take_back))
+  if (std::any_of(checked_.begin(), checked_.end(), [&](size_t sum) { return !aggregates_[sum].appends; }))
     refused_ = std::make_unique<RefusedRows>(aggregates_, types_of(*key_));
 }
 
@@ -436,19 +431,16 @@ void Accumulators::take_from_sum(size_t index, char** plains, Batch& batch, cons
 std::vector<Accumulators::Refused> Accumulators::update_sums(Table& groups, const Slot* slots, char** plains,
                                                              Batch& batch, DataChunk& keys,
                                                              std::vector<uint8_t>& skip) {
-  std::vector<size_t> sums;
-  for (size_t i = 0; i < aggregates_.size(); ++i)
-    if (may_overflow(aggregates_[i])) sums.push_back(i);
   const size_t rows = static_cast<size_t>(batch.rows());
   bool fit = batch.inserts_only() || !refused_ || !refused_->any();
-  for (size_t done = 0; fit && done < sums.size(); ++done) {
-    const std::vector<uint32_t> too_large = add_to_sum(sums[done], plains, batch, {});
+  for (size_t done = 0; fit && done < checked_.size(); ++done) {
+    const std::vector<uint32_t> too_large = add_to_sum(checked_[done], plains, batch, {});
     if (too_large.empty()) continue;
     fit = false;
     std::vector<uint8_t> not_added(rows);
     for (uint32_t row : too_large) not_added[row] = 1;
-    take_from_sum(sums[done], plains, batch, not_added);
-    for (size_t before = 0; before < done; ++before) take_from_sum(sums[before], plains, batch, {});
+    take_from_sum(checked_[done], plains, batch, not_added);
+    for (size_t before = 0; before < done; ++before) take_from_sum(checked_[before], plains, batch, {});
   }
   std::vector<Refused> out;
   if (fit) return out;
@@ -457,13 +449,13 @@ std::vector<Accumulators::Refused> Accumulators::update_sums(Table& groups, cons
   for (uint32_t row = 0; row < rows; ++row) {
     const uint64_t group = groups.hash(slots[row]);
     std::optional<size_t> overflows;
-    if (batch.diff(row) < 0 && refused_ && refused_->take(batch, keys, group, row)) overflows = sums[0];
+    if (batch.diff(row) < 0 && refused_ && refused_->take(batch, keys, group, row)) overflows = checked_[0];
     const bool taken = overflows.has_value();
     Batch one = batch.slice({row});
-    for (size_t done = 0; !overflows && done < sums.size(); ++done) {
-      if (add_to_sum(sums[done], &plains[row], one, {}).empty()) continue;
-      overflows = sums[done];
-      for (size_t before = 0; before < done; ++before) take_from_sum(sums[before], &plains[row], one, {});
+    for (size_t done = 0; !overflows && done < checked_.size(); ++done) {
+      if (add_to_sum(checked_[done], &plains[row], one, {}).empty()) continue;
+      overflows = checked_[done];
+      for (size_t before = 0; before < done; ++before) take_from_sum(checked_[before], &plains[row], one, {});
     }
     if (!overflows) continue;
     skip[row] = 1;
@@ -473,13 +465,15 @@ std::vector<Accumulators::Refused> Accumulators::update_sums(Table& groups, cons
   return out;
 }
 
-std::vector<Accumulators::Refused> Accumulators::update(Table& groups, const Slot* slots, Batch& batch,
-                                                        DataChunk& keys) {
+void Accumulators::update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys, Emitter& emitter) {
   const size_t rows = static_cast<size_t>(batch.rows());
   char* plains[STANDARD_VECTOR_SIZE];
   for (size_t row = 0; row < rows; ++row) plains[row] = groups.plain(slots[row]);
   std::vector<uint8_t> skip;
-  std::vector<Refused> refused = update_sums(groups, slots, plains, batch, keys, skip);
+  const std::vector<Refused> refused = update_sums(groups, slots, plains, batch, keys, skip);
+  for (const Refused& row : refused) emitter.reject(batch, row.row, row.reason);
+  emitter.counters.quarantined += static_cast<int64_t>(refused.size());
+  emitter.counters.passed += static_cast<int64_t>(rows - refused.size());
   for (size_t row = 0; row < rows; ++row)
     if (skip.empty() || !skip[row]) *reinterpret_cast<int64_t*>(plains[row]) += batch.diff(static_cast<int64_t>(row));
   for (size_t i = 0; i < aggregates_.size(); ++i) {
@@ -532,7 +526,6 @@ std::vector<Accumulators::Refused> Accumulators::update(Table& groups, const Slo
         break;
     }
   }
-  return refused;
 }
 
 void Accumulators::update_values(size_t index, Table& groups, const Slot* slots, Batch& batch, DataChunk& keys,
@@ -686,8 +679,7 @@ Result<> Accumulators::result(const Table& groups, size_t index, const MergedSlo
       }
       return {};
     case AggregateKind::average: {
-      const LogicalType& type = aggregate.call.arguments[0].type();
-      const double scale = type.id() == LogicalTypeId::DECIMAL ? power_of_ten(duckdb::DecimalType::GetScale(type)) : 1;
+      const double scale = scale_of(aggregate.call.arguments[0].type());
       for (size_t row = 0; row < rows.rows(); ++row) {
         const WideSum sum = merged<WideSum>(groups, offset, rows, row);
         const bool fits = sum.total != wide_max && sum.total != -wide_max;

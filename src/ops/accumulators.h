@@ -49,14 +49,9 @@ class Accumulators {
     return *reinterpret_cast<const int64_t*>(groups.read_plain(slot));
   }
 
-  /// A row that is left out of all aggregates, because one of them could not hold it.
-  struct Refused {
-    uint32_t row;
-    Error reason;
-  };
-  /// Adds the rows of `batch` to their groups. `keys` are the groups' keys (for bags). Rows whose sum would overflow
-  /// are not added and come back, and so do those that take such a row back.
-  std::vector<Refused> update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys);
+  /// Adds the rows of `batch` to their groups, and counts them. `keys` are the groups' keys (for bags). Rows whose sum
+  /// would overflow go to the quarantine, and so do those that take such a row back.
+  void update(Table& groups, const Slot* slots, Batch& batch, DataChunk& keys, Emitter& emitter);
   /// Brings the groups' states up to date with all rows; before results are asked for, and at the end of a tick.
   Result<> settle(Table& groups, Emitter& emitter);
   /// Writes aggregate `index` of all rows to `out` from place 0 on. A user's function that fails for a group gives
@@ -75,6 +70,11 @@ class Accumulators {
   void restored(Table& groups);
 
  private:
+  /// A row that is left out of all aggregates, because one of them could not hold it.
+  struct Refused {
+    uint32_t row;
+    Error reason;
+  };
   std::vector<Refused> update_sums(Table& groups, const Slot* slots, char** plains, Batch& batch, DataChunk& keys,
                                    std::vector<uint8_t>& skip);
   std::vector<uint32_t> add_to_sum(size_t index, char** plains, Batch& batch, const std::vector<uint8_t>& skip) const;
@@ -93,6 +93,7 @@ class Accumulators {
   std::vector<Aggregate> aggregates_;
   SchemaRef key_;
   std::vector<size_t> offsets_;
+  std::vector<size_t> checked_;           ///< Sums that may overflow.
   std::unique_ptr<RefusedRows> refused_;  ///< Where rows may be taken back, and sums may overflow.
   // One per aggregate; null where it has none.
   std::vector<std::unique_ptr<Bag>> bags_;

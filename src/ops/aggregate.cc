@@ -69,10 +69,7 @@ Result<> AggregateOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   Slot slots[STANDARD_VECTOR_SIZE];
   uint8_t created[STANDARD_VECTOR_SIZE];
   table_.find_or_create(keys, hashes, rows, slots, created);
-  const std::vector<Accumulators::Refused> refused = accumulators_.update(table_, slots, batch, keys);
-  for (const Accumulators::Refused& row : refused) out.reject(batch, row.row, row.reason);
-  out.counters.quarantined += static_cast<int64_t>(refused.size());
-  out.counters.passed += batch.rows() - static_cast<int64_t>(refused.size());
+  accumulators_.update(table_, slots, batch, keys, out);
   for (size_t row = 0; row < rows; ++row) told_.touch(table_, slots[row]);
   return {};
 }

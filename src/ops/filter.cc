@@ -12,14 +12,6 @@ bool fits(const Batch& few, const Batch& batch, size_t rows) {
          static_cast<size_t>(few.rows()) + rows <= few_room;
 }
 
-Batch room_like(const Batch& batch) {
-  Batch out;
-  out.schema = batch.schema;
-  out.ordinal = batch.ordinal;
-  out.chunk.Initialize(duckdb::Allocator::DefaultAllocator(), batch.chunk.GetTypes(), few_room);
-  return out;
-}
-
 }  // namespace
 
 FilterOperator::FilterOperator(const FilterNode& node, const OperatorContext& context)
@@ -61,7 +53,10 @@ Result<bool> FilterOperator::passes_whole(Batch& batch, Emitter& out) {
 /// Puts the rows that pass behind those that wait.
 Result<> FilterOperator::gather(const Batch& batch, Emitter& out) {
   if (few_ && !fits(*few_, batch, rows_.size())) HEADRACE_TRY(give(out));
-  if (!few_) few_ = room_like(batch);
+  if (!few_) {
+    few_ = Batch::make(batch.schema, few_room);
+    few_->ordinal = batch.ordinal;
+  }
   few_->append(batch, rows_);
   return {};
 }

@@ -132,7 +132,7 @@ Result<> Folded::split(Table& groups, const Work& work, const Error& reason, con
     return fold(groups, half, on_rejected);
   }
   if (function_.description().on_error == OnError::null) return {};
-  Batch rejected = Batch::make(rows_schema_);
+  Batch rejected = Batch::make(rows_schema_, 1);
   const uint32_t row = work.order[0];
   for (size_t i = 0; i < rows_.ColumnCount(); ++i)
     duckdb::VectorOperations::Copy(rows_.data[i], rejected.chunk.data[i], row + 1, row, 0);

@@ -109,7 +109,7 @@ Result<> JoinOperator::tell_partnerless(uint32_t input, Batch& batch, std::vecto
   }
   out.counters.passed += static_cast<int64_t>(rows.size());
   Batch alone = batch.slice(rows);
-  Batch told = Batch::make(schema_);
+  Batch told = Batch::make(schema_, rows.size());
   for (size_t i = 0; i < side.width; ++i) {
     // A semi or anti join has the left columns only.
     told.chunk.data[side.first_column + i].Reference(alone.chunk.data[i]);

@@ -14,7 +14,7 @@ inline Batch late_rows(const Batch& batch, const std::vector<uint32_t>& rows, co
   std::vector<Field> fields = batch.schema->fields();
   fields.push_back({"late_operator", LogicalType::VARCHAR});
   fields.push_back({"late_watermark", LogicalType::TIMESTAMP});
-  Batch out = Batch::make(std::make_shared<Schema>(std::move(fields)));
+  Batch out = Batch::make(std::make_shared<Schema>(std::move(fields)), rows.size());
   const size_t width = from.chunk.ColumnCount();
   for (size_t i = 0; i < width; ++i) out.chunk.data[i].Reference(from.chunk.data[i]);
   out.chunk.data[width].Reference(duckdb::Value(late_operator));

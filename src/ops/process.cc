@@ -228,7 +228,7 @@ void ProcessOperator::reject_row(uint32_t row, const Error& reason, Emitter& out
   --out.counters.passed;
   ++out.counters.quarantined;
   if (function_.description().on_error == OnError::null) return;
-  Batch rejected = Batch::make(row_schema_);
+  Batch rejected = Batch::make(row_schema_, 1);
   for (size_t i = 0; i < rows_.ColumnCount(); ++i)
     duckdb::VectorOperations::Copy(rows_.data[i], rejected.chunk.data[i], row + 1, row, 0);
   rejected.chunk.SetCardinality(1);
@@ -250,7 +250,7 @@ Result<> ProcessOperator::drop_timer(const Work& work, const Error& reason, Emit
     std::vector<Field> fields;
     for (size_t column : key_) fields.push_back((*row_schema_)[column]);
     fields.push_back({"timer", duckdb::ListType::GetChildType(timers_type())});
-    Batch rejected = Batch::make(std::make_shared<Schema>(std::move(fields)));
+    Batch rejected = Batch::make(std::make_shared<Schema>(std::move(fields)), 1);
     for (size_t i = 0; i < key_.size(); ++i) table_.gather(i, &slot, 1, rejected.chunk.data[i]);
     rejected.chunk.SetValue(key_.size(), 0, dropped);
     rejected.chunk.SetCardinality(1);

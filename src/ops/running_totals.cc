@@ -59,11 +59,8 @@ Vector read_column(const KeyedRows& from, size_t column, const LogicalType& held
   return cast;
 }
 
-/// True for a sum that its type may not hold. Narrower decimals are no such: there are not so many rows.
 bool may_overflow(const OverFunction& function) {
-  return function.total == AggregateKind::sum_integer ||
-         ((function.total == AggregateKind::sum_decimal || function.total == AggregateKind::average) &&
-          function.call.arguments[0].type().InternalType() == duckdb::PhysicalType::INT128);
+  return !function.call.arguments.empty() && sum_may_overflow(function.total, function.call.arguments[0].type());
 }
 
 /// Adds to a sum; false, and nothing is added, when its type cannot hold that.
@@ -172,9 +169,7 @@ void RunningTotals::add_checked(const KeyedRows& from, size_t at, size_t count, 
         read_column(from, function.arguments[0], held, integer ? LogicalType::BIGINT : held, &rows_[at], count);
     std::vector<uint8_t> counts = counting(function, from, at, count);
     for (size_t row = 0; row < count; ++row) counts[row] &= !FlatVector::IsNull(values, row);
-    const bool decimal = held.id() == LogicalTypeId::DECIMAL;
-    const double scale = decimal ? power_of_ten(duckdb::DecimalType::GetScale(held)) : 1;
-    sums.push_back({i, std::move(values), std::move(counts), scale});
+    sums.push_back({i, std::move(values), std::move(counts), scale_of(held)});
   }
   for (size_t row = 0; row < count; ++row) {
     auto with_state = [&](Adding& sum, auto body) {
@@ -243,7 +238,7 @@ void RunningTotals::advance(size_t index, const KeyedRows& from, size_t at, size
     case AggregateKind::average: {
       Vector values = read(wide_type);
       const auto* data = FlatVector::GetData<hugeint_t>(values);
-      const double scale = decimal ? power_of_ten(duckdb::DecimalType::GetScale(held)) : 1;
+      const double scale = scale_of(held);
       each_state<Sum<hugeint_t>>(states_, offset, [&](Sum<hugeint_t>& state, size_t i) {
         const Wide total = wide(state.total) + (counts[i] ? wide(data[i]) : 0);
         state.total = narrow(total);

@@ -121,10 +121,7 @@ Result<> SessionAggregateOperator::add_rows(Batch batch, DataChunk& groups, cons
   table.gather(groups.ColumnCount(), sessions, rows, numbers);
   keys.data[groups.ColumnCount()].Reference(numbers);
   keys.SetCardinality(rows);
-  const std::vector<Accumulators::Refused> refused = accumulators_.update(table, sessions, batch, keys);
-  for (const Accumulators::Refused& row : refused) out.reject(batch, row.row, row.reason);
-  out.counters.quarantined += static_cast<int64_t>(refused.size());
-  out.counters.passed += static_cast<int64_t>(rows - refused.size());
+  accumulators_.update(table, sessions, batch, keys, out);
   if (!node_.emit_updates) return {};
   for (size_t row = 0; row < rows; ++row) told_.touch(table, sessions[row]);
   return {};

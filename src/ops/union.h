@@ -46,11 +46,6 @@ class UnionOperator final : public Operator {
   }
 
  private:
-  static void collect_sources(const Plan& plan, Input from, std::set<std::string>& names) {
-    const Node& node = plan[from.node];
-    if (auto* source = std::get_if<SourceNode>(&node)) names.insert(source->name);
-    for (const Input& input : base_of(node).inputs) collect_sources(plan, input, names);
-  }
   static bool has_common_source(const Plan& plan, const UnionNode& node) {
     std::set<std::string> all;
     size_t count = 0;

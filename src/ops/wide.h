@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "duck/chunk.h"
+#include "plan/nodes.h"
 
 namespace headrace {
 
@@ -27,9 +28,19 @@ inline bool is_decimal(Wide value) {
   return value < decimal_end && value > -decimal_end;
 }
 
-inline double power_of_ten(uint8_t exponent) {
+/// True for a sum, or a mean, of values of `type` that its state may not hold. Sums of narrower decimals do not come to
+/// that: there are not so many rows.
+inline bool sum_may_overflow(AggregateKind kind, const LogicalType& type) {
+  return kind == AggregateKind::sum_integer ||
+         ((kind == AggregateKind::sum_decimal || kind == AggregateKind::average) &&
+          type.InternalType() == duckdb::PhysicalType::INT128);
+}
+
+/// By what the whole number that a value is held as is divided: 10^s for DECIMAL(p, s).
+inline double scale_of(const LogicalType& type) {
   double out = 1;
-  while (exponent-- > 0) out *= 10;
+  if (type.id() != LogicalTypeId::DECIMAL) return out;
+  for (uint8_t i = 0; i < duckdb::DecimalType::GetScale(type); ++i) out *= 10;
   return out;
 }
 

@@ -145,10 +145,7 @@ Result<> WindowAggregateOperator::add_rows(Batch batch, Emitter& out) {
     else
       slices_.open[{times_[row], ends_[row]}].push_back(slots[row]);
   }
-  const std::vector<Accumulators::Refused> refused = accumulators_.update(slices_.table, slots, batch, keys);
-  for (const Accumulators::Refused& row : refused) out.reject(batch, row.row, row.reason);
-  out.counters.quarantined += static_cast<int64_t>(refused.size());
-  out.counters.passed += static_cast<int64_t>(rows - refused.size());
+  accumulators_.update(slices_.table, slots, batch, keys, out);
   if (!node_.emit_updates) return {};
   for (size_t row = 0; row < rows; ++row) told_.touch(slices_.table, slots[row]);
   return {};

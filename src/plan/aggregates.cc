@@ -56,10 +56,6 @@ const std::set<std::string>& order_free() {
   return names;
 }
 
-bool is_first(const std::string& name) {
-  return name == "first" || name == "arbitrary";
-}
-
 }  // namespace
 
 Result<AggregateKind> aggregate_kind(const AggregateCall& call, Changelog input) {
@@ -81,14 +77,13 @@ Result<AggregateKind> aggregate_kind(const AggregateCall& call, Changelog input)
   }
   if ((name == "min" || name == "max") && call.arguments.size() == 1 && is_text(call.arguments[0].type()))
     return name == "min" ? AggregateKind::minimum_text : AggregateKind::maximum_text;
-  if (call.order.empty() && is_first(name)) return AggregateKind::first;
-  if (call.order.empty() && name == "last") return AggregateKind::last;
-  if (order_free().count(name) || is_first(name) || name == "last") return AggregateKind::bag;
+  const bool first = name == "first" || name == "arbitrary";
+  if (call.order.empty() && (first || name == "last")) return first ? AggregateKind::first : AggregateKind::last;
+  if (order_free().count(name) || first || name == "last") return AggregateKind::bag;
   return user_error(Code::unsupported_sql, "the aggregate " + name + " is not supported over a stream")
       .with_remedy(
           "min, max, sum, avg, count, first, last, median, quantile_cont, stddev, arg_min, arg_max, list and "
-          "string_agg "
-          "are");
+          "string_agg are");
 }
 
 Result<AggregateKind> aggregate_kind(const AggregateCall& call, const FunctionDescription& function, Changelog input) {

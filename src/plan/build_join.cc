@@ -79,12 +79,6 @@ bool is_table(const SourceNode& source) {
          !source.watermark && source.primary_key.empty() && source.output.changelog == Changelog::append;
 }
 
-void collect_sources(const Plan& plan, Input from, std::set<std::string>& names) {
-  const Node& node = plan[from.node];
-  if (auto* source = std::get_if<SourceNode>(&node); source && !source->is_static) names.insert(source->name);
-  for (const Input& input : base_of(node).inputs) collect_sources(plan, input, names);
-}
-
 /// Whether the rows that a join tells are only ever added.
 bool appends(const JoinNode& node, const Output& left, const Output& right) {
   if (left.changelog != Changelog::append || right.changelog != Changelog::append) return false;

@@ -111,4 +111,10 @@ bool looks_up(const Node& node) {
   return std::holds_alternative<LookupJoinNode>(node) || (asof && asof->table);
 }
 
+void collect_sources(const Plan& plan, Input from, std::set<std::string>& names) {
+  const Node& node = plan[from.node];
+  if (auto* source = std::get_if<SourceNode>(&node); source && !source->is_static) names.insert(source->name);
+  for (const Input& input : base_of(node).inputs) collect_sources(plan, input, names);
+}
+
 }  // namespace headrace

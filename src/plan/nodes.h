@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -437,5 +438,8 @@ struct overloaded : Fs... {
 };
 template <class... Fs>
 overloaded(Fs...) -> overloaded<Fs...>;
+
+/// Adds the names of the sources below a node; what is only looked up in (static tables) is none.
+void collect_sources(const Plan& plan, Input from, std::set<std::string>& names);
 
 }  // namespace headrace
