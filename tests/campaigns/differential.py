@@ -23,7 +23,7 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "differential"))
 
 import shrinking
-from checking import Failure, check, check_piecewise, plan
+from checking import Failure, check, check_piecewise, plan, without_large
 from oracle import OracleError
 from pipelines import KINDS, Pipeline, random_pipeline
 
@@ -55,7 +55,7 @@ class Campaign:
         random = Random(f"run {seed}")
         directory = self.folder / seed
         try:
-            pipeline = plan(random_pipeline(seed, self.kinds), directory)
+            pipeline = without_large(plan(random_pipeline(seed, self.kinds), directory))
             self.count(pipeline)
             if not pipeline.views:
                 return

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from inputs import Source, plain
@@ -104,12 +105,20 @@ class Oracle:
 
     def rows(self, view: View) -> list[Row]:
         """Answers a view."""
+        return [signless(row) for row in self.ask(view, rows_sql(view.relation)) or []]
+
+    def has_more_than(self, rows: int, view: View) -> bool:
+        """Says whether a view has more rows than these, without making them all."""
+        return bool(self.ask(view, f"count(*) > {rows} FROM (SELECT 1 FROM {view.relation.name} LIMIT {rows + 1})"))
+
+    def ask(self, view: View, value: str) -> Any:
+        """Gives one value that is made of a view."""
         try:
-            answer = self.connection.execute(f"SELECT {rows_sql(view.relation)}").fetchone()
+            answer = self.connection.execute(f"SELECT {value}").fetchone()
         except duckdb.Error as error:
             raise OracleError(f"{view.construct}: {error}\n{view.oracle_sql}") from None
         assert answer is not None
-        return [signless(row) for row in answer[0] or []]
+        return answer[0]
 
     def close(self) -> None:
         self.connection.close()
