@@ -358,9 +358,21 @@ Result<> JoinOperator::on_watermark(EventTime time, Emitter& out) {
 }
 
 /// Pairs are told at once: only rows that may stay without a partner wait.
+bool JoinOperator::waits(const Side& side) const {
+  return side.alone && side.plan.expiry && node_.join != JoinKind::semi;
+}
+
+EventTime JoinOperator::last_due() const {
+  int64_t out = EventTime::min().ms;
+  for (const Side& side : sides_)
+    if (waits(side))
+      for (const Due& row : side.due) out = std::max(out, row.expiry_ms);
+  return EventTime{out};
+}
+
 Result<> JoinOperator::tell_waiting(WaitingReport& report) {
   for (const Side& side : sides_) {
-    if (!side.alone || !side.plan.expiry || node_.join == JoinKind::semi) continue;
+    if (!waits(side)) continue;
     int64_t rows = 0, first = INT64_MAX;
     for (Slot row : side.rows.rows().slots()) {
       if (read_kept(side, row).partners > 0) continue;

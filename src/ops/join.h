@@ -23,6 +23,7 @@ class JoinOperator final : public Operator {
 
   Result<> on_batch(uint32_t input, Batch batch, Emitter& out) override;
   Result<> on_watermark(EventTime time, Emitter& out) override;
+  EventTime last_due() const override;
   Result<> on_tick_end(const TickInfo&, Emitter& out) override;
   Result<> tell_waiting(WaitingReport& report) override;
   std::vector<Table*> tables() override;
@@ -66,6 +67,7 @@ class JoinOperator final : public Operator {
   const Kept& read_kept(const Side& side, Slot row) const {
     return *reinterpret_cast<const Kept*>(side.rows.read_row_plain(row));
   }
+  bool waits(const Side& side) const;
   bool wanted_alone(int64_t partners) const { return (partners == 0) != (node_.join == JoinKind::semi); }
   std::vector<uint32_t> take_late(uint32_t input, const Batch& batch, Emitter& out) const;
   Result<> tell_partnerless(uint32_t input, Batch& batch, std::vector<uint32_t>& rows, Emitter& out);

@@ -167,6 +167,16 @@ Result<> MatchOperator::on_watermark(EventTime time, Emitter& out) {
   return {};
 }
 
+/// Without WITHIN nothing but the end of time says that a match will not go on.
+EventTime MatchOperator::last_due() const {
+  if (node_.within_ms == 0) return EventTime::max();
+  int64_t out = EventTime::min().ms;
+  for (const auto& partition : partitions_)
+    if (partition)
+      for (const Row& row : partition->rows) out = std::max(out, row.time_ms + node_.within_ms - 1);
+  return EventTime{out};
+}
+
 /// Goes on with all partitions side by side, so that their questions are answered in batches.
 Result<> MatchOperator::search(std::vector<Searched>& all, Emitter& out) {
   std::vector<Searched*> active;

@@ -118,6 +118,12 @@ Result<> OverOperator::on_batch(uint32_t, Batch batch, Emitter& out) {
   return {};
 }
 
+EventTime OverOperator::last_due() const {
+  int64_t out = EventTime::min().ms;
+  for (const Turn& turn : waiting_) out = std::max(out, turn.time_ms);
+  return EventTime{out};
+}
+
 Result<> OverOperator::on_watermark(EventTime time, Emitter& out) {
   if (time <= given_ || (node_.hold_at_end && time == EventTime::max())) return {};
   given_ = time;

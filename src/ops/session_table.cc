@@ -225,6 +225,11 @@ std::vector<Slot> SessionTable::close(int64_t watermark) {
   return out;
 }
 
+EventTime SessionTable::last_due() const {
+  const std::vector<Slot> all = open();
+  return all.empty() ? EventTime::min() : EventTime{at(all.back()).end - 1};
+}
+
 /// True when a row may still come that joins an open session and would have joined this closed one as well: then it is
 /// late, and the closed one must be there to say so.
 bool SessionTable::bars(Slot closed) const {

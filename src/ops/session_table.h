@@ -6,6 +6,7 @@
 #include <map>
 #include <vector>
 
+#include "data/event_time.h"
 #include "state/table.h"
 
 namespace headrace {
@@ -58,6 +59,8 @@ class SessionTable {
 
   /// Closes all sessions with end - 1 ms <= watermark; gives them in order of end, then of their keys' hashes.
   std::vector<Slot> close(int64_t watermark);
+  /// When the open session that closes last is due; the earliest time when none is open.
+  EventTime last_due() const;
   /// Those that are open, in order of end.
   std::vector<Slot> open() const;
   /// Forgets closed sessions that only rows that are late by themselves could touch.

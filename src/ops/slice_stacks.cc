@@ -141,16 +141,19 @@ Result<> SliceStacks::cover(int64_t end) {
   return {};
 }
 
-/// The end of the last window that has closed; INT64_MIN when none has, or none is to come.
+/// The end of the last window that has closed; INT64_MIN when none has.
 int64_t SliceStacks::last_end(EventTime closed) const {
-  if (closed == EventTime::min() || closed == EventTime::max()) return INT64_MIN;
+  if (closed == EventTime::min()) return INT64_MIN;
   return math_.first_end(closed.ms + 1) - math_.step_ms;
 }
 
 Result<> SliceStacks::cover_until(EventTime closed) {
   const int64_t end = last_end(closed);
-  if (end > covered_) return cover(end);
-  if (closed == EventTime::max()) drop(sums_);
+  if (end > covered_) HEADRACE_TRY(cover(end));
+  if (slices_.open.empty() && !holds_any()) {
+    drop(sums_);
+    back_.clear();
+  }
   return {};
 }
 
@@ -173,12 +176,20 @@ std::vector<Slot> SliceStacks::parts_of(Bounds window) const {
   return out;
 }
 
+/// Every window that reaches into the front has its newest slice.
+int64_t SliceStacks::newest_of_front() const {
+  int64_t out = INT64_MIN;
+  for (const Run& run : front_) out = std::max(out, slices_.start_of(front_slots_[run.begin]));
+  return out;
+}
+
+int64_t SliceStacks::newest() const {
+  return std::max(newest_of_front(), stragglers_.empty() ? INT64_MIN : stragglers_.rbegin()->first);
+}
+
 std::vector<int64_t> SliceStacks::starts() const {
   std::vector<int64_t> out;
-  // Every window that reaches into the front has its newest slice.
-  int64_t newest = INT64_MIN;
-  for (const Run& run : front_) newest = std::max(newest, slices_.start_of(front_slots_[run.begin]));
-  if (!front_.empty()) out.push_back(newest);
+  if (!front_.empty()) out.push_back(newest_of_front());
   for (const auto& [start, slots] : stragglers_) out.push_back(start);
   return out;
 }

@@ -179,6 +179,12 @@ void TemporalJoinOperator::take_back_version(Batch& row) {
   versions_.take_back(row.chunk, key, hash);
 }
 
+EventTime TemporalJoinOperator::last_due() const {
+  int64_t out = EventTime::min().ms;
+  for (const Due& row : due_) out = std::max(out, row.time_ms);
+  return EventTime{out};
+}
+
 Result<> TemporalJoinOperator::on_watermark(EventTime time, Emitter& out) {
   std::vector<Slot> rows;
   while (!due_.empty() && due_.front().time_ms <= time.ms) {

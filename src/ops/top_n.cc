@@ -339,6 +339,10 @@ Result<> TopNOperator::on_watermark(EventTime time, Emitter& out) {
   return {};
 }
 
+EventTime TopNOperator::last_due() const {
+  return open_.empty() ? EventTime::min() : EventTime{open_.rbegin()->first - 1};
+}
+
 Result<> TopNOperator::on_tick_end(const TickInfo&, Emitter& out) {
   Changes changes(*this, out);
   std::vector<Slot> touched;

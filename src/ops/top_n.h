@@ -18,6 +18,7 @@ class TopNOperator final : public Operator {
 
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
   Result<> on_watermark(EventTime time, Emitter& out) override;
+  EventTime last_due() const override;
   Result<> on_tick_end(const TickInfo&, Emitter& out) override;
   Result<> tell_waiting(WaitingReport& report) override;
   std::vector<Table*> tables() override { return rows_.rows().tables(); }

@@ -309,6 +309,17 @@ Result<> WindowAggregateOperator::on_watermark(EventTime time, Emitter& out) {
   return close_until(time, out);
 }
 
+EventTime WindowAggregateOperator::last_due() const {
+  int64_t out = EventTime::min().ms;
+  if (!math_) {
+    for (const auto& [bounds, slots] : slices_.open) out = std::max(out, bounds.end - 1);
+    return EventTime{out};
+  }
+  if (!slices_.open.empty()) out = math_->last_end(slices_.open.rbegin()->first.start) - 1;
+  if (stacks_ && stacks_->holds_any()) out = std::max(out, math_->last_end(stacks_->newest()) - 1);
+  return EventTime{out};
+}
+
 Result<> WindowAggregateOperator::on_tick_end(const TickInfo& tick, Emitter& out) {
   HEADRACE_TRY(accumulators_.settle(slices_.table, out));
   if (!told_.any_touched() || !pace_.is_due(tick)) return {};

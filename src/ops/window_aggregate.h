@@ -21,6 +21,7 @@ class WindowAggregateOperator final : public Operator {
 
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
   Result<> on_watermark(EventTime time, Emitter& out) override;
+  EventTime last_due() const override;
   Result<> on_tick_end(const TickInfo&, Emitter& out) override;
   int64_t due_us() const override { return told_.any_touched() ? 0 : never_due; }
   Result<> tell_waiting(WaitingReport& report) override;

@@ -51,13 +51,15 @@ class ChangeOver {
     next_.epoch = Epoch{last_.epoch.value + 1};
     next_.tick = Tick{last_.tick.value + 1};  // Subscribers see that views are others now.
     next_.counters.assign(project_.optimized.nodes.size(), {});
+    next_.closed.assign(project_.optimized.nodes.size(), EventTime::min());
     next_.nodes.clear();
     next_.tables.clear();  // The next start says them.
     for (const NodeChange& node : change_.nodes) {
       if (!node.after) continue;
       next_.nodes.push_back(node.record);
-      if (node.before && node.fate == Fate::kept)
-        next_.counters[node.after->value] = last_.counters[node.before->value];
+      if (!node.before || node.fate != Fate::kept) continue;
+      next_.counters[node.after->value] = last_.counters[node.before->value];
+      next_.closed[node.after->value] = last_.closed[node.before->value];
     }
     for (const SourceChange& source : change_.sources)
       if (source.fate == Fate::added || source.fate == Fate::dropped) next_.sources.erase(source.name);
@@ -218,9 +220,12 @@ class ChangeOver {
 
   /// Counters and refused rows of what was built.
   void take_books(Engine& engine) {
-    for (uint32_t node = 0; node < part_.whole.size(); ++node)
-      if (change_.nodes[part_.whole[node].value].fate != Fate::kept)
-        next_.counters[part_.whole[node].value] = engine.counters_of(NodeId{node});
+    for (uint32_t node = 0; node < part_.whole.size(); ++node) {
+      const NodeId whole = part_.whole[node];
+      if (change_.nodes[whole.value].fate == Fate::kept) continue;
+      next_.counters[whole.value] = engine.counters_of(NodeId{node});
+      next_.closed[whole.value] = engine.closed(NodeId{node});
+    }
     for (const auto& [name, source] : engine.source_checkpoints()) {
       auto known = next_.sources.find(name);
       if (known == next_.sources.end() || !is_rebuilt_source(name)) continue;

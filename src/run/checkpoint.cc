@@ -112,6 +112,9 @@ std::string Manifest::json() const {
                        c.held, c.rows_out);
     comma = ",";
   }
+  std::vector<int64_t> closed_ms;
+  for (EventTime time : closed) closed_ms.push_back(time.ms);
+  out += fmt::format("],\"closed_ms\":[{}", fmt::join(closed_ms, ","));
   out += "],\"segments\":[";
   comma = "";
   for (const std::string& segment : segments) {
@@ -174,6 +177,9 @@ Result<Manifest> Manifest::parse(std::string_view text) {
       out.counters.push_back({int64_t(n.at(0)), int64_t(n.at(1)), int64_t(n.at(2)), int64_t(n.at(3)), int64_t(n.at(4)),
                               int64_t(n.at(5)), int64_t(n.at(6))});
     }
+    if (simdjson::dom::array times; root["closed_ms"].get(times) == simdjson::SUCCESS)
+      for (int64_t time : times) out.closed.push_back(EventTime{time});
+    out.closed.resize(out.nodes.size(), EventTime::min());
     for (simdjson::dom::element segment : simdjson::dom::array(root["segments"]))
       out.segments.push_back(string(segment));
     for (simdjson::dom::element d : simdjson::dom::array(root["deliveries"]))

@@ -67,6 +67,7 @@ struct Manifest {
   std::vector<NodeRecord> nodes;  ///< By node: with which work and code its state began.
   std::vector<TableRecord> tables;
   std::vector<NodeCounters> counters;  ///< By node.
+  std::vector<EventTime> closed;       ///< By node: how far the ends of earlier runs have closed it (Shard::closed).
   uint32_t shards = 1;                 ///< That the blocks belong to.
   std::vector<std::string> segments;   ///< Oldest first.
   int64_t quarantine_next = 1;

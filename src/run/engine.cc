@@ -109,6 +109,19 @@ Result<> Engine::check_fingerprint(const std::optional<Manifest>& last) const {
                    "; or run with a new state directory (--state)");
 }
 
+/// Brings the operators, whose tables have been loaded, to where the last run ended.
+Result<> Engine::restore_operators() {
+  const std::vector<EventTime> marks = watermarks();
+  const std::vector<EventTime> closed = closed_below(graph_.plan, manifest_.closed);
+  for (auto& shard : shards_) {
+    for (uint32_t node = 0; node < marks.size(); ++node) {
+      shard->set_closed(NodeId{node}, closed[node]);
+      if (Operator* op = shard->op(NodeId{node})) HEADRACE_TRY(op->restored(std::max(marks[node], closed[node])));
+    }
+  }
+  return {};
+}
+
 void Engine::make_shards() {
   for (uint32_t shard = 0; shard < shards_count_; ++shard)
     shards_.push_back(std::make_unique<Shard>(graph_, low_points_, shard, shards_count_, memory_,
@@ -138,10 +151,7 @@ Result<> Engine::restore() {
     HEADRACE_TRY(input->open(known == manifest_.sources.end() ? nullptr : &known->second));
   }
   passed_ = source_marks();
-  const std::vector<EventTime> marks = watermarks();
-  for (const Node& node : graph_.plan.nodes)
-    for (auto& shard : shards_)
-      if (Operator* op = shard->op(base_of(node).id)) HEADRACE_TRY(op->restored(marks[base_of(node).id.value]));
+  HEADRACE_TRY(restore_operators());
   quarantine_.restored(manifest_.quarantine_next);
   deliveries_ = manifest_.deliveries;
   for (const PendingDelivery& delivery : deliveries_) next_delivery_ = std::max(next_delivery_, delivery.id + 1);
@@ -454,7 +464,7 @@ Result<> Engine::run_tick(TickWork& work) {
   }
   HEADRACE_TRY(fail_on_refused(work));
   set_low_points(work);
-  work.watermarks = watermarks();
+  work.marks = marks_below(graph_.plan, source_marks());
   if (!work.loading_tables) feeds_.change(started, tick_us_ < quick_tick_us);
   if (Result<> done = run_stages(work); !done) {
     feeds_.close();
@@ -604,6 +614,12 @@ void Engine::note_alert(const AlertNode& alert, const AlertChange& change) {
   deliveries_.push_back({next_delivery_++, alert.name, now.id, std::move(body)});
 }
 
+EventTime Engine::closed(NodeId node) const {
+  EventTime out = EventTime::min();
+  for (const auto& shard : shards_) out = std::max(out, shard->closed(node));
+  return out;
+}
+
 NodeCounters Engine::counters_of(NodeId node) const {
   NodeCounters out = counters_before_[node.value];
   for (const auto& shard : shards_) out += shard->counters(node);
@@ -701,7 +717,11 @@ Result<> Engine::checkpoint() {
   manifest_.epoch = Epoch{manifest_.epoch.value + 1};
   manifest_.sources = source_checkpoints();
   manifest_.counters.clear();
-  for (const Node& node : graph_.plan.nodes) manifest_.counters.push_back(counters_of(base_of(node).id));
+  manifest_.closed.clear();
+  for (const Node& node : graph_.plan.nodes) {
+    manifest_.counters.push_back(counters_of(base_of(node).id));
+    manifest_.closed.push_back(closed(base_of(node).id));
+  }
   quarantine_.flush();
   manifest_.quarantine_next = quarantine_.next_id();
   {

@@ -66,6 +66,8 @@ class Engine final : public Pipeline {
   Result<std::vector<StateBlock>> save_blocks(bool whole);
   std::map<std::string, SourceCheckpoint> source_checkpoints() const;
   NodeCounters counters_of(NodeId node) const;
+  /// How far the ends of the inputs have closed a node: Shard::closed of all shards.
+  EventTime closed(NodeId node) const;
 
   /// Calls `tell` at once, and whenever further messages of alerts are durable; nullptr = not any more. On the writer's
   /// thread and under the engine's lock: it must not ask the engine for anything.
@@ -108,6 +110,7 @@ class Engine final : public Pipeline {
   Result<> make_inputs(const InputContext& context);
   Result<> restore();
   Result<> check_fingerprint(const std::optional<Manifest>& last) const;
+  Result<> restore_operators();
   void make_shards();
   Result<> load_blocks(const Manifest& manifest);
   std::vector<TableRecord> table_records();

@@ -81,6 +81,7 @@ Result<> Shard::prepare() {
   OperatorContext context{*evaluation_, graph_.plan, low_points_, number_, shards_count_};
   for (const Node& node : graph_.plan.nodes) {
     emitters_.push_back(std::make_unique<NodeEmitter>(*this, base_of(node).id));
+    closed_.push_back(EventTime::min());
     operators_.push_back(make_operator(node, context));
     if (Operator* op = operators_.back().get())
       for (Table* table : op->tables()) table->live_in(memory_);
@@ -162,10 +163,21 @@ Result<> Shard::emit_from(NodeId node, Batch batch, uint32_t output) {
   return {};
 }
 
+/// Rows behind what the end of an earlier run has closed here are as late as those behind the watermark.
+void Shard::refuse_closed(NodeId node, Batch& batch) const {
+  if (closed_[node.value] == EventTime::min()) return;
+  for (int64_t& stamp : batch.stamps_ms) stamp = std::max(stamp, closed_[node.value].ms);
+}
+
 /// Hands a batch over an edge; the `last` one to get it may keep it.
 Result<> Shard::deliver(uint32_t edge, Batch& batch, bool last) {
   const Edge& to = graph_.edges[edge];
   if (to.exchange != Exchange::local) return post(edge, batch);
+  if (!last && closed_[to.to.value] != EventTime::min()) {
+    Batch own = batch.share();
+    return deliver(edge, own, true);
+  }
+  refuse_closed(to.to, batch);
   NodeEmitter& emitter = *emitters_[to.to.value];
   emitter.counters.rows_in += batch.rows();
   emitter.input = to.input;
@@ -204,6 +216,7 @@ Result<> Shard::receive(uint32_t node, uint32_t edge) {
   for (Shard* sender : shards_) sent.push_back(std::exchange(sender->outgoing_.boxes[edge][number_], {}));
   NodeEmitter& emitter = *emitters_[node];
   for (Batch& batch : in_arrival_order(std::move(sent))) {
+    refuse_closed(NodeId{node}, batch);
     emitter.counters.rows_in += batch.rows();
     emitter.input = graph_.edges[edge].input;
     const int64_t started = system_clock().steady_ns();
@@ -211,6 +224,15 @@ Result<> Shard::receive(uint32_t node, uint32_t edge) {
     emitter.busy_ns += system_clock().steady_ns() - started;
   }
   return {};
+}
+
+/// The time that comes to a node. The end of its inputs brings it to what waits here, and no further: what is due to
+/// nothing but time itself may be needed again by rows of a later run.
+EventTime Shard::time_of(uint32_t node, const NodeMarks& marks) {
+  if (marks.watermark[node] != EventTime::max()) return marks.watermark[node];
+  const EventTime due = operators_[node]->last_due();
+  if (due != EventTime::max()) closed_[node] = std::max(closed_[node], due);
+  return std::max(marks.reached[node], due);
 }
 
 Result<> Shard::run_stage(TickWork& work, uint32_t stage) {
@@ -229,8 +251,8 @@ Result<> Shard::run_stage(TickWork& work, uint32_t stage) {
       if (complete.value == node) HEADRACE_TRY(operators_[node]->on_end(1, emitter));
     if (work.loading_tables) continue;
     const int64_t started = system_clock().steady_ns();
-    if (work.watermarks[node] != EventTime::min())
-      HEADRACE_TRY(operators_[node]->on_watermark(work.watermarks[node], emitter));
+    if (const EventTime time = time_of(node, work.marks); time != EventTime::min())
+      HEADRACE_TRY(operators_[node]->on_watermark(time, emitter));
     HEADRACE_TRY(operators_[node]->on_tick_end(work.info, emitter));
     emitter.busy_ns += system_clock().steady_ns() - started;
   }

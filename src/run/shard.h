@@ -11,6 +11,7 @@
 #include "run/graph.h"
 #include "run/intake.h"
 #include "run/pipeline.h"
+#include "run/watermarks.h"
 
 namespace headrace {
 
@@ -37,7 +38,7 @@ struct TickWork {
   TickInfo info;
   std::vector<ReenteringRow> reentering;  ///< Before anything new.
   std::vector<MorselJob> jobs;            ///< In order of source, then of arrival.
-  std::vector<EventTime> watermarks;      ///< By node, after this tick's rows.
+  NodeMarks marks{0};                     ///< After this tick's rows.
   std::vector<NodeId> tables_complete;    ///< Joins whose table side has come to its end.
   bool loading_tables = false;            ///< Only static sources are read: nothing else happens.
 };
@@ -87,6 +88,9 @@ class Shard {
   const NodeCounters& counters(NodeId node) const;
   NodeCounters& counters(NodeId node);
   int64_t busy_ns(NodeId node) const;
+  /// How far an end of the inputs has closed a node: rows that it would have closed out are late from then on.
+  EventTime closed(NodeId node) const { return closed_[node.value]; }
+  void set_closed(NodeId node, EventTime time) { closed_[node.value] = time; }
   std::vector<RefusedRow> take_refused() { return std::exchange(refused_, {}); }
 
  private:
@@ -96,6 +100,8 @@ class Shard {
   bool is_mine(size_t job) const { return job % shards_count_ == number_; }
   Result<> feed(MorselJob& job);
   Result<> deliver(uint32_t edge, Batch& batch, bool last);
+  void refuse_closed(NodeId node, Batch& batch) const;
+  EventTime time_of(uint32_t node, const NodeMarks& marks);
   Result<> post(uint32_t edge, Batch& batch);
   Result<> receive(uint32_t node, uint32_t edge);
   Result<> emit_from(NodeId node, Batch batch, uint32_t output);
@@ -108,6 +114,7 @@ class Shard {
   std::vector<std::unique_ptr<Operator>> operators_;
   std::vector<std::unique_ptr<Intake>> intakes_;
   std::vector<std::unique_ptr<NodeEmitter>> emitters_;
+  std::vector<EventTime> closed_;  ///< By node.
   std::vector<Shard*> shards_;
   Mailboxes outgoing_;
   std::vector<RefusedRow> refused_;

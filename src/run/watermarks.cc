@@ -10,6 +10,15 @@ EventTime held_back(EventTime time, int64_t hold_ms) {
   return time == EventTime::min() || time == EventTime::max() ? time : EventTime{time.ms - hold_ms};
 }
 
+/// True for a node that gives its rows to the windows above as they came, with their times.
+bool passes_rows_on(const Node& node) {
+  return std::visit(overloaded{[](const FilterNode&) { return true; }, [](const ProjectNode&) { return true; },
+                               [](const LateFilterNode&) { return true; },
+                               [](const WindowAssignNode& n) { return n.window.kind != WindowKind::session; },
+                               [](const auto&) { return false; }},
+                    node);
+}
+
 }  // namespace
 
 std::span<const Input> timed_inputs(const Node& node) {
@@ -32,6 +41,18 @@ NodeMarks marks_below(const Plan& plan, NodeMarks sources) {
     if (holds_at_end(plan.nodes[node])) marks.watermark[node] = marks.reached[node];
   }
   return marks;
+}
+
+std::vector<EventTime> closed_below(const Plan& plan, std::vector<EventTime> own) {
+  own.resize(plan.nodes.size(), EventTime::min());
+  std::vector<EventTime> above(plan.nodes.size(), EventTime::max());  // What all that read the node have closed.
+  for (size_t node = plan.nodes.size(); node-- > 0;) {
+    if (std::holds_alternative<LateFilterNode>(plan.nodes[node])) own[node] = above[node];
+    const EventTime here = passes_rows_on(plan.nodes[node]) ? above[node] : own[node];
+    for (const Input& input : base_of(plan.nodes[node]).inputs)
+      if (input.output == 0) above[input.node.value] = std::min(above[input.node.value], here);
+  }
+  return own;
 }
 
 }  // namespace headrace

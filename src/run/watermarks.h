@@ -24,4 +24,8 @@ std::span<const Input> timed_inputs(const Node& node);
 /// none. What holds at the end stays where the rows have brought it.
 NodeMarks marks_below(const Plan& plan, NodeMarks sources);
 
+/// How far the end of an earlier run has closed each node. `own`: what the nodes' operators have closed, by node. What
+/// refuses late rows on behalf of the windows above it has closed what they all have.
+std::vector<EventTime> closed_below(const Plan& plan, std::vector<EventTime> own);
+
 }  // namespace headrace
