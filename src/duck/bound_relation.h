@@ -98,7 +98,7 @@ struct BoundRelation {
     over,           ///< the input's columns, then one per call of `calls`
     sort,           ///< by `order`
     limit,          ///< `limit` rows after the first `offset`, by `order`
-    one_row,        ///< What stands for FROM where there is none.
+    one_row,        ///< What stands for FROM where there is none: a row of one column that nobody reads.
     unsupported     ///< `relation` names what it is
   };
   Kind kind = Kind::unsupported;

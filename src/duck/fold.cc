@@ -10,10 +10,11 @@ namespace headrace {
 void fold_constants(duckdb::LogicalOperator& plan, duckdb::ClientContext& context) {
   using duckdb::Expression;
   for (auto& child : plan.children) fold_constants(*child, context);
-  const bool window = plan.type == duckdb::LogicalOperatorType::LOGICAL_WINDOW;
+  const bool all = plan.type == duckdb::LogicalOperatorType::LOGICAL_WINDOW ||
+                   plan.type == duckdb::LogicalOperatorType::LOGICAL_EXPRESSION_GET;
   std::function<void(duckdb::unique_ptr<Expression>&)> fold = [&](duckdb::unique_ptr<Expression>& expression) {
     duckdb::Value value;
-    if ((window || expression->return_type.id() == duckdb::LogicalTypeId::INTERVAL) &&
+    if ((all || expression->return_type.id() == duckdb::LogicalTypeId::INTERVAL) &&
         expression->GetExpressionClass() != duckdb::ExpressionClass::BOUND_CONSTANT && expression->IsFoldable() &&
         duckdb::ExpressionExecutor::TryEvaluateScalar(context, *expression, value)) {
       expression = duckdb::make_uniq<duckdb::BoundConstantExpression>(value);

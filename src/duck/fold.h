@@ -5,8 +5,8 @@
 
 namespace headrace {
 
-/// Replaces by their values what is constant in window functions, and constant intervals anywhere: `INTERVAL '5'
-/// SECOND` is bound to a function call, and bounds on time are read off the plan.
+/// Replaces by their values what is constant in window functions and in VALUES, and constant intervals anywhere:
+/// `INTERVAL '5' SECOND` is bound to a function call, and bounds on time are read off the plan.
 void fold_constants(duckdb::LogicalOperator& plan, duckdb::ClientContext& context);
 
 }  // namespace headrace

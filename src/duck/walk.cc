@@ -48,8 +48,20 @@ void add_scan_columns(const duckdb::LogicalGet& get, BoundRelation& out) {
 std::unique_ptr<BoundRelation> one_row() {
   auto out = std::make_unique<BoundRelation>();
   out->kind = Kind::one_row;
-  out->relation = "a query without FROM";
   out->columns = {{"", LogicalType::INTEGER}};
+  return out;
+}
+
+/// A projection to plain columns.
+std::unique_ptr<BoundRelation> pick(std::unique_ptr<BoundRelation> from, const std::vector<size_t>& columns) {
+  auto out = std::make_unique<BoundRelation>();
+  out->kind = Kind::project;
+  for (size_t column : columns) {
+    const BoundColumn& picked = from->columns[column];
+    out->columns.push_back(picked);
+    out->expressions.push_back(Expr::reference(column, picked.type, picked.name));
+  }
+  out->inputs.push_back(std::move(from));
   return out;
 }
 
@@ -64,17 +76,39 @@ std::unique_ptr<BoundRelation> walk_unnest_call(const duckdb::LogicalGet& get) {
   unnest->columns.push_back({get.names[0], get.returned_types[0]});
   unnest->expressions.push_back(constant ? Expr::constant(get.parameters[0])
                                          : Expr::reference(0, below[0].type, below[0].name));
-  auto out = std::make_unique<BoundRelation>();
-  out->kind = Kind::project;
-  out->inputs.push_back(std::move(unnest));
   std::vector<size_t> columns(get.GetColumnIds().size(), below.size());
   columns.insert(columns.end(), get.projected_input.begin(), get.projected_input.end());
-  for (size_t column : columns) {
-    const BoundColumn& from = out->inputs[0]->columns[column];
-    out->columns.push_back(from);
-    out->expressions.push_back(Expr::reference(column, from.type, from.name));
+  return pick(std::move(unnest), columns);
+}
+
+/// A value in VALUES that is no constant; nullptr where all are.
+const duckdb::Expression* not_constant(const duckdb::LogicalExpressionGet& values) {
+  for (const auto& row : values.expressions)
+    for (const auto& value : row)
+      if (value->GetExpressionClass() != duckdb::ExpressionClass::BOUND_CONSTANT) return value.get();
+  return nullptr;
+}
+
+/// VALUES: its columns are lists of constants, unnested side by side.
+std::unique_ptr<BoundRelation> walk_values(const duckdb::LogicalExpressionGet& values) {
+  auto unnest = std::make_unique<BoundRelation>();
+  unnest->inputs.push_back(one_row());
+  copy_columns(*unnest);
+  if (const duckdb::Expression* other = not_constant(values)) {
+    unnest->relation = "VALUES with " + other->ToString() + ", which is no constant,";
+    return unnest;
   }
-  return out;
+  unnest->kind = Kind::unnest;
+  std::vector<size_t> columns;
+  for (size_t column = 0; column < values.expr_types.size(); ++column) {
+    duckdb::vector<duckdb::Value> items;
+    for (const auto& row : values.expressions)
+      items.push_back(row[column]->Cast<duckdb::BoundConstantExpression>().value);
+    columns.push_back(unnest->columns.size());
+    unnest->columns.push_back({"col" + std::to_string(column), values.expr_types[column]});
+    unnest->expressions.push_back(Expr::constant(duckdb::Value::LIST(values.expr_types[column], std::move(items))));
+  }
+  return pick(std::move(unnest), columns);
 }
 
 std::unique_ptr<BoundRelation> walk_get(const duckdb::LogicalGet& get) {
@@ -418,6 +452,8 @@ std::unique_ptr<BoundRelation> walk_plan(const LogicalOperator& op) {
       return walk_order(op.Cast<duckdb::LogicalOrder>());
     case LogicalOperatorType::LOGICAL_LIMIT:
       return walk_limit(op.Cast<duckdb::LogicalLimit>());
+    case LogicalOperatorType::LOGICAL_EXPRESSION_GET:
+      return walk_values(op.Cast<duckdb::LogicalExpressionGet>());
     case LogicalOperatorType::LOGICAL_DUMMY_SCAN:
       return one_row();
     default: {

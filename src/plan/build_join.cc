@@ -73,8 +73,9 @@ Conditions sort_conditions(const std::vector<Expr>& parts, JoinKind kind, size_t
   return out;
 }
 
-/// True when a source is a table: a bounded file without event time and without changes.
+/// True when a source is a table: a bounded file without event time and without changes, or constants.
 bool is_table(const SourceNode& source) {
+  if (source.name == one_row_name) return true;
   return source.connector == "file" && (!source.options.count("mode") || source.options.at("mode") == "bounded") &&
          !source.watermark && source.primary_key.empty() && source.output.changelog == Changelog::append;
 }
@@ -169,7 +170,9 @@ std::optional<Input> RelationBuilder::as_table(Input input, Input stream) {
     base_of(plan_.nodes[out.node.value]).at = at;
     return tables_[name] = out;
   }
-  if (!std::holds_alternative<FilterNode>(node) && !std::holds_alternative<ProjectNode>(node)) return std::nullopt;
+  const bool by_row = std::holds_alternative<FilterNode>(node) || std::holds_alternative<ProjectNode>(node) ||
+                      std::holds_alternative<UnnestNode>(node);
+  if (!by_row) return std::nullopt;
   std::optional<Input> below = as_table(base_of(node).inputs[0], stream);
   if (!below) return std::nullopt;
   base_of(node).inputs = {*below};

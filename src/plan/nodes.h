@@ -92,6 +92,9 @@ struct BoundExpectation {
   ExpectationAction action = ExpectationAction::quarantine;
 };
 
+/// The source of one row, which queries without FROM, VALUES and UNNEST of constants read.
+inline constexpr const char* one_row_name = "(one row)";
+
 /// Reads a source. Decodes, checks the contract, stamps watermarks.
 struct SourceNode : NodeBase {
   std::string connector;

@@ -86,10 +86,11 @@ std::vector<std::string> names_of(const BoundRelation& relation) {
   return out;
 }
 
-/// True for an aggregation without groups, maybe projected.
+/// True for an aggregation without groups and for a query without FROM, maybe projected.
 bool gives_one_row(const Plan& plan, Input input) {
   const Node& node = plan[input.node];
   if (auto* aggregate = std::get_if<AggregateNode>(&node)) return aggregate->groups.empty();
+  if (auto* source = std::get_if<SourceNode>(&node)) return source->name == one_row_name;
   return std::holds_alternative<ProjectNode>(node) && gives_one_row(plan, base_of(node).inputs[0]);
 }
 
@@ -241,8 +242,9 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
       return build_limit(relation);
     case Kind::sort:  // A view is a set of rows: who reads it orders them.
       return build(*relation.inputs[0]);
-    case Kind::match:
     case Kind::one_row:
+      return one_row();
+    case Kind::match:
     case Kind::unsupported:
       break;
   }
@@ -520,6 +522,19 @@ Result<Input> RelationBuilder::build_set_operation(const BoundRelation& relation
   for (Column& column : node.output.columns) column.role = TimeRole::none;
   node.output.changelog = Changelog::retract;
   return add(std::move(node));
+}
+
+Input RelationBuilder::one_row() {
+  if (one_row_) return *one_row_;
+  SourceNode node;
+  node.connector = "generator";
+  node.options = {{"rows", "1"}};
+  node.declared = Schema({{"row", LogicalType::INTEGER}});
+  node.delivered = {0};
+  node.output.columns = {{"", LogicalType::INTEGER}};
+  one_row_ = add(std::move(node));
+  base_of(plan_.nodes[one_row_->node.value]).name = one_row_name;
+  return *one_row_;
 }
 
 Result<Input> RelationBuilder::build_unnest(const BoundRelation& relation) {

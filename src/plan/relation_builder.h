@@ -87,6 +87,7 @@ class RelationBuilder {
   Input copy_of_window(Input input);
   Result<Input> build_cte_ref(const BoundRelation& relation, const std::vector<Expr>& parts);
   Result<Input> build_set_operation(const BoundRelation& relation);
+  Input one_row();
   Result<Input> build_unnest(const BoundRelation& relation);
   Input unnest(Input input, const std::vector<Expr>& lists, const BoundRelation& relation);
   Result<Input> build_distinct(const BoundRelation& relation);
@@ -163,6 +164,7 @@ class RelationBuilder {
   std::map<std::string, Input> relations_;
   std::set<std::string> late_wanted_;
   std::map<std::string, Input> late_;
+  std::optional<Input> one_row_;
   std::map<std::string, Input> ctes_;                      ///< What WITH has named, by its number.
   std::map<std::string, const BoundRelation*> read_once_;  ///< The same, where it is read in one place only.
   std::vector<Input> delim_;             ///< The distinct outer values of the correlated joins around, innermost last.
