@@ -241,6 +241,7 @@ Result<> JoinOperator::flush(uint32_t input, Arrived& arrived, Pairs& pairs, Emi
 
 Result<> JoinOperator::on_batch(uint32_t input, Batch batch, Emitter& out) {
   Side& side = sides_[input];
+  nothing_waits_ = false;
   ordinal_ = std::max(ordinal_, batch.ordinal);
   if (std::vector<uint32_t> late = take_late(input, batch, out); !late.empty())
     batch = batch.slice(all_but(static_cast<size_t>(batch.rows()), late));
@@ -321,6 +322,31 @@ Result<> JoinOperator::on_tick_end(const TickInfo&, Emitter& out) {
   return {};
 }
 
+/// Lets rows of one side go; those that stayed without a partner are told before.
+Result<> JoinOperator::let_go(uint32_t input, std::vector<Slot> rows, Emitter& out) {
+  Side& side = sides_[input];
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  std::stable_sort(rows.begin(), rows.end(), [&](Slot a, Slot b) {
+    const int64_t x = read_kept(side, a).expiry_ms, y = read_kept(side, b).expiry_ms;
+    return x != y ? x < y : side.rows.rows().hash(a) < side.rows.rows().hash(b);
+  });
+  if (side.alone) {
+    std::vector<Slot> alone;
+    for (Slot row : rows) {
+      const Kept& state = read_kept(side, row);
+      if (!state.told && wanted_alone(state.partners)) alone.push_back(row);
+    }
+    HEADRACE_TRY(tell_alone(input, alone, std::vector<int32_t>(alone.size(), 1), out));
+  }
+  for (Slot row : rows) {
+    const Slot group = side.rows.group_of(row);
+    side.rows.erase(row);
+    if (side.rows.rows_in(group) == 0) side.rows.erase_group(group);
+  }
+  return {};
+}
+
 Result<> JoinOperator::on_watermark(EventTime time, Emitter& out) {
   if (time <= closed_) return {};
   for (uint32_t input = 0; input < 2; ++input) {
@@ -333,53 +359,34 @@ Result<> JoinOperator::on_watermark(EventTime time, Emitter& out) {
       // A row that was taken back left its entry behind; its place may hold another row by now.
       if (side.rows.rows().is_used(row) && read_kept(side, row).expiry_ms <= time.ms) gone.push_back(row);
     }
-    std::sort(gone.begin(), gone.end());
-    gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
-    std::stable_sort(gone.begin(), gone.end(), [&](Slot a, Slot b) {
-      const int64_t x = read_kept(side, a).expiry_ms, y = read_kept(side, b).expiry_ms;
-      return x != y ? x < y : side.rows.rows().hash(a) < side.rows.rows().hash(b);
-    });
-    if (side.alone) {
-      std::vector<Slot> alone;
-      for (Slot row : gone) {
-        const Kept& state = read_kept(side, row);
-        if (!state.told && wanted_alone(state.partners)) alone.push_back(row);
-      }
-      HEADRACE_TRY(tell_alone(input, alone, std::vector<int32_t>(alone.size(), 1), out));
-    }
-    for (Slot row : gone) {
-      const Slot group = side.rows.group_of(row);
-      side.rows.erase(row);
-      if (side.rows.rows_in(group) == 0) side.rows.erase_group(group);
-    }
+    HEADRACE_TRY(let_go(input, std::move(gone), out));
   }
   closed_ = time;
   return {};
 }
 
-/// Pairs are told at once: only rows that may stay without a partner wait.
-bool JoinOperator::waits(const Side& side) const {
-  return side.alone && side.plan.expiry && node_.join != JoinKind::semi;
+/// Pairs are told at once: only rows without a partner wait, where those are told when they expire.
+std::vector<Slot> JoinOperator::waiting(const Side& side) const {
+  std::vector<Slot> out;
+  if (!side.alone || !side.plan.expiry || node_.join == JoinKind::semi) return out;
+  for (Slot row : side.rows.rows().slots())
+    if (read_kept(side, row).partners == 0) out.push_back(row);
+  return out;
 }
 
-EventTime JoinOperator::last_due() const {
-  int64_t out = EventTime::min().ms;
-  for (const Side& side : sides_)
-    if (waits(side))
-      for (const Due& row : side.due) out = std::max(out, row.expiry_ms);
-  return EventTime{out};
+/// Rows that wait are told and go, so that no later row finds them; all others stay for partners of a later run.
+Result<EventTime> JoinOperator::on_time_end(Emitter& out) {
+  if (!std::exchange(nothing_waits_, true))
+    for (uint32_t input = 0; input < 2; ++input) HEADRACE_TRY(let_go(input, waiting(sides_[input]), out));
+  return EventTime::min();
 }
 
 Result<> JoinOperator::tell_waiting(WaitingReport& report) {
   for (const Side& side : sides_) {
-    if (!waits(side)) continue;
-    int64_t rows = 0, first = INT64_MAX;
-    for (Slot row : side.rows.rows().slots()) {
-      if (read_kept(side, row).partners > 0) continue;
-      ++rows;
-      first = std::min(first, read_kept(side, row).expiry_ms);
-    }
-    tell_rows(report, rows, first);
+    const std::vector<Slot> rows = waiting(side);
+    int64_t first = INT64_MAX;
+    for (Slot row : rows) first = std::min(first, read_kept(side, row).expiry_ms);
+    tell_rows(report, static_cast<int64_t>(rows.size()), first);
   }
   return {};
 }

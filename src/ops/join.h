@@ -23,7 +23,7 @@ class JoinOperator final : public Operator {
 
   Result<> on_batch(uint32_t input, Batch batch, Emitter& out) override;
   Result<> on_watermark(EventTime time, Emitter& out) override;
-  EventTime last_due() const override;
+  Result<EventTime> on_time_end(Emitter& out) override;
   Result<> on_tick_end(const TickInfo&, Emitter& out) override;
   Result<> tell_waiting(WaitingReport& report) override;
   std::vector<Table*> tables() override;
@@ -67,7 +67,6 @@ class JoinOperator final : public Operator {
   const Kept& read_kept(const Side& side, Slot row) const {
     return *reinterpret_cast<const Kept*>(side.rows.read_row_plain(row));
   }
-  bool waits(const Side& side) const;
   bool wanted_alone(int64_t partners) const { return (partners == 0) != (node_.join == JoinKind::semi); }
   std::vector<uint32_t> take_late(uint32_t input, const Batch& batch, Emitter& out) const;
   Result<> tell_partnerless(uint32_t input, Batch& batch, std::vector<uint32_t>& rows, Emitter& out);
@@ -77,6 +76,8 @@ class JoinOperator final : public Operator {
   void note_partner(Side& side, Slot row, int32_t diff);
   void touch(Side& side, Slot row);
   Result<> tell_alone(uint32_t input, const std::vector<Slot>& rows, const std::vector<int32_t>& diffs, Emitter& out);
+  Result<> let_go(uint32_t input, std::vector<Slot> rows, Emitter& out);
+  std::vector<Slot> waiting(const Side& side) const;
   void put_alone(const Side& side, Batch& out) const;
   Result<> emit(Batch batch, Emitter& out);
 
@@ -87,6 +88,7 @@ class JoinOperator final : public Operator {
   SchemaRef pair_schema_;
   Side sides_[2];
   EventTime closed_ = EventTime::min();
+  bool nothing_waits_ = false;  ///< Since the end of time was given out, no row has come.
   /// The greatest of the tick's batches so far: what is told later must not overtake what was told before, whichever
   /// side it came from.
   Ordinal ordinal_;

@@ -167,14 +167,14 @@ Result<> MatchOperator::on_watermark(EventTime time, Emitter& out) {
   return {};
 }
 
-/// Without WITHIN nothing but the end of time says that a match will not go on.
-EventTime MatchOperator::last_due() const {
-  if (node_.within_ms == 0) return EventTime::max();
-  int64_t out = EventTime::min().ms;
+/// The end of time ends all matches that are in progress: no row up to now can be part of a later one.
+Result<EventTime> MatchOperator::on_time_end(Emitter& out) {
+  EventTime last = passed_;
   for (const auto& partition : partitions_)
     if (partition)
-      for (const Row& row : partition->rows) out = std::max(out, row.time_ms + node_.within_ms - 1);
-  return EventTime{out};
+      for (const Row& row : partition->rows) last = std::max(last, EventTime{row.time_ms});
+  HEADRACE_TRY(on_watermark(EventTime::max(), out));
+  return passed_ = last;
 }
 
 /// Goes on with all partitions side by side, so that their questions are answered in batches.

@@ -25,7 +25,7 @@ class MatchOperator final : public Operator {
 
   Result<> on_batch(uint32_t, Batch batch, Emitter& out) override;
   Result<> on_watermark(EventTime time, Emitter& out) override;
-  EventTime last_due() const override;
+  Result<EventTime> on_time_end(Emitter& out) override;
   Result<> tell_waiting(WaitingReport& report) override;
   std::vector<Table*> tables() override { return kept_.tables(); }
   Result<> restored(EventTime watermark) override;

@@ -33,4 +33,10 @@ const Output& OperatorContext::output_of(const Input& input) const {
   return base_of(plan[input.node]).output;
 }
 
+Result<EventTime> Operator::on_time_end(Emitter& out) {
+  const EventTime due = last_due();
+  if (due != EventTime::min()) HEADRACE_TRY(on_watermark(due, out));
+  return due == EventTime::max() ? EventTime::min() : due;
+}
+
 }  // namespace headrace

@@ -81,10 +81,12 @@ class Operator {
   virtual Result<> on_shared(uint32_t input, Batch& batch, Emitter& out) { return on_batch(input, batch.share(), out); }
   /// The low point over all inputs; rows that it closes are emitted before it is passed on.
   virtual Result<> on_watermark(EventTime, Emitter&) { return {}; }
-  /// The latest time at which anything that waits for the low point is due; the earliest, when nothing waits. As far as
-  /// this the end of the inputs brings time; for those that wait for no single times, to the end of time. Such a time
-  /// is kept with the state: rows that come in a later run are late where it has closed something.
+  /// The latest time at which anything that waits for the low point is due; the earliest time when nothing waits, the
+  /// end of time where it is not for single times that it waits.
   virtual EventTime last_due() const { return EventTime::max(); }
+  /// The inputs have ended: gives out what waits, by bringing time to last_due(). Says how far that has closed the
+  /// operator: rows up to there, which come in a later run over the same state, are late.
+  virtual Result<EventTime> on_time_end(Emitter& out);
   virtual Result<> on_tick_end(const TickInfo&, Emitter&) { return {}; }
   /// When a tick tells something even though nothing comes in, in microseconds since 1970: 0 = the next one may, or
   /// `never_due`.

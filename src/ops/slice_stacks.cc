@@ -150,6 +150,8 @@ int64_t SliceStacks::last_end(EventTime closed) const {
 Result<> SliceStacks::cover_until(EventTime closed) {
   const int64_t end = last_end(closed);
   if (end > covered_) HEADRACE_TRY(cover(end));
+  // What the next window has no part of is of no use to any; another run must not find it (docs/design/0047).
+  if (end != INT64_MIN) drop_front(end + math_.step_ms - math_.size_ms);
   if (slices_.open.empty() && !holds_any()) {
     drop(sums_);
     back_.clear();
@@ -176,20 +178,12 @@ std::vector<Slot> SliceStacks::parts_of(Bounds window) const {
   return out;
 }
 
-/// Every window that reaches into the front has its newest slice.
-int64_t SliceStacks::newest_of_front() const {
-  int64_t out = INT64_MIN;
-  for (const Run& run : front_) out = std::max(out, slices_.start_of(front_slots_[run.begin]));
-  return out;
-}
-
-int64_t SliceStacks::newest() const {
-  return std::max(newest_of_front(), stragglers_.empty() ? INT64_MIN : stragglers_.rbegin()->first);
-}
-
 std::vector<int64_t> SliceStacks::starts() const {
   std::vector<int64_t> out;
-  if (!front_.empty()) out.push_back(newest_of_front());
+  // Every window that reaches into the front has its newest slice.
+  int64_t newest = INT64_MIN;
+  for (const Run& run : front_) newest = std::max(newest, slices_.start_of(front_slots_[run.begin]));
+  if (!front_.empty()) out.push_back(newest);
   for (const auto& [start, slots] : stragglers_) out.push_back(start);
   return out;
 }

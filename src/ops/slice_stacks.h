@@ -49,8 +49,6 @@ class SliceStacks {
   std::vector<Slot> parts_of(Bounds window) const;
   /// True when windows yet to close may have something that is no open slice.
   bool holds_any() const { return !front_.empty() || !stragglers_.empty(); }
-  /// The start of the newest slice of what holds_any() says; there must be one.
-  int64_t newest() const;
   /// Starts of slices such that each open window that has anything but open slices has one of them.
   std::vector<int64_t> starts() const;
 
@@ -67,7 +65,6 @@ class SliceStacks {
   using Homes = std::unordered_map<Slot, Slot>;
 
   int64_t last_end(EventTime closed) const;
-  int64_t newest_of_front() const;
   bool is_sum(Slot slot) const {
     const Bounds bounds = slices_.bounds_of(slot);
     return bounds.end - bounds.start == math_.size_ms;

@@ -340,7 +340,10 @@ Result<> TopNOperator::on_watermark(EventTime time, Emitter& out) {
 }
 
 EventTime TopNOperator::last_due() const {
-  return open_.empty() ? EventTime::min() : EventTime{open_.rbegin()->first - 1};
+  for (auto window = open_.rbegin(); window != open_.rend(); ++window)
+    for (Slot partition : window->second)
+      if (rows_.size(partition) > 0) return EventTime{window->first - 1};
+  return EventTime::min();
 }
 
 Result<> TopNOperator::on_tick_end(const TickInfo&, Emitter& out) {

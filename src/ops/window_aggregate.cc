@@ -309,15 +309,15 @@ Result<> WindowAggregateOperator::on_watermark(EventTime time, Emitter& out) {
   return close_until(time, out);
 }
 
+/// A window all of whose rows were taken back gives nothing.
 EventTime WindowAggregateOperator::last_due() const {
-  int64_t out = EventTime::min().ms;
-  if (!math_) {
-    for (const auto& [bounds, slots] : slices_.open) out = std::max(out, bounds.end - 1);
-    return EventTime{out};
+  const std::set<std::pair<int64_t, int64_t>> open = open_windows({});
+  for (auto window = open.rbegin(); window != open.rend(); ++window) {
+    const MergedSlots rows = rows_of({window->second, window->first});
+    for (size_t row = 0; row < rows.rows(); ++row)
+      if (is_live(rows, row)) return EventTime{window->first - 1};
   }
-  if (!slices_.open.empty()) out = math_->last_end(slices_.open.rbegin()->first.start) - 1;
-  if (stacks_ && stacks_->holds_any()) out = std::max(out, math_->last_end(stacks_->newest()) - 1);
-  return EventTime{out};
+  return EventTime::min();
 }
 
 Result<> WindowAggregateOperator::on_tick_end(const TickInfo& tick, Emitter& out) {

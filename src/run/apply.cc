@@ -57,9 +57,9 @@ class ChangeOver {
     for (const NodeChange& node : change_.nodes) {
       if (!node.after) continue;
       next_.nodes.push_back(node.record);
-      if (!node.before || node.fate != Fate::kept) continue;
-      next_.counters[node.after->value] = last_.counters[node.before->value];
+      if (!node.before) continue;
       next_.closed[node.after->value] = last_.closed[node.before->value];
+      if (node.fate == Fate::kept) next_.counters[node.after->value] = last_.counters[node.before->value];
     }
     for (const SourceChange& source : change_.sources)
       if (source.fate == Fate::added || source.fate == Fate::dropped) next_.sources.erase(source.name);
@@ -151,7 +151,7 @@ class ChangeOver {
     }
     int64_t told_ns = clock_.steady_ns();
     HEADRACE_TRY(engine.read_again(
-        until, there,
+        until, there, closed_of_part(),
         [&](NodeId sink, std::vector<Batch> rows) -> Result<> {
           return write_new(part_.whole[sink.value], std::move(rows));
         },
@@ -170,6 +170,13 @@ class ChangeOver {
     }
     take_books(engine);
     return {};
+  }
+
+  /// By node of the part: how far the old one was closed.
+  std::vector<EventTime> closed_of_part() const {
+    std::vector<EventTime> out;
+    for (NodeId node : part_.whole) out.push_back(next_.closed[node.value]);
+    return out;
   }
 
   std::vector<NodeId> targets() const {
@@ -224,7 +231,7 @@ class ChangeOver {
       const NodeId whole = part_.whole[node];
       if (change_.nodes[whole.value].fate == Fate::kept) continue;
       next_.counters[whole.value] = engine.counters_of(NodeId{node});
-      next_.closed[whole.value] = engine.closed(NodeId{node});
+      next_.closed[whole.value] = std::max(next_.closed[whole.value], engine.closed(NodeId{node}));
     }
     for (const auto& [name, source] : engine.source_checkpoints()) {
       auto known = next_.sources.find(name);

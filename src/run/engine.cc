@@ -238,6 +238,7 @@ Result<> Engine::prepare() {
 }
 
 Result<> Engine::read_again(const std::map<std::string, SourceCheckpoint>& until, const std::set<std::string>& there,
+                            std::vector<EventTime> closed,
                             const std::function<Result<>(NodeId, std::vector<Batch>)>& on_output,
                             const std::function<void()>& on_tick) {
   InputContext context = input_context();
@@ -258,6 +259,7 @@ Result<> Engine::read_again(const std::map<std::string, SourceCheckpoint>& until
     else
       HEADRACE_TRY(input->open_again(known->second, there.count(known->first) > 0));
   }
+  closed_before_ = std::move(closed);
   counters_before_.resize(graph_.plan.nodes.size());
   team_ = std::make_unique<Team>(shards_count_);
   HEADRACE_TRY(load_static_tables());
@@ -465,6 +467,8 @@ Result<> Engine::run_tick(TickWork& work) {
   HEADRACE_TRY(fail_on_refused(work));
   set_low_points(work);
   work.marks = marks_below(graph_.plan, source_marks());
+  for (size_t node = 0; work.info.at_end && node < closed_before_.size(); ++node)
+    work.marks.watermark[node] = std::max(work.marks.watermark[node], closed_before_[node]);
   if (!work.loading_tables) feeds_.change(started, tick_us_ < quick_tick_us);
   if (Result<> done = run_stages(work); !done) {
     feeds_.close();

@@ -57,9 +57,11 @@ class Engine final : public Pipeline {
   Result<> open_for_reading();
 
   /// Reads the sources again from their beginning to where `until` stands, instead of start(): of those that are
-  /// `there` their rows, of the others the watermark only. What sinks get goes to `on_output`; nothing is shown or
-  /// written. `on_tick` is called after each tick. Errors: whatever a source says.
+  /// `there` their rows, of the others the watermark only. At the end time comes as far at each node as ends of earlier
+  /// runs had closed it (`closed`, by node). What sinks get goes to `on_output`; nothing is shown or written. `on_tick`
+  /// is called after each tick. Errors: whatever a source says.
   Result<> read_again(const std::map<std::string, SourceCheckpoint>& until, const std::set<std::string>& there,
+                      std::vector<EventTime> closed,
                       const std::function<Result<>(NodeId, std::vector<Batch>)>& on_output,
                       const std::function<void()>& on_tick);
   /// The state, to be written into a segment: what changed since the last call, or all.
@@ -167,6 +169,7 @@ class Engine final : public Pipeline {
   std::unique_ptr<Team> team_;
   std::unique_ptr<CheckpointWriter> writer_;
   std::vector<NodeCounters> counters_before_;  ///< From the checkpoint that was restored.
+  std::vector<EventTime> closed_before_;       ///< read_again(): by node.
   bool whole_next_ = false;  ///< The next checkpoint holds all state: other shards hold it than the last time.
   bool changed_ = false;     ///< Something happened since the last checkpoint.
   int64_t last_checkpoint_ns_ = 0, last_status_ns_ = 0, tick_us_ = 0;

@@ -226,13 +226,15 @@ Result<> Shard::receive(uint32_t node, uint32_t edge) {
   return {};
 }
 
-/// The time that comes to a node. The end of its inputs brings it to what waits here, and no further: what is due to
-/// nothing but time itself may be needed again by rows of a later run.
-EventTime Shard::time_of(uint32_t node, const NodeMarks& marks) {
-  if (marks.watermark[node] != EventTime::max()) return marks.watermark[node];
-  const EventTime due = operators_[node]->last_due();
-  if (due != EventTime::max()) closed_[node] = std::max(closed_[node], due);
-  return std::max(marks.reached[node], due);
+/// Tells a node how far time has come.
+Result<> Shard::pass_time(uint32_t node, const NodeMarks& marks) {
+  const bool ended = marks.watermark[node] == EventTime::max();
+  const EventTime time = ended ? marks.reached[node] : marks.watermark[node];
+  if (time != EventTime::min()) HEADRACE_TRY(operators_[node]->on_watermark(time, *emitters_[node]));
+  if (!ended) return {};
+  HEADRACE_ASSIGN(const EventTime closed, operators_[node]->on_time_end(*emitters_[node]));
+  closed_[node] = std::max(closed_[node], closed);
+  return {};
 }
 
 Result<> Shard::run_stage(TickWork& work, uint32_t stage) {
@@ -251,8 +253,7 @@ Result<> Shard::run_stage(TickWork& work, uint32_t stage) {
       if (complete.value == node) HEADRACE_TRY(operators_[node]->on_end(1, emitter));
     if (work.loading_tables) continue;
     const int64_t started = system_clock().steady_ns();
-    if (const EventTime time = time_of(node, work.marks); time != EventTime::min())
-      HEADRACE_TRY(operators_[node]->on_watermark(time, emitter));
+    HEADRACE_TRY(pass_time(node, work.marks));
     HEADRACE_TRY(operators_[node]->on_tick_end(work.info, emitter));
     emitter.busy_ns += system_clock().steady_ns() - started;
   }

@@ -101,7 +101,7 @@ class Shard {
   Result<> feed(MorselJob& job);
   Result<> deliver(uint32_t edge, Batch& batch, bool last);
   void refuse_closed(NodeId node, Batch& batch) const;
-  EventTime time_of(uint32_t node, const NodeMarks& marks);
+  Result<> pass_time(uint32_t node, const NodeMarks& marks);
   Result<> post(uint32_t edge, Batch& batch);
   Result<> receive(uint32_t node, uint32_t edge);
   Result<> emit_from(NodeId node, Batch batch, uint32_t output);

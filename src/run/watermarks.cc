@@ -15,7 +15,9 @@ bool passes_rows_on(const Node& node) {
   return std::visit(overloaded{[](const FilterNode&) { return true; }, [](const ProjectNode&) { return true; },
                                [](const LateFilterNode&) { return true; },
                                [](const WindowAssignNode& n) { return n.window.kind != WindowKind::session; },
-                               [](const auto&) { return false; }},
+                               [](const LookupJoinNode&) { return true; },
+                               [](const AsofJoinNode& n) { return n.table; }, [](const UnnestNode&) { return true; },
+                               [](const UnionNode&) { return true; }, [](const auto&) { return false; }},
                     node);
 }
 
@@ -47,9 +49,10 @@ std::vector<EventTime> closed_below(const Plan& plan, std::vector<EventTime> own
   own.resize(plan.nodes.size(), EventTime::min());
   std::vector<EventTime> above(plan.nodes.size(), EventTime::max());  // What all that read the node have closed.
   for (size_t node = plan.nodes.size(); node-- > 0;) {
-    if (std::holds_alternative<LateFilterNode>(plan.nodes[node])) own[node] = above[node];
+    const bool is_read = above[node] != EventTime::max();
+    if (std::holds_alternative<LateFilterNode>(plan.nodes[node])) own[node] = is_read ? above[node] : EventTime::min();
     const EventTime here = passes_rows_on(plan.nodes[node]) ? above[node] : own[node];
-    for (const Input& input : base_of(plan.nodes[node]).inputs)
+    for (const Input& input : timed_inputs(plan.nodes[node]))
       if (input.output == 0) above[input.node.value] = std::min(above[input.node.value], here);
   }
   return own;
