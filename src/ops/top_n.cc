@@ -82,8 +82,9 @@ class TopNOperator::Changes {
   bool retracts_ = false;
 };
 
-TopNOperator::TopNOperator(const TopNNode& node, const OperatorContext&)
+TopNOperator::TopNOperator(const TopNNode& node, const OperatorContext& context)
     : node_(node),
+      sessions_(node.window_end && context.output_of(node.inputs[0]).columns[*node.window_end].window_ms == 0),
       schema_(node.output.schema()),
       width_(schema_->size() - (node.rank_output ? 1 : 0)),
       capacity_(node.offset + node.limit),
@@ -95,7 +96,8 @@ Batch TopNOperator::without_late(Batch batch, Emitter& out) {
   read_times(batch, *node_.window_end, ends_);
   std::vector<uint32_t> late, kept;
   for (uint32_t row = 0; row < ends_.size(); ++row) {
-    const int64_t stamp = batch.stamps_ms.empty() ? closed_.ms : std::max(batch.stamps_ms[row], closed_.ms);
+    int64_t stamp = batch.stamps_ms.empty() ? closed_.ms : batch.stamps_ms[row];
+    if (!sessions_) stamp = std::max(stamp, closed_.ms);
     if (ends_[row] == no_time)
       ++out.counters.filtered;
     else
@@ -317,11 +319,13 @@ Result<> TopNOperator::tell_by_row(Changes& changes) {
 }
 
 Result<> TopNOperator::on_watermark(EventTime time, Emitter& out) {
-  if (!node_.window_end || time <= closed_ || (node_.hold_at_end && time == EventTime::max())) return {};
-  closed_ = time;
+  if (!node_.window_end || (node_.hold_at_end && time == EventTime::max())) return {};
+  const bool overdue = !open_.empty() && open_.begin()->first - 1 <= closed_.ms;
+  if (time <= closed_ && !overdue) return {};
+  closed_ = std::max(closed_, time);
   Changes changes(*this, out);
   std::vector<Slot> closed;
-  while (!open_.empty() && open_.begin()->first - 1 <= time.ms) {
+  while (!open_.empty() && open_.begin()->first - 1 <= closed_.ms) {
     changes.stamp(open_.begin()->first - 2);
     for (Slot partition : in_hash_order(open_.begin()->second)) {
       HEADRACE_TRY(tell(partition, changes));

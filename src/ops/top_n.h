@@ -59,6 +59,7 @@ class TopNOperator final : public Operator {
   bool same_row(Slot a, Slot b) const;
 
   const TopNNode node_;
+  bool sessions_;  ///< Its windows are sessions: see WindowAggregateOperator.
   SchemaRef schema_;
   size_t width_;      ///< Columns of a row, without the rank.
   int64_t capacity_;  ///< The last rank of the result.

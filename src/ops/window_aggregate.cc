@@ -55,6 +55,7 @@ Batch only(Batch batch, const std::vector<uint32_t>& rows) {
 
 WindowAggregateOperator::WindowAggregateOperator(const WindowAggregateNode& node, const OperatorContext& context)
     : node_(node),
+      sessions_(!node.assign && context.output_of(node.inputs[0]).columns[node.window_end].window_ms == 0),
       schema_(node.output.schema()),
       accumulators_(node.aggregates, slice_key(node), context),
       slices_(slices_spec(node, accumulators_), accumulators_.plain_bytes() + 8),
@@ -103,7 +104,8 @@ Result<> WindowAggregateOperator::on_batch(uint32_t, Batch batch, Emitter& out) 
       ++out.counters.filtered;
       continue;
     }
-    const int64_t stamp = batch.stamps_ms.empty() ? closed_.ms : std::max(batch.stamps_ms[row], closed_.ms);
+    int64_t stamp = batch.stamps_ms.empty() ? closed_.ms : batch.stamps_ms[row];
+    if (!sessions_) stamp = std::max(stamp, closed_.ms);
     if (is_late(row, stamp)) {
       late.push_back(static_cast<uint32_t>(row));
       continue;
@@ -140,6 +142,7 @@ Result<> WindowAggregateOperator::add_rows(Batch batch, Emitter& out) {
   slices_.find_or_create(groups, group_hashes, times_.data(), ends_.data(), rows, keys, slots, created);
   for (size_t row = 0; row < rows; ++row) {
     if (!created[row]) continue;
+    overdue_ = overdue_ || (sessions_ && ends_[row] - 1 <= closed_.ms);
     if (stacks_)
       stacks_->add(slots[row]);
     else
@@ -298,10 +301,12 @@ Result<> WindowAggregateOperator::close_windows(EventTime time, Emitter& out) {
 }
 
 Result<> WindowAggregateOperator::close_until(EventTime time, Emitter& out) {
-  if (time <= closed_) return {};
+  const bool overdue = std::exchange(overdue_, false);
+  if (time <= closed_ && !overdue) return {};
+  time = std::max(time, closed_);
   HEADRACE_TRY(accumulators_.settle(slices_.table, out));
   HEADRACE_TRY(math_ ? close_slices(time, out) : close_windows(time, out));
-  closed_ = std::max(closed_, time);
+  closed_ = time;
   return {};
 }
 

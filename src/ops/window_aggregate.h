@@ -48,6 +48,8 @@ class WindowAggregateOperator final : public Operator {
 
   const WindowAggregateNode node_;
   std::optional<WindowMath> math_;  ///< Set when rows are assigned here.
+  /// Rows come with sessions: one that loses its middle falls apart, and its older part may end behind the watermark.
+  bool sessions_;
   SchemaRef schema_;
   Accumulators accumulators_;
   SliceTable slices_;
@@ -55,6 +57,7 @@ class WindowAggregateOperator final : public Operator {
   ToldRows told_;
   Pace pace_;
   EventTime closed_ = EventTime::min();  ///< Every window with end - 1 ms <= closed_ has been given out.
+  bool overdue_ = false;                 ///< Some open windows should have closed already.
   std::vector<int64_t> times_, ends_;    ///< Scratch, one per row: slice start (or window start) and end.
 };
 

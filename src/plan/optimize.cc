@@ -589,9 +589,13 @@ void remove_unread(Plan& plan) {
     const Node& node = plan.nodes[at];
     live[at] = live[at] || std::holds_alternative<ViewNode>(node) || std::holds_alternative<SinkNode>(node) ||
                std::holds_alternative<AlertNode>(node) || has_to_be_read(node);
-    if (live[at])
+    if (live[at] && !std::holds_alternative<LateNode>(node))
       for (const Input& input : base_of(node).inputs) live[input.node.value] = true;
   }
+  // Windows that nobody reads make no row late.
+  for (Node& node : plan.nodes)
+    if (std::holds_alternative<LateNode>(node))
+      std::erase_if(base_of(node).inputs, [&](const Input& input) { return !live[input.node.value]; });
   std::vector<uint32_t> number(plan.nodes.size());
   std::vector<Node> kept;
   for (size_t at = 0; at < plan.nodes.size(); ++at) {

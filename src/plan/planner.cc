@@ -121,13 +121,23 @@ class Planner {
     return {};
   }
 
-  Result<Input> select(const SqlText& sql, const std::string& name, const Location& at, const EmitText& emit) {
+  Result<std::unique_ptr<BoundRelation>> bind(const SqlText& sql) {
     Result<std::unique_ptr<BoundRelation>> bound = out_.session->bind_select(sql.text);
     if (!bound) return with_nearest(placed(std::move(bound).error(), sql));
+    return bound;
+  }
+
+  Result<Input> build(const BoundRelation& query, const SqlText& sql, const std::string& name, const Location& at,
+                      const EmitText& emit) {
     builder_.begin(name, at, emit);
-    Result<Input> built = builder_.build(**bound);
+    Result<Input> built = builder_.build(query);
     if (!built) return placed(std::move(built).error(), sql);
     return built;
+  }
+
+  Result<Input> select(const SqlText& sql, const std::string& name, const Location& at, const EmitText& emit) {
+    HEADRACE_ASSIGN(const std::unique_ptr<BoundRelation> query, bind(sql));
+    return build(*query, sql, name, at, emit);
   }
 
   Error with_nearest(Error error) {
@@ -270,8 +280,12 @@ class Planner {
         return user_error(Code::unknown_option, "a view has no option '" + key + "'")
             .with_remedy("the options are on_error; others stand with sources and sinks")
             .with_location(option.at);
-    HEADRACE_ASSIGN(Input input, select(statement.select, statement.name, statement.at, statement.emit));
-    if (!statement.materialized) return define(statement.name, input);
+    HEADRACE_ASSIGN(std::unique_ptr<BoundRelation> query, bind(statement.select));
+    HEADRACE_ASSIGN(Input input, build(*query, statement.select, statement.name, statement.at, statement.emit));
+    if (!statement.materialized) {
+      if (statement.emit.is_default()) builder_.define_query(statement.name, statement.at, std::move(query));
+      return define(statement.name, input);
+    }
     ViewNode node;
     node.inputs = {input};
     node.output = builder_.output_of(input);

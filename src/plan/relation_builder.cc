@@ -122,6 +122,7 @@ void RelationBuilder::begin(const std::string& name, const Location& at, const E
   read_once_.clear();
   name_ = name;
   at_ = at;
+  emits_by_default_ = emit.is_default();
   emit_on_close_ = emit.kind == Emit::on_window_close;
   emit_updates_ = emit.kind == Emit::on_update || emit.kind == Emit::every;
   emit_every_ms_ = emit.kind == Emit::every ? emit.every_ms : 0;
@@ -130,6 +131,10 @@ void RelationBuilder::begin(const std::string& name, const Location& at, const E
 
 void RelationBuilder::define(const std::string& name, Input from) {
   relations_[lower_case(name)] = from;
+}
+
+void RelationBuilder::define_query(const std::string& name, const Location& at, std::unique_ptr<BoundRelation> query) {
+  queries_[lower_case(name)] = {name, at, std::move(query)};
 }
 
 void RelationBuilder::want_late(const std::string& name) {
@@ -256,7 +261,26 @@ Result<Input> RelationBuilder::build_scan(const BoundRelation& relation) {
   auto found = relations_.find(lower_case(relation.relation));
   if (found == relations_.end())
     return user_error(Code::unknown_relation, "there is no source or view '" + relation.relation + "'");
-  return pick(found->second, relation.scan_columns);
+  const auto query = queries_.find(found->first);
+  if (emits_by_default_ || query == queries_.end()) return pick(found->second, relation.scan_columns);
+  HEADRACE_ASSIGN(const Input rows, build_named(query->second));
+  return pick(rows, relation.scan_columns);
+}
+
+/// Plans the query of a view once more, with what the statement that reads it says of time.
+Result<Input> RelationBuilder::build_named(const NamedQuery& query) {
+  const std::string reader = std::exchange(name_, query.name);
+  const Location reader_at = std::exchange(at_, query.at);
+  auto ctes = std::exchange(ctes_, {});
+  auto read_once = std::exchange(read_once_, {});
+  auto delim = std::exchange(delim_, {});
+  Result<Input> rows = build(*query.relation);
+  name_ = reader;
+  at_ = reader_at;
+  ctes_ = std::move(ctes);
+  read_once_ = std::move(read_once);
+  delim_ = std::move(delim);
+  return rows;
 }
 
 Input RelationBuilder::late_of(const std::string& name) {

@@ -33,6 +33,8 @@ class RelationBuilder {
   /// Adds the nodes for a bound SELECT; gives its result. Errors carry no place.
   Result<Input> build(const BoundRelation& relation);
   void define(const std::string& name, Input from);
+  /// A view that is no more than a name for its query: who reads it and says EMIT says it of that query, too.
+  void define_query(const std::string& name, const Location& at, std::unique_ptr<BoundRelation> query);
   /// late(name) is read somewhere: windows over that relation send their late rows there.
   void want_late(const std::string& name);
 
@@ -64,6 +66,12 @@ class RelationBuilder {
   /// it, and somebody reads late(x), the others are told there: split right above x, where they have all its columns.
   Result<Input> split_late(Input input, const BoundRelation& relation, WindowSpec window, const std::string& name);
   Result<Input> build_scan(const BoundRelation& relation);
+  struct NamedQuery {
+    std::string name;
+    Location at;
+    std::unique_ptr<BoundRelation> relation;
+  };
+  Result<Input> build_named(const NamedQuery& query);
   Result<Input> build_late(const BoundRelation& relation);
   Result<Input> build_window(const BoundRelation& relation);
   Result<> check_repeatable(Input input, const std::vector<Expr>& expressions) const;
@@ -159,9 +167,11 @@ class RelationBuilder {
   UserFunctions functions_;
   std::string name_;
   Location at_;
+  bool emits_by_default_ = true;
   bool emit_updates_ = false, emit_on_close_ = false, hold_at_end_ = false;
   int64_t emit_every_ms_ = 0;
   std::map<std::string, Input> relations_;
+  std::map<std::string, NamedQuery> queries_;
   std::set<std::string> late_wanted_;
   std::map<std::string, Input> late_;
   std::optional<Input> one_row_;

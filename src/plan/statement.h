@@ -43,6 +43,8 @@ struct EmitText {
   Emit kind = Emit::by_default;
   int64_t every_ms = 0;
   std::optional<bool> flush_on_end;  ///< ON END FLUSH | HOLD
+
+  bool is_default() const { return kind == Emit::by_default && !flush_on_end; }
 };
 
 struct CreateView {
