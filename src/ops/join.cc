@@ -51,6 +51,7 @@ JoinOperator::Side::Side(const std::string& name, const JoinSide& plan_, const O
       first_column(first_column_),
       width(input.columns.size()),
       alone(alone_),
+      changes(input.changelog != Changelog::append),
       rows({name, types_of(input), plan_.keys, 0, sizeof(Kept)}) {}
 
 JoinOperator::JoinOperator(const JoinNode& node, const OperatorContext& context)
@@ -308,8 +309,8 @@ Result<> JoinOperator::on_tick_end(const TickInfo&, Emitter& out) {
     for (Slot row : touched) {
       Kept& state = kept(side, row);
       state.touched = 0;
-      // What wants of a partner is told when the row expires, if it does.
-      if (side.plan.expiry && node_.join != JoinKind::semi) continue;
+      // What wants of a partner is told when the row expires, if it does; or at the end of a run, before partners came.
+      if (side.plan.expiry && node_.join != JoinKind::semi && !state.told) continue;
       const bool wanted = wanted_alone(state.partners);
       if (wanted == static_cast<bool>(state.told)) continue;
       state.told = wanted;
@@ -322,15 +323,20 @@ Result<> JoinOperator::on_tick_end(const TickInfo&, Emitter& out) {
   return {};
 }
 
-/// Lets rows of one side go; those that stayed without a partner are told before.
-Result<> JoinOperator::let_go(uint32_t input, std::vector<Slot> rows, Emitter& out) {
-  Side& side = sides_[input];
+/// Each row once, in an order that depends neither on arrival nor on the number of shards.
+void JoinOperator::sort_by_expiry(const Side& side, std::vector<Slot>& rows) const {
   std::sort(rows.begin(), rows.end());
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
   std::stable_sort(rows.begin(), rows.end(), [&](Slot a, Slot b) {
     const int64_t x = read_kept(side, a).expiry_ms, y = read_kept(side, b).expiry_ms;
     return x != y ? x < y : side.rows.rows().hash(a) < side.rows.rows().hash(b);
   });
+}
+
+/// Lets rows of one side go; those that stayed without a partner are told before.
+Result<> JoinOperator::let_go(uint32_t input, std::vector<Slot> rows, Emitter& out) {
+  Side& side = sides_[input];
+  sort_by_expiry(side, rows);
   if (side.alone) {
     std::vector<Slot> alone;
     for (Slot row : rows) {
@@ -370,14 +376,25 @@ std::vector<Slot> JoinOperator::waiting(const Side& side) const {
   std::vector<Slot> out;
   if (!side.alone || !side.plan.expiry || node_.join == JoinKind::semi) return out;
   for (Slot row : side.rows.rows().slots())
-    if (read_kept(side, row).partners == 0) out.push_back(row);
+    if (read_kept(side, row).partners == 0 && !read_kept(side, row).told) out.push_back(row);
   return out;
 }
 
-/// Rows that wait are told and go, so that no later row finds them; all others stay for partners of a later run.
+/// Rows that wait are told. They go, so that no later row finds them, unless they may be taken back themselves; all
+/// others stay for partners of a later run.
 Result<EventTime> JoinOperator::on_time_end(Emitter& out) {
-  if (!std::exchange(nothing_waits_, true))
-    for (uint32_t input = 0; input < 2; ++input) HEADRACE_TRY(let_go(input, waiting(sides_[input]), out));
+  if (std::exchange(nothing_waits_, true)) return EventTime::min();
+  for (uint32_t input = 0; input < 2; ++input) {
+    Side& side = sides_[input];
+    std::vector<Slot> rows = waiting(side);
+    if (!side.changes) {
+      HEADRACE_TRY(let_go(input, std::move(rows), out));
+      continue;
+    }
+    sort_by_expiry(side, rows);
+    HEADRACE_TRY(tell_alone(input, rows, std::vector<int32_t>(rows.size(), 1), out));
+    for (Slot row : rows) kept(side, row).told = 1;
+  }
   return EventTime::min();
 }
 

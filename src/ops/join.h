@@ -46,7 +46,8 @@ class JoinOperator final : public Operator {
     const JoinSide& plan;
     size_t first_column;  ///< In the output.
     size_t width;
-    bool alone;  ///< Its rows are told for themselves.
+    bool alone;    ///< Its rows are told for themselves.
+    bool changes;  ///< Its rows may be taken back.
     KeyedRows rows;
     std::vector<Due> due;       ///< A heap; entries of rows that are gone are passed over.
     std::vector<Slot> touched;  ///< Rows whose partners changed in this tick.
@@ -78,6 +79,7 @@ class JoinOperator final : public Operator {
   Result<> tell_alone(uint32_t input, const std::vector<Slot>& rows, const std::vector<int32_t>& diffs, Emitter& out);
   Result<> let_go(uint32_t input, std::vector<Slot> rows, Emitter& out);
   std::vector<Slot> waiting(const Side& side) const;
+  void sort_by_expiry(const Side& side, std::vector<Slot>& rows) const;
   void put_alone(const Side& side, Batch& out) const;
   Result<> emit(Batch batch, Emitter& out);
 

@@ -107,6 +107,7 @@ bool SessionAssignOperator::take_back(Arrived& rows, uint32_t row) {
       times.push_back(time_of(held));
   std::sort(times.begin(), times.end());
   sessions_.refit(session, times);
+  overdue_ = true;
   if (rows_.rows_in(group) == 0) rows_.erase_group(group);
   return true;
 }
@@ -260,7 +261,9 @@ Result<> SessionAssignOperator::give_out(const std::vector<Slot>& sessions, Emit
 }
 
 Result<> SessionAssignOperator::on_watermark(EventTime time, Emitter& out) {
-  if (time <= closed_) return {};
+  if (time <= closed_ && !overdue_) return {};
+  time = std::max(time, closed_);
+  overdue_ = false;
   // Before anyone below closes what they were told in.
   if (tells_) HEADRACE_TRY(tell_changes(out));
   HEADRACE_TRY(give_out(sessions_.close(time.ms), out));

@@ -66,6 +66,7 @@ class SessionAssignOperator final : public Operator {
   const bool tells_;
   SessionTable sessions_;
   KeyedRows rows_;
+  bool overdue_ = false;  ///< A session may have fallen apart: its older part may end behind closed_.
   EventTime closed_ = EventTime::min();
   std::vector<Slot> touched_;  ///< Heads of the keys whose rows may have to be told anew.
 };

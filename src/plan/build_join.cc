@@ -494,7 +494,7 @@ Result<Input> RelationBuilder::join_streams(Input left, Input right, JoinKind ki
   const bool left_only = kind == JoinKind::semi || kind == JoinKind::anti;
   JoinNode node;
   node.join = kind;
-  node.hold_at_end = hold_at_end_;
+  node.hold_at_end = emit_.holds_at_end();
   JoinKeys keys = split_keys(conditions, left_width, right_width);
   std::vector<Expr> residual = rest;
   residual.insert(residual.end(), keys.rest.begin(), keys.rest.end());

@@ -104,7 +104,7 @@ Result<Input> RelationBuilder::build_match(const BoundRelation& relation) {
   node.after = spec.after;
   node.after_variable = spec.after_variable;
   node.within_ms = spec.within_ms;
-  node.hold_at_end = hold_at_end_;
+  node.hold_at_end = emit_.holds_at_end();
 
   // Conditions. What a condition reads of its own row alone is decided row by row, below the matching.
   std::vector<PatternValue> values;

@@ -101,8 +101,8 @@ Result<Input> RelationBuilder::add_top_n(Input input, const std::vector<Expr>& p
   }
   node.order_written = node.order.size();
   node.keeps_all_rows = in.changelog != Changelog::append;
-  node.emit_updates = emit_updates_;
-  node.hold_at_end = hold_at_end_;
+  node.emit_updates = emit_.updates();
+  node.hold_at_end = emit_.holds_at_end();
   for (size_t column : node.partition)
     if (in.watermark && in.columns[column].role == TimeRole::window_end) node.window_end = column;
   const bool numbered = node.rank == TopNNode::Rank::row_number;
@@ -136,7 +136,7 @@ Result<Input> RelationBuilder::add_top_n(Input input, const std::vector<Expr>& p
 
 /// The column by whose time results can be given once: all functions order by it and none looks ahead.
 std::optional<size_t> RelationBuilder::time_of_results(const BoundRelation& over, const Output& in) const {
-  if (emit_updates_ || in.changelog != Changelog::append || !in.watermark) return std::nullopt;
+  if (emit_.updates() || in.changelog != Changelog::append || !in.watermark) return std::nullopt;
   std::optional<size_t> time;
   for (const WindowCall& call : over.calls) {
     if (call.order.empty() || call.order[0].descending || !reach_of(call)) return std::nullopt;
@@ -204,7 +204,7 @@ Input RelationBuilder::finish_over(Input input, OverNode node) {
   const Output in = output_of(input);
   Output& out = node.output;
   node.inputs = {input};
-  node.hold_at_end = hold_at_end_;
+  node.hold_at_end = emit_.holds_at_end();
   out = in;
   if (node.time) {
     // Rows come out at the time by which they are ordered: another event time may lie behind it.
@@ -237,7 +237,7 @@ Result<Input> RelationBuilder::build_over(const BoundRelation& relation, const s
   std::vector<Expr> rest;
   const RankBounds bounds = ranks ? rank_bounds(parts, relation.columns.size(), rest) : RankBounds{};
   // With EMIT ON WINDOW CLOSE rows in order of time are numbered once and for all, and filtered above.
-  if (bounds.last < max_rank && !(emit_on_close_ && time)) {
+  if (bounds.last < max_rank && !(emit_.kind == Emit::on_window_close && time)) {
     TopNNode node;
     node.rank = call.function == "rank" ? TopNNode::Rank::rank : TopNNode::Rank::row_number;
     node.offset = bounds.first - 1;

@@ -162,7 +162,7 @@ Result<Input> RelationBuilder::join_versions(Input left, size_t left_time, const
   node.right_time = versions.time;
   node.left_changes = l.changelog != Changelog::append;
   node.removals_end_versions = versions.removals_end_versions;
-  node.hold_at_end = hold_at_end_;
+  node.hold_at_end = emit_.holds_at_end();
   // Each left row gives one row at most: what names it names the result.
   node.output = l;
   node.output.deterministic = l.deterministic && r.deterministic;

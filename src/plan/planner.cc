@@ -152,6 +152,9 @@ class Planner {
   }
 
   Result<> source(const CreateSource& statement) {
+    if (statement.name == one_row_name)
+      return user_error(Code::bad_config, "what constants are read from is called '" + statement.name + "'")
+          .with_remedy("give the source another name");
     SourceNode node;
     std::vector<Field> fields;
     for (const ColumnText& column : statement.columns) {

@@ -122,11 +122,7 @@ void RelationBuilder::begin(const std::string& name, const Location& at, const E
   read_once_.clear();
   name_ = name;
   at_ = at;
-  emits_by_default_ = emit.is_default();
-  emit_on_close_ = emit.kind == Emit::on_window_close;
-  emit_updates_ = emit.kind == Emit::on_update || emit.kind == Emit::every;
-  emit_every_ms_ = emit.kind == Emit::every ? emit.every_ms : 0;
-  hold_at_end_ = emit.flush_on_end == false;
+  emit_ = emit;
 }
 
 void RelationBuilder::define(const std::string& name, Input from) {
@@ -258,13 +254,21 @@ Result<Input> RelationBuilder::build(const BoundRelation& relation) {
 }
 
 Result<Input> RelationBuilder::build_scan(const BoundRelation& relation) {
-  auto found = relations_.find(lower_case(relation.relation));
-  if (found == relations_.end())
-    return user_error(Code::unknown_relation, "there is no source or view '" + relation.relation + "'");
-  const auto query = queries_.find(found->first);
-  if (emits_by_default_ || query == queries_.end()) return pick(found->second, relation.scan_columns);
-  HEADRACE_ASSIGN(const Input rows, build_named(query->second));
+  HEADRACE_ASSIGN(const Input rows, rows_of(lower_case(relation.relation)));
   return pick(rows, relation.scan_columns);
+}
+
+/// The rows of a relation (lower case), for a statement with this EMIT.
+Result<Input> RelationBuilder::rows_of(const std::string& name) {
+  const auto found = relations_.find(name);
+  if (found == relations_.end()) return user_error(Code::unknown_relation, "there is no source or view '" + name + "'");
+  const auto query = queries_.find(name);
+  if (emit_.is_default() || query == queries_.end()) return found->second;
+  const auto known = named_.find({name, emit_});
+  if (known != named_.end()) return known->second;
+  HEADRACE_ASSIGN(const Input rows, build_named(query->second));
+  named_[{name, emit_}] = rows;
+  return rows;
 }
 
 /// Plans the query of a view once more, with what the statement that reads it says of time.
@@ -280,7 +284,13 @@ Result<Input> RelationBuilder::build_named(const NamedQuery& query) {
   ctes_ = std::move(ctes);
   read_once_ = std::move(read_once);
   delim_ = std::move(delim);
-  return rows;
+  if (rows) return rows;
+  Error error = std::move(rows).error();
+  if (error.at.file.empty()) {
+    error.at = query.at;
+    error.message += "; so view '" + query.name + "' cannot be read with the EMIT of '" + reader + "'";
+  }
+  return error;
 }
 
 Input RelationBuilder::late_of(const std::string& name) {
@@ -330,9 +340,10 @@ Result<Input> RelationBuilder::split_late(Input input, const BoundRelation& rela
   const std::string late = source->kind == Kind::scan ? lower_case(source->relation) : "";
   if (!late_wanted_.count(late)) return input;
   window.time_column = source->scan_columns[window.time_column];
+  HEADRACE_ASSIGN(const Input rows, rows_of(late));
   LateFilterNode filter;
-  filter.inputs = {relations_.at(late)};
-  filter.output = output_of(relations_.at(late));
+  filter.inputs = {rows};
+  filter.output = output_of(rows);
   filter.window = std::move(window);
   filter.window_name = name;
   const Input split = add(std::move(filter));
@@ -386,7 +397,7 @@ Input RelationBuilder::add_window(Input input, WindowSpec window, const std::str
   const Output in = output_of(input);
   const bool changes = in.changelog != Changelog::append;
   node.inputs = {input};
-  node.hold_at_end = hold_at_end_;
+  node.hold_at_end = emit_.holds_at_end();
   node.output = in;
   const LogicalType type = in.columns[window.time_column].type;
   // The rows of a session come when it has closed, long after their own time.
@@ -403,7 +414,7 @@ Input RelationBuilder::add_window(Input input, WindowSpec window, const std::str
     node.output.key.push_back(in.columns.size() + 1);
   }
   // A session is told when it can no longer change, unless what it has so far is wanted of rows that change.
-  if (session) node.output.changelog = emit_updates_ && changes ? Changelog::retract : Changelog::append;
+  if (session) node.output.changelog = emit_.updates() && changes ? Changelog::retract : Changelog::append;
   node.window = std::move(window);
   if (session && !late_source.empty()) node.late_name = window_name;
   const Input out = add(std::move(node));
@@ -707,7 +718,7 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
     node.inputs = {below};
     node.groups = groups;
     node.aggregates = std::move(aggregates);
-    node.emit_every_ms = emit_every_ms_;
+    node.emit_every_ms = emit_.every_ms;
     out.changelog = groups.empty() ? Changelog::retract : Changelog::upsert;
     if (node.aggregates.empty() && in.changelog == Changelog::append) out.changelog = Changelog::append;
     node.output = std::move(out);
@@ -717,9 +728,9 @@ Result<Input> RelationBuilder::aggregate_by(Input input, const BoundRelation& re
   node.inputs = {below};
   node.window_start = start_column;
   node.window_end = end_column;
-  node.emit_updates = emit_updates_;
-  node.emit_every_ms = emit_every_ms_;
-  node.hold_at_end = hold_at_end_;
+  node.emit_updates = emit_.updates();
+  node.emit_every_ms = emit_.every_ms;
+  node.hold_at_end = emit_.holds_at_end();
   using OutputColumn = WindowAggregateNode::OutputColumn;
   for (size_t i = 0; i < groups.size(); ++i) {
     switch (column_of_group(i) ? column_of_group(i)->role : TimeRole::none) {

@@ -71,6 +71,7 @@ class RelationBuilder {
     Location at;
     std::unique_ptr<BoundRelation> relation;
   };
+  Result<Input> rows_of(const std::string& name);
   Result<Input> build_named(const NamedQuery& query);
   Result<Input> build_late(const BoundRelation& relation);
   Result<Input> build_window(const BoundRelation& relation);
@@ -167,11 +168,10 @@ class RelationBuilder {
   UserFunctions functions_;
   std::string name_;
   Location at_;
-  bool emits_by_default_ = true;
-  bool emit_updates_ = false, emit_on_close_ = false, hold_at_end_ = false;
-  int64_t emit_every_ms_ = 0;
+  EmitText emit_;
   std::map<std::string, Input> relations_;
   std::map<std::string, NamedQuery> queries_;
+  std::map<std::pair<std::string, EmitText>, Input> named_;  ///< What they have been planned as, by EMIT.
   std::set<std::string> late_wanted_;
   std::map<std::string, Input> late_;
   std::optional<Input> one_row_;

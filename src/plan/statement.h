@@ -44,7 +44,11 @@ struct EmitText {
   int64_t every_ms = 0;
   std::optional<bool> flush_on_end;  ///< ON END FLUSH | HOLD
 
-  bool is_default() const { return kind == Emit::by_default && !flush_on_end; }
+  auto operator<=>(const EmitText&) const = default;
+  bool is_default() const { return *this == EmitText{}; }
+  /// Windows give their partial answers as changes.
+  bool updates() const { return kind == Emit::on_update || kind == Emit::every; }
+  bool holds_at_end() const { return flush_on_end == false; }
 };
 
 struct CreateView {

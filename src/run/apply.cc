@@ -57,9 +57,9 @@ class ChangeOver {
     for (const NodeChange& node : change_.nodes) {
       if (!node.after) continue;
       next_.nodes.push_back(node.record);
-      if (!node.before) continue;
+      if (!node.before || node.fate != Fate::kept) continue;
+      next_.counters[node.after->value] = last_.counters[node.before->value];
       next_.closed[node.after->value] = last_.closed[node.before->value];
-      if (node.fate == Fate::kept) next_.counters[node.after->value] = last_.counters[node.before->value];
     }
     for (const SourceChange& source : change_.sources)
       if (source.fate == Fate::added || source.fate == Fate::dropped) next_.sources.erase(source.name);
@@ -175,7 +175,10 @@ class ChangeOver {
   /// By node of the part: how far the old one was closed.
   std::vector<EventTime> closed_of_part() const {
     std::vector<EventTime> out;
-    for (NodeId node : part_.whole) out.push_back(next_.closed[node.value]);
+    for (NodeId node : part_.whole) {
+      const std::optional<NodeId> before = change_.nodes[node.value].before;
+      out.push_back(before ? last_.closed[before->value] : EventTime::min());
+    }
     return out;
   }
 
@@ -231,7 +234,7 @@ class ChangeOver {
       const NodeId whole = part_.whole[node];
       if (change_.nodes[whole.value].fate == Fate::kept) continue;
       next_.counters[whole.value] = engine.counters_of(NodeId{node});
-      next_.closed[whole.value] = std::max(next_.closed[whole.value], engine.closed(NodeId{node}));
+      next_.closed[whole.value] = engine.closed(NodeId{node});
     }
     for (const auto& [name, source] : engine.source_checkpoints()) {
       auto known = next_.sources.find(name);

@@ -467,8 +467,7 @@ Result<> Engine::run_tick(TickWork& work) {
   HEADRACE_TRY(fail_on_refused(work));
   set_low_points(work);
   work.marks = marks_below(graph_.plan, source_marks());
-  for (size_t node = 0; work.info.at_end && node < closed_before_.size(); ++node)
-    work.marks.watermark[node] = std::max(work.marks.watermark[node], closed_before_[node]);
+  if (work.info.at_end) work.closing = closed_before_;
   if (!work.loading_tables) feeds_.change(started, tick_us_ < quick_tick_us);
   if (Result<> done = run_stages(work); !done) {
     feeds_.close();
@@ -663,6 +662,7 @@ void Engine::refresh_status() {
   }
   std::vector<SourceStatus> sources;
   for (const auto& input : inputs_) {
+    if (input->node().name == one_row_name) continue;  // Nobody has declared it.
     sources.push_back(input->status());
     sources.back().paused_reason = alignment_.reason(*input);
   }

@@ -57,9 +57,9 @@ class Engine final : public Pipeline {
   Result<> open_for_reading();
 
   /// Reads the sources again from their beginning to where `until` stands, instead of start(): of those that are
-  /// `there` their rows, of the others the watermark only. At the end time comes as far at each node as ends of earlier
-  /// runs had closed it (`closed`, by node). What sinks get goes to `on_output`; nothing is shown or written. `on_tick`
-  /// is called after each tick. Errors: whatever a source says.
+  /// `there` their rows, of the others the watermark only. At the end what ends of earlier runs had closed (`closed`,
+  /// by node) is closed. What sinks get goes to `on_output`; nothing is shown or written. `on_tick` is called after
+  /// each tick. Errors: whatever a source says.
   Result<> read_again(const std::map<std::string, SourceCheckpoint>& until, const std::set<std::string>& there,
                       std::vector<EventTime> closed,
                       const std::function<Result<>(NodeId, std::vector<Batch>)>& on_output,

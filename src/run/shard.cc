@@ -227,12 +227,19 @@ Result<> Shard::receive(uint32_t node, uint32_t edge) {
 }
 
 /// Tells a node how far time has come.
-Result<> Shard::pass_time(uint32_t node, const NodeMarks& marks) {
-  const bool ended = marks.watermark[node] == EventTime::max();
-  const EventTime time = ended ? marks.reached[node] : marks.watermark[node];
-  if (time != EventTime::min()) HEADRACE_TRY(operators_[node]->on_watermark(time, *emitters_[node]));
-  if (!ended) return {};
-  HEADRACE_ASSIGN(const EventTime closed, operators_[node]->on_time_end(*emitters_[node]));
+Result<> Shard::pass_time(uint32_t node, const TickWork& work) {
+  Operator& op = *operators_[node];
+  NodeEmitter& emitter = *emitters_[node];
+  const bool ended = work.marks.watermark[node] == EventTime::max();
+  const EventTime time = ended ? work.marks.reached[node] : work.marks.watermark[node];
+  if (time != EventTime::min()) HEADRACE_TRY(op.on_watermark(time, emitter));
+  EventTime closed = EventTime::min();
+  if (ended) {
+    HEADRACE_ASSIGN(closed, op.on_time_end(emitter));
+  } else if (!work.closing.empty()) {
+    closed = std::min(work.closing[node], op.last_due());
+    if (closed > time) HEADRACE_TRY(op.on_watermark(closed, emitter));
+  }
   closed_[node] = std::max(closed_[node], closed);
   return {};
 }
@@ -253,7 +260,7 @@ Result<> Shard::run_stage(TickWork& work, uint32_t stage) {
       if (complete.value == node) HEADRACE_TRY(operators_[node]->on_end(1, emitter));
     if (work.loading_tables) continue;
     const int64_t started = system_clock().steady_ns();
-    HEADRACE_TRY(pass_time(node, work.marks));
+    HEADRACE_TRY(pass_time(node, work));
     HEADRACE_TRY(operators_[node]->on_tick_end(work.info, emitter));
     emitter.busy_ns += system_clock().steady_ns() - started;
   }

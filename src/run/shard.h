@@ -39,6 +39,7 @@ struct TickWork {
   std::vector<ReenteringRow> reentering;  ///< Before anything new.
   std::vector<MorselJob> jobs;            ///< In order of source, then of arrival.
   NodeMarks marks{0};                     ///< After this tick's rows.
+  std::vector<EventTime> closing;         ///< By node, when sources are read again: see Engine::read_again. Or empty.
   std::vector<NodeId> tables_complete;    ///< Joins whose table side has come to its end.
   bool loading_tables = false;            ///< Only static sources are read: nothing else happens.
 };
@@ -101,7 +102,7 @@ class Shard {
   Result<> feed(MorselJob& job);
   Result<> deliver(uint32_t edge, Batch& batch, bool last);
   void refuse_closed(NodeId node, Batch& batch) const;
-  Result<> pass_time(uint32_t node, const NodeMarks& marks);
+  Result<> pass_time(uint32_t node, const TickWork& work);
   Result<> post(uint32_t edge, Batch& batch);
   Result<> receive(uint32_t node, uint32_t edge);
   Result<> emit_from(NodeId node, Batch batch, uint32_t output);

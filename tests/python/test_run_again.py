@@ -184,6 +184,51 @@ def test_an_outer_join_loses_no_partners_to_the_end_of_a_run(tmp_path: Path, joi
     assert runs.run(e=[["b", 2, "00:05:00"]], other=[["a", 6, "00:05:01"], ["b", 7, "00:05:02"]]) == [["a", 1, 6], ["b", 2, 7]]
 
 
+def test_a_row_told_without_a_partner_may_be_taken_back_in_the_next_run(tmp_path: Path) -> None:
+    query = (
+        "CREATE SOURCE keyed (i BIGINT, k VARCHAR, v BIGINT, ts TIMESTAMP, PRIMARY KEY (i) NOT ENFORCED,\n"
+        "  WATERMARK FOR ts AS ts - INTERVAL '60' SECOND)\n"
+        "WITH (connector = 'file', path = 'keyed.ndjson', format = 'changelog-ndjson', mode = 'follow');\n"
+        "CREATE MATERIALIZED VIEW joined AS SELECT i, v, w FROM keyed LEFT JOIN other\n"
+        "ON keyed.k = other.k AND other.ts BETWEEN keyed.ts AND keyed.ts + INTERVAL '1' HOUR;\n"
+        "SINK: SELECT k FROM e;"
+    )
+    runs = Runs(tmp_path, query)
+
+    def give(**row: Any) -> None:
+        with (runs.project / "keyed.ndjson").open("a") as file:
+            file.write(json.dumps({"i": 1, "k": "a", "ts": "2026-01-01 00:00:01"} | row) + "\n")
+
+    give(v=1)
+    runs.run(shards=2)
+    assert runs.ask("SELECT * FROM joined") == [[1, 1, None]]
+    give(v=2)
+    runs.run(shards=1)
+    assert runs.ask("SELECT * FROM joined") == [[1, 2, None]]
+    runs.run(other=[["a", 7, "00:00:02"]])
+    assert runs.ask("SELECT * FROM joined") == [[1, 2, 7]]
+    give(v=2, _op="-D")
+    runs.run(shards=3)
+    assert runs.ask("SELECT * FROM joined") == []
+
+
+def test_windows_that_apply_makes_shorter_are_closed_no_further_than_they_reach(tmp_path: Path) -> None:
+    query = (
+        "CREATE MATERIALIZED VIEW windows AS SELECT window_end, count(*) AS n\n"
+        "FROM TUMBLE(TABLE e, DESCRIPTOR(ts), INTERVAL '1' HOUR) GROUP BY window_start, window_end;\nSINK: SELECT k FROM e;"
+    )
+    runs = Runs(tmp_path, query)
+    runs.run(e=[["a", 1, "00:00:01"]])
+    for path in (runs.project / "sql").glob("*.sql"):
+        path.write_text(path.read_text().replace("'1' HOUR", "'10' SECOND"))
+    done = subprocess.run(
+        [str(BINARY), "apply", str(runs.project), "--state", str(runs.state)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs.run(e=[["a", 2, "00:00:02"], ["a", 3, "00:30:01"]])
+    assert runs.ask("SELECT * FROM windows ORDER BY 1") == [["2026-01-01 00:00:10", 1], ["2026-01-01 00:30:10", 1]]
+
+
 def test_a_version_that_comes_after_its_rows_were_joined_is_late(tmp_path: Path) -> None:
     runs = Runs(
         tmp_path,
