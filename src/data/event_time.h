@@ -16,7 +16,7 @@ struct EventTime {
   static constexpr EventTime min() { return {std::numeric_limits<int64_t>::min()}; }
   static constexpr EventTime max() { return {std::numeric_limits<int64_t>::max()}; }
   /// Rounds toward minus infinity.
-  static constexpr EventTime from_us(int64_t us) { return {us >= 0 ? us / 1000 : -((-us + 999) / 1000)}; }
+  static constexpr EventTime from_us(int64_t us) { return {us / 1000 - (us % 1000 < 0)}; }
 };
 
 }  // namespace headrace
