@@ -68,7 +68,7 @@ JoinOperator::JoinOperator(const JoinNode& node, const OperatorContext& context)
 Result<> JoinOperator::emit(Batch batch, Emitter& out) {
   batch.ordinal = ordinal_;
   if (node_.output.watermark) {
-    const bool set = closed_ != EventTime::min() && closed_ != EventTime::max();
+    const bool set = closed_ != EventTime::min();
     batch.stamps_ms.assign(batch.chunk.size(), set ? closed_.ms - node_.hold_ms : closed_.ms);
   }
   return out.emit(std::move(batch), 0);
@@ -333,24 +333,24 @@ void JoinOperator::sort_by_expiry(const Side& side, std::vector<Slot>& rows) con
   });
 }
 
-/// Lets rows of one side go; those that stayed without a partner are told before.
-Result<> JoinOperator::let_go(uint32_t input, std::vector<Slot> rows, Emitter& out) {
+/// Tells those of the rows that stayed without a partner, unless they were told already.
+Result<> JoinOperator::tell_unmatched(uint32_t input, const std::vector<Slot>& rows, Emitter& out) {
   Side& side = sides_[input];
-  sort_by_expiry(side, rows);
-  if (side.alone) {
-    std::vector<Slot> alone;
-    for (Slot row : rows) {
-      const Kept& state = read_kept(side, row);
-      if (!state.told && wanted_alone(state.partners)) alone.push_back(row);
-    }
-    HEADRACE_TRY(tell_alone(input, alone, std::vector<int32_t>(alone.size(), 1), out));
-  }
+  if (!side.alone) return {};
+  std::vector<Slot> alone;
+  for (Slot row : rows)
+    if (!read_kept(side, row).told && wanted_alone(read_kept(side, row).partners)) alone.push_back(row);
+  HEADRACE_TRY(tell_alone(input, alone, std::vector<int32_t>(alone.size(), 1), out));
+  for (Slot row : alone) kept(side, row).told = 1;
+  return {};
+}
+
+void JoinOperator::let_go(Side& side, const std::vector<Slot>& rows) {
   for (Slot row : rows) {
     const Slot group = side.rows.group_of(row);
     side.rows.erase(row);
     if (side.rows.rows_in(group) == 0) side.rows.erase_group(group);
   }
-  return {};
 }
 
 Result<> JoinOperator::on_watermark(EventTime time, Emitter& out) {
@@ -365,7 +365,9 @@ Result<> JoinOperator::on_watermark(EventTime time, Emitter& out) {
       // A row that was taken back left its entry behind; its place may hold another row by now.
       if (side.rows.rows().is_used(row) && read_kept(side, row).expiry_ms <= time.ms) gone.push_back(row);
     }
-    HEADRACE_TRY(let_go(input, std::move(gone), out));
+    sort_by_expiry(side, gone);
+    HEADRACE_TRY(tell_unmatched(input, gone, out));
+    let_go(side, gone);
   }
   closed_ = time;
   return {};
@@ -387,13 +389,9 @@ Result<EventTime> JoinOperator::on_time_end(Emitter& out) {
   for (uint32_t input = 0; input < 2; ++input) {
     Side& side = sides_[input];
     std::vector<Slot> rows = waiting(side);
-    if (!side.changes) {
-      HEADRACE_TRY(let_go(input, std::move(rows), out));
-      continue;
-    }
     sort_by_expiry(side, rows);
-    HEADRACE_TRY(tell_alone(input, rows, std::vector<int32_t>(rows.size(), 1), out));
-    for (Slot row : rows) kept(side, row).told = 1;
+    HEADRACE_TRY(tell_unmatched(input, rows, out));
+    if (!side.changes) let_go(side, rows);
   }
   return EventTime::min();
 }

@@ -77,7 +77,8 @@ class JoinOperator final : public Operator {
   void note_partner(Side& side, Slot row, int32_t diff);
   void touch(Side& side, Slot row);
   Result<> tell_alone(uint32_t input, const std::vector<Slot>& rows, const std::vector<int32_t>& diffs, Emitter& out);
-  Result<> let_go(uint32_t input, std::vector<Slot> rows, Emitter& out);
+  Result<> tell_unmatched(uint32_t input, const std::vector<Slot>& rows, Emitter& out);
+  static void let_go(Side& side, const std::vector<Slot>& rows);
   std::vector<Slot> waiting(const Side& side) const;
   void sort_by_expiry(const Side& side, std::vector<Slot>& rows) const;
   void put_alone(const Side& side, Batch& out) const;

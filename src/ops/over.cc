@@ -125,7 +125,7 @@ EventTime OverOperator::last_due() const {
 }
 
 Result<> OverOperator::on_watermark(EventTime time, Emitter& out) {
-  if (time <= given_ || (node_.hold_at_end && time == EventTime::max())) return {};
+  if (time <= given_) return {};
   given_ = time;
   // All of them are later than any row that was given before.
   const std::vector<Turn> due = take(waiting_, time);

@@ -319,7 +319,7 @@ Result<> TopNOperator::tell_by_row(Changes& changes) {
 }
 
 Result<> TopNOperator::on_watermark(EventTime time, Emitter& out) {
-  if (!node_.window_end || (node_.hold_at_end && time == EventTime::max())) return {};
+  if (!node_.window_end) return {};
   const bool overdue = !open_.empty() && open_.begin()->first - 1 <= closed_.ms;
   if (time <= closed_ && !overdue) return {};
   closed_ = std::max(closed_, time);

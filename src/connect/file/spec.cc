@@ -17,8 +17,7 @@ constexpr ConfigField own_source_fields[] = {
      "ndjson | changelog-ndjson | debezium-json | maxwell-json | canal-json | csv | parquet: how a record is written."},
     {"mode", FieldKind::choice, "bounded",
      "bounded | follow | replay: read once to the end, go on as the files grow, or play at the pace of event time. "
-     "Where "
-     "a run ends (--until-end) a last line counts as whole, with or without its line end: write lines whole.",
+     "Where a run ends (--until-end) a last line counts as whole, with or without its line end: write lines whole.",
      false, true},
     {"speed", FieldKind::real, "",
      "replay: seconds of event time per second; 1 if not given, and no pacing at all with --until-end.", false, true},
